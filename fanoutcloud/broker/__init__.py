@@ -1,0 +1,1 @@
+"""Carries items from publishers to every edge and keeps short history. One protocol, two implementations."""

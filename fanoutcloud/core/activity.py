@@ -1,0 +1,102 @@
+"""What the server saw of a realm, as events for the people who watch it: quick start and live console.
+
+Source: docs/api/activity.md. `at` is in seconds since 1970. An event never holds a credential.
+"""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from fanoutcloud.core.names import RealmId
+
+Transport = Literal["websocket", "sse", "http-stream", "long-poll"]
+
+#: How much of an item's content an event shows.
+PREVIEW_CHARACTERS = 500
+
+
+class Connected(msgspec.Struct, frozen=True, tag_field="kind", tag="connected"):
+    """A subscriber is there. Also sent for those already there when somebody begins to watch."""
+
+    at: float
+    connection: str
+    transport: Transport
+    channels: list[str]
+    address: str
+
+
+class Disconnected(msgspec.Struct, frozen=True, tag_field="kind", tag="disconnected"):
+    """A subscriber has gone, and why."""
+
+    at: float
+    connection: str
+    transport: Transport
+    channels: list[str]
+    reason: str
+
+
+class Published(msgspec.Struct, frozen=True, tag_field="kind", tag="published"):
+    """A publish was accepted. `key` shows the last characters of the key that was used."""
+
+    at: float
+    channel: str
+    position: str | None
+    id: str | None
+    size_bytes: int
+    formats: list[str]
+    preview: str
+    via: str
+    key: str | None
+    outcome: str
+
+
+class Delivered(msgspec.Struct, frozen=True, tag_field="kind", tag="delivered"):
+    """One process wrote an item to its subscribers."""
+
+    at: float
+    channel: str
+    position: str
+    subscribers: int
+    by_transport: dict[str, int]
+
+
+class Refused(msgspec.Struct, frozen=True, tag_field="kind", tag="refused"):
+    """A publish or a subscriber was turned away, with cause and cure."""
+
+    at: float
+    status: int
+    code: str
+    message: str
+    cure: str
+    field: str | None
+    address: str
+
+
+class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):
+    """More happened than is shown: `dropped` events were left out."""
+
+    at: float
+    dropped: int
+
+
+Event = Connected | Disconnected | Published | Delivered | Refused | Sampled
+
+
+class ActivitySink(Protocol):
+    """Who takes events. Costs one dictionary look-up when nobody watches the realm: ask before making an event."""
+
+    def is_watched(self, realm: RealmId) -> bool:
+        """Tell whether anybody watches the realm now."""
+
+    def record(self, realm: RealmId, event: Event) -> None:
+        """Pass the event on to the watchers; never waits, never raises; may drop, and then says how many."""
+
+
+def preview_of(content: bytes) -> str:
+    """Return the beginning of some content as text for people; bytes that are no text are shown as their count."""
+    try:
+        return content[: PREVIEW_CHARACTERS * 4].decode(errors="strict")[:PREVIEW_CHARACTERS]
+    except UnicodeDecodeError as error:
+        if error.start > len(content[: PREVIEW_CHARACTERS * 4]) - 4:  # the cut went through a character
+            return content[: error.start].decode()[:PREVIEW_CHARACTERS]
+        return f"{len(content)} bytes of binary content"

@@ -1,0 +1,24 @@
+"""Time, as something that is handed in, so that tests need not wait for it."""
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> float:
+        """Return seconds since 1970 (UTC); may jump."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment; never goes back."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()

@@ -1,0 +1,54 @@
+"""What the delivery plane may ask about a realm. Implemented by `realms.directory`, handed over by the composition."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from fanoutcloud.core.names import RealmId
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much of a channel's past is kept: the newest `items`, none older than `age_s` seconds."""
+
+    items: int = 100
+    age_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRate:
+    """How fast a realm may publish, as a token bucket: `items_per_s` for long, `burst_items` at once."""
+
+    items_per_s: float
+    burst_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class RealmKey:
+    """A live key of a realm; `secret` are the bytes that its Base64 text decodes to."""
+
+    key_id: str
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RealmSnapshot:
+    """All that delivery knows of a realm, as it was at one moment. Replaced as a whole, never changed."""
+
+    realm: RealmId
+    keys: tuple[RealmKey, ...]
+    retention: Retention
+    publish_rate: PublishRate | None = None
+
+
+class RealmDirectory(Protocol):
+    """Looks realms up. Answers from memory nearly always; never blocks the event loop."""
+
+    def find_cached(self, realm: RealmId) -> RealmSnapshot | None:
+        """Return the realm if it is known and fresh, else None, which says nothing. Costs no wait."""
+
+    async def find_realm(self, realm: RealmId) -> RealmSnapshot | None:
+        """Return the realm, or None if there is no such realm.
+
+        Raises:
+            Unavailable: it is not in memory and the database does not answer.
+        """

@@ -1,0 +1,138 @@
+"""Every error that a person or a program outside can meet, as one tree.
+
+    FanoutError
+    ├── InvalidRequest            400  the request can't be understood; names the place
+    │   └── InvalidItem           400  an item in a publish body is wrong
+    ├── Unauthorized              401  no credential, or one that does not hold
+    ├── Forbidden                 403  a good credential, for something else
+    ├── NotFound                  404
+    ├── MethodNotAllowed          405
+    ├── NotAcceptable             406
+    ├── BodyTooLarge              413
+    ├── RateLimited               429  carries when to try again
+    └── Unavailable               503  carries when to try again
+
+Each carries what happened (`str(error)`), the cause's place (`field`) and what to do about it (`cure`). Apps add
+leaves of their own (`realms.errors`). Translated once, at the border: publish endpoint, transports, views.
+"""
+
+from typing import ClassVar
+
+
+class FanoutError(Exception):
+    """Base of all errors that are shown outside.
+
+    `code` is stable and made for programs; `str()` and `cure` are one line each, made for people, and hold no secret.
+    """
+
+    code: ClassVar[str] = "error"
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    default_cure: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, cure: str | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.cure = self.default_cure if cure is None else cure
+        self.field = field
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+    @property
+    def line(self) -> str:
+        """Problem and cure as the one line of text that client libraries put into their exceptions."""
+        return f"{self}; {self.cure}" if self.cure else str(self)
+
+
+class InvalidRequest(FanoutError):
+    """The request can't be understood."""
+
+    code = "invalid_request"
+    http_status = 400
+
+
+class InvalidItem(InvalidRequest):
+    """An item of a publish request is wrong; `field` is its place, such as `items[2].formats.http-stream`."""
+
+    code = "invalid_item"
+
+
+class Unauthorized(FanoutError):
+    """No credential came, or one that does not hold. `code` tells which."""
+
+    http_status = 401
+
+    def __init__(self, code: str, message: str, *, cure: str) -> None:
+        super().__init__(message, cure=cure)
+        self.code = code  # type: ignore[misc]  # the one error whose code is chosen where it is raised
+
+
+class Forbidden(FanoutError):
+    """A credential that holds, used for what it does not open."""
+
+    code = "forbidden"
+    http_status = 403
+
+
+class NotFound(FanoutError):
+    """Nothing is here, or nothing that the caller may know of."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class MethodNotAllowed(FanoutError):
+    """The path exists, the method does not. `allow` lists those that do."""
+
+    code = "method_not_allowed"
+    http_status = 405
+
+    def __init__(self, method: str, allow: str) -> None:
+        super().__init__(f"method {method} is not offered here", cure=f"use {allow}")
+        self.allow = allow
+
+
+class NotAcceptable(FanoutError):
+    """The caller accepts neither text nor JSON."""
+
+    code = "not_acceptable"
+    http_status = 406
+    default_cure = "accept text/plain or application/json"
+
+
+class BodyTooLarge(FanoutError):
+    """The request body exceeds the limit."""
+
+    code = "body_too_large"
+    http_status = 413
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"the body is larger than {limit_bytes:,} bytes", cure="publish fewer or smaller items per request"
+        )
+        self.limit_bytes = limit_bytes
+
+
+class RateLimited(FanoutError):
+    """A limit on the number of things per second was reached."""
+
+    code = "rate_limited"
+    http_status = 429
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, cure=f"try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(FanoutError):
+    """A part that is needed does not answer; nothing was stored."""
+
+    code = "unavailable"
+    http_status = 503
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: int = 2) -> None:
+        super().__init__(message, cure=f"try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s

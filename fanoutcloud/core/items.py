@@ -1,0 +1,101 @@
+"""What is published: an item and its formats, as they are kept and carried between processes.
+
+Parsed from the wire by `fanoutcloud.core.formats`; packed for the broker by `pack_item`. JSON that a publisher sent is
+carried as its bytes and never decoded again: numbers keep their digits, objects their order.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from fanoutcloud.core.names import ChannelName
+
+
+class HttpStream(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """Format `http-stream`: adds `content` to an open response, or ends it."""
+
+    content: bytes = b""
+    action: Literal["send", "close", "hint"] = "send"
+    content_filters: tuple[str, ...] = ()
+
+
+class HttpResponse(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """Format `http-response`: answers a held request. `body_patch` is JSON text: a list of JSON Patch operations."""
+
+    code: int = 200
+    reason: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    body_patch: bytes | None = None
+    action: Literal["send", "hint"] = "send"
+    content_filters: tuple[str, ...] = ()
+
+
+class WsMessage(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """Format `ws-message`: one WebSocket message, or a close with `code` and `reason`."""
+
+    content: bytes = b""
+    type: Literal["text", "binary", "ping", "pong"] = "text"
+    action: Literal["send", "close", "hint"] = "send"
+    code: int | None = None
+    reason: str = ""
+    content_filters: tuple[str, ...] = ()
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """One published unit. `json_object` is JSON text on one line."""
+
+    channel: ChannelName
+    id: str | None = None
+    prev_id: str | None = None
+    json_object: bytes | None = None
+    http_stream: HttpStream | None = None
+    http_response: HttpResponse | None = None
+    ws_message: WsMessage | None = None
+    meta: dict[str, str] = msgspec.field(default_factory=dict)
+    no_seq: bool = False
+
+    @property
+    def formats(self) -> list[str]:
+        """Names of the formats that the item carries, in the spelling of the wire."""
+        carried = {
+            "json-object": self.json_object,
+            "http-stream": self.http_stream,
+            "http-response": self.http_response,
+            "ws-message": self.ws_message,
+        }
+        return [name for name, value in carried.items() if value is not None]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of content over all formats."""
+        return sum(map(len, self._contents()))
+
+    @property
+    def first_content(self) -> bytes:
+        """The content of the first format that has any: what a person is shown of the item."""
+        return next(iter(self._contents()), b"")
+
+    def _contents(self) -> list[bytes]:
+        response = self.http_response
+        contents = [
+            self.json_object,
+            self.http_stream and self.http_stream.content,
+            response and (response.body if response.body is not None else response.body_patch),
+            self.ws_message and self.ws_message.content,
+        ]
+        return [content for content in contents if content is not None]
+
+
+_packer = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder(Item)
+
+
+def pack_item(item: Item) -> bytes:
+    """Return `item` as bytes for the broker (MessagePack)."""
+    return _packer.encode(item)
+
+
+def unpack_item(packed: bytes) -> Item:
+    """Return the item that `pack_item` packed."""
+    return _unpacker.decode(packed)
