@@ -1,0 +1,25 @@
+"""Signing up; the other pages are allauth's own views under our addresses."""
+
+from typing import Any
+
+from allauth.account.views import SignupView as AllauthSignupView
+from django.db import IntegrityError, transaction
+from django.http import HttpResponse
+
+from accounts.models import User
+
+
+class SignupView(AllauthSignupView):  # type: ignore[misc]  # allauth is untyped
+    """One short screen: e-mail address and password. All that signing up stores is stored, or nothing."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Store the user and go on; the second of two sign-ups at once with one address sees a form error."""
+        try:
+            with transaction.atomic():
+                response: HttpResponse = super().form_valid(form)
+        except IntegrityError:
+            if not User.objects.filter(email__iexact=form.cleaned_data["email"]).exists():
+                raise
+            form.add_error("email", "A user is already registered with this email address.")
+            response = self.form_invalid(form)
+        return response

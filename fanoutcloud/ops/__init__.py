@@ -1,0 +1,1 @@
+"""Logging, metrics, health: importable from everywhere, imports nothing of ours."""
