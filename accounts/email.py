@@ -27,11 +27,8 @@ class OutboxBackend(BaseEmailBackend):
 def _fields(message: EmailMessage) -> dict[str, Any]:
     if message.attachments:
         raise ValueError("the outbox carries no attachments")
-    html = [
-        part.content
-        for part in (message.alternatives if isinstance(message, EmailMultiAlternatives) else [])
-        if part.mimetype == "text/html"
-    ]
+    alternatives = message.alternatives if isinstance(message, EmailMultiAlternatives) else []
+    html = [content for content, kind in alternatives if kind == "text/html"]
     return {
         "recipients": message.recipients(),
         "sender": message.from_email,

@@ -12,20 +12,20 @@ from accounts import services
 logger = logging.getLogger(__name__)
 
 
-@shared_task(name="accounts.deliver_email", ignore_result=True, soft_time_limit=60, time_limit=90)
+@shared_task(name="accounts.deliver_email", ignore_result=True, soft_time_limit=60, time_limit=90)  # type: ignore[untyped-decorator]
 def deliver_email(email_id: int) -> None:
     """Send one mail of the outbox. Not retried here: a failed one is due later, and the sweep finds it."""
     services.deliver(email_id)
 
 
-@shared_task(name="accounts.sweep_outbox", ignore_result=True, soft_time_limit=25, time_limit=60)
+@shared_task(name="accounts.sweep_outbox", ignore_result=True, soft_time_limit=25, time_limit=60)  # type: ignore[untyped-decorator]
 def sweep_outbox() -> None:
     """Queue the mails that are due: those postponed, and those whose message or process was lost."""
     for email_id in services.list_due_ids(timezone.now()):
         queue_delivery(email_id)
 
 
-@shared_task(name="accounts.clear_sessions", ignore_result=True, soft_time_limit=300, time_limit=330)
+@shared_task(name="accounts.clear_sessions", ignore_result=True, soft_time_limit=300, time_limit=330)  # type: ignore[untyped-decorator]
 def clear_sessions() -> None:
     """Delete sessions that have expired."""
     call_command("clearsessions")

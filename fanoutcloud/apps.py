@@ -1,7 +1,9 @@
-"""The project package as a Django app: its system checks and its management commands."""
+"""The project package as a Django app: its system checks, its management commands, its task queue."""
 
 from django.apps import AppConfig
 from django.core import checks
+
+from fanoutcloud.checks import check_settings
 
 
 class FanoutCloudConfig(AppConfig):
@@ -11,6 +13,7 @@ class FanoutCloudConfig(AppConfig):
     verbose_name = "Fanout Cloud"
 
     def ready(self) -> None:
-        from fanoutcloud.checks import check_settings
+        """Make this process know its checks and where its tasks go."""
+        import fanoutcloud.celery  # noqa: F401  # becomes Celery's default app; needs the settings, so not earlier
 
         checks.register(check_settings)

@@ -287,10 +287,6 @@ EMAIL_TIMEOUT = env.seconds("EMAIL_TIMEOUT", 15.0)
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", f"Fanout Cloud <no-reply@{_public.hostname}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
-# -- task queue ----------------
-
-CELERY_BROKER_URL = REDIS_URL or "memory://"
-
 # -- limits of the delivery plane ----------------
 
 PUBLISH_BODY_BYTES = env.bytes("PUBLISH_BODY_BYTES", 1_000_000)

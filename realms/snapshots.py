@@ -1,0 +1,46 @@
+"""Reading a realm out of the database as the delivery plane sees it."""
+
+import logging
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+
+from fanoutcloud.core.directory import PublishRate, RealmKey, RealmSnapshot, Retention
+from fanoutcloud.core.names import RealmId
+from realms.errors import SealBroken
+from realms.models import ApiKey, Realm
+from realms.sealing import open_sealed
+
+logger = logging.getLogger(__name__)
+
+
+def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
+    """Return what the database holds about the realm, or None if it holds no such realm. Blocks: two queries.
+
+    A key that can't be opened is left out and logged; the realm's others go on working.
+    """
+    realm = Realm.objects.filter(pk=realm_id).first()
+    if realm is None:
+        return None
+    keys = [opened for key in ApiKey.objects.live(realm) if (opened := _open(key))]
+    return RealmSnapshot(
+        realm=realm_id,
+        keys=tuple(keys),
+        retention=Retention(items=settings.HISTORY_ITEMS, age_s=settings.HISTORY_AGE_S),
+        publish_rate=PublishRate(
+            items_per_s=settings.PUBLISH_ITEMS_PER_S, burst_items=settings.PUBLISH_ITEMS_BURST
+        ),
+    )
+
+
+#: The same off the event loop, in a thread whose database connection is closed afterwards. Not bound to one
+#: thread: a view that blocks must not hold up delivery.
+load_snapshot = database_sync_to_async(find_snapshot, thread_sensitive=False)
+
+
+def _open(key: ApiKey) -> RealmKey | None:
+    try:
+        return RealmKey(key_id=str(key.pk), secret=open_sealed(key.sealed_secret))
+    except SealBroken:
+        logger.error("key_not_readable", extra={"realm": key.realm_id, "key_id": key.pk})
+        return None
