@@ -1,0 +1,72 @@
+"""What all tests share: the cast, the servers, the database."""
+
+from contextlib import suppress
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connections
+from django.test import Client
+
+from accounts.models import User
+from realms.services import CreatedRealm
+from tests.factories import make_realm, make_user
+from tests.servers.postgres import PostgresServer, postgres_server
+from tests.servers.redis import redis_server, redis_url
+
+__all__ = ["postgres_server", "redis_server", "redis_url"]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres_server: PostgresServer) -> None:
+    """Give the tests that ask for a database a real PostgreSQL, started for the first of them."""
+    databases = connections.configure_settings({"default": postgres_server.django_settings})
+    settings.DATABASES["default"] = connections.settings["default"] = databases["default"]
+    with suppress(AttributeError):  # nobody has looked at the SQLite of the settings yet
+        del connections["default"]
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    """Let no test see another's rate limits."""
+    cache.clear()
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """She owns the realm."""
+    return make_user("alice@example.com")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """He is on her team."""
+    return make_user("bob@example.com")
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    """He must see nothing."""
+    return make_user("charlie@example.com")
+
+
+@pytest.fixture
+def created(alice: User) -> CreatedRealm:
+    """Alice's realm, with its first key and the secret of it."""
+    return make_realm(alice)
+
+
+@pytest.fixture
+def alice_client(alice: User) -> Client:
+    """A browser that Alice is signed in with."""
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def charlie_client(charlie: User) -> Client:
+    """A browser that Charlie is signed in with."""
+    client = Client()
+    client.force_login(charlie)
+    return client
