@@ -24,6 +24,8 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 # -- where this installation is reached ----------------
 
+#: The address that servers listen on.
+BIND = env.str("BIND", "127.0.0.1")
 DEBUG = env.bool("DEBUG", default=False)
 PORT = env.int("PORT", 8000, at_least=1, at_most=65535)
 PUBLIC_URL = env.str("PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
@@ -47,12 +49,12 @@ for _proxy in TRUSTED_PROXIES:
 
 REDIS_URL = env.str("REDIS_URL")
 if REDIS_URL and urlsplit(REDIS_URL).scheme not in ("redis", "rediss", "unix"):
-    raise BadSetting(
-        "REDIS_URL can't be used; expected an address that starts with redis://, rediss:// or unix://"
-    )
+    raise BadSetting("REDIS_URL can't be used; expected an address that starts with redis://, rediss:// or unix://")
 DATABASE_URL = env.secret("DATABASE_URL")
 #: `all` is everything in one process; the others are parts of an installation of many processes.
 ROLE = env.choice("ROLE", "all", ("all", "web", "edge", "worker", "beat"))
+#: Whether the web process serves realms' sites, too, so that no reverse proxy is needed to try things.
+WEB_SERVES_SITES = env.bool("WEB_SERVES_SITES", default=True)
 IS_EMBEDDED = not REDIS_URL and not DATABASE_URL
 
 # -- secrets ----------------
@@ -74,9 +76,7 @@ for _position, _key in enumerate(SEALING_KEYS, start=1):
     try:
         Fernet(_key)
     except ValueError:
-        raise BadSetting(
-            f"SEALING_KEYS, key {_position}; expected 32 bytes in URL-safe Base64 (44 letters)"
-        ) from None
+        raise BadSetting(f"SEALING_KEYS, key {_position}; expected 32 bytes in URL-safe Base64 (44 letters)") from None
 
 # -- application ----------------
 
@@ -142,9 +142,7 @@ _SQLITE_OPTIONS: dict[str, Any] = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
 }
 try:
-    _database: dict[str, Any] = dict(
-        dj_database_url.parse(DATABASE_URL or f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
-    )
+    _database: dict[str, Any] = dict(dj_database_url.parse(DATABASE_URL or f"sqlite:///{DATA_DIR / 'db.sqlite3'}"))
 except (ValueError, KeyError):
     raise BadSetting("DATABASE_URL can't be read; expected postgres://USER:PASSWORD@HOST:PORT/NAME") from None
 IS_SQLITE = _database["ENGINE"] == "django.db.backends.sqlite3"
@@ -271,18 +269,14 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 EMAIL_BACKEND = "accounts.email.OutboxBackend"
 EMAIL_HOST = env.str("EMAIL_HOST")
 #: What the outbox hands its mails to: an SMTP server if one is named, else the console.
-EMAIL_DELIVERY_BACKEND = (
-    "django.core.mail.backends." + ("smtp" if EMAIL_HOST else "console") + ".EmailBackend"
-)
+EMAIL_DELIVERY_BACKEND = "django.core.mail.backends." + ("smtp" if EMAIL_HOST else "console") + ".EmailBackend"
 EMAIL_PORT = env.int("EMAIL_PORT", 587, at_least=1, at_most=65535)
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD")
 EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=bool(EMAIL_HOST) and not EMAIL_USE_SSL)
 if EMAIL_USE_SSL and EMAIL_USE_TLS:
-    raise BadSetting(
-        "EMAIL_USE_SSL and EMAIL_USE_TLS are both true; choose the one that the mail server offers"
-    )
+    raise BadSetting("EMAIL_USE_SSL and EMAIL_USE_TLS are both true; choose the one that the mail server offers")
 EMAIL_TIMEOUT = env.seconds("EMAIL_TIMEOUT", 15.0)
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", f"Fanout Cloud <no-reply@{_public.hostname}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
@@ -290,8 +284,8 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # -- limits of the delivery plane ----------------
 
 PUBLISH_BODY_BYTES = env.bytes("PUBLISH_BODY_BYTES", 1_000_000)
-PUBLISH_ITEMS_PER_S = env.int("PUBLISH_ITEMS_PER_S", 1_000, at_least=1)
-PUBLISH_ITEMS_BURST = env.int("PUBLISH_ITEMS_BURST", 5_000, at_least=1)
+PUBLISH_ITEMS_PER_S = env.int("PUBLISH_ITEMS_PER_S", 20_000, at_least=1)
+PUBLISH_ITEMS_BURST = env.int("PUBLISH_ITEMS_BURST", 40_000, at_least=1)
 HISTORY_ITEMS = env.int("HISTORY_ITEMS", 100)
 HISTORY_AGE_S = env.seconds("HISTORY_AGE_S", 300.0)
 MAX_CHANNELS_PER_SUBSCRIBER = env.int("MAX_CHANNELS_PER_SUBSCRIBER", 200, at_least=1)

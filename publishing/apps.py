@@ -1,11 +1,13 @@
 """The publishing app."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.apps import AppConfig
 
+from fanoutcloud.broker.activity import ActivityFeed
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.directory import RealmDirectory
+from publishing.services import Publisher
 
 
 class DeliveryPlane(Protocol):
@@ -13,7 +15,8 @@ class DeliveryPlane(Protocol):
 
     broker: Broker
     directory: RealmDirectory
-    activity: Any  # recorder and feed in one; views only hand it on
+    activity: ActivityFeed
+    publisher: Publisher
 
 
 class PublishingConfig(AppConfig):

@@ -109,7 +109,8 @@ class BodyTooLarge(FanoutError):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
-            f"the body is larger than {limit_bytes:,} bytes", cure="publish fewer or smaller items per request"
+            f"the body is larger than {limit_bytes:,} bytes",
+            cure="publish fewer or smaller items per request",
         )
         self.limit_bytes = limit_bytes
 

@@ -146,9 +146,9 @@ def _to_item(wire: _WireItem, index: int, body: bytes, channel: ChannelName | No
         id=_to_id(wire.id, f"{place}.id"),
         prev_id=_to_id(wire.prev_id, f"{place}.prev-id"),
         json_object=None if json_object is UNSET else _on_one_line(json_object),
-        http_stream=formats.http_stream and _to_http_stream(formats.http_stream, f"{at}.http-stream"),
-        http_response=formats.http_response and _to_http_response(formats.http_response, f"{at}.http-response"),
-        ws_message=formats.ws_message and _to_ws_message(formats.ws_message, f"{at}.ws-message"),
+        http_stream=_to_http_stream(formats.http_stream, f"{at}.http-stream"),
+        http_response=_to_http_response(formats.http_response, f"{at}.http-response"),
+        ws_message=_to_ws_message(formats.ws_message, f"{at}.ws-message"),
         meta=wire.meta or {},
         no_seq=wire.no_seq,
     )
@@ -180,7 +180,9 @@ def _on_one_line(raw: Raw) -> bytes:
     return msgspec.json.format(text, indent=-1) if b"\n" in text or b"\r" in text else text
 
 
-def _to_http_stream(wire: _WireHttpStream, place: str) -> HttpStream:
+def _to_http_stream(wire: _WireHttpStream | None, place: str) -> HttpStream | None:
+    if wire is None:
+        return None
     content = _content(wire.content, wire.content_bin, place)
     if content is None:
         if wire.action == "send":
@@ -189,7 +191,9 @@ def _to_http_stream(wire: _WireHttpStream, place: str) -> HttpStream:
     return HttpStream(content=content, action=wire.action, content_filters=wire.content_filters)
 
 
-def _to_http_response(wire: _WireHttpResponse, place: str) -> HttpResponse:
+def _to_http_response(wire: _WireHttpResponse | None, place: str) -> HttpResponse | None:
+    if wire is None:
+        return None
     body = _content(wire.body, wire.body_bin, place, name="body")
     patch = None if wire.body_patch is None else msgspec.json.encode(wire.body_patch)
     if body is None and patch is None and wire.action == "send":
@@ -206,7 +210,9 @@ def _to_http_response(wire: _WireHttpResponse, place: str) -> HttpResponse:
     )
 
 
-def _to_ws_message(wire: _WireWsMessage, place: str) -> WsMessage:
+def _to_ws_message(wire: _WireWsMessage | None, place: str) -> WsMessage | None:
+    if wire is None:
+        return None
     content = _content(wire.content, wire.content_bin, place)
     kind = wire.type or ("binary" if wire.content is None and wire.content_bin is not None else "text")
     if content is None:
@@ -274,7 +280,7 @@ def _header_text(value: str, field: str) -> str:
 
 
 def _close_code(code: int | None, field: str) -> int | None:
-    """RFC 6455 §7.4: 1004–1006 and 1015 are never sent; applications use 3000–4999."""
+    """RFC 6455 §7.4: 1004 to 1006 and 1015 are never sent; applications use 3000 to 4999."""
     if code is None or code in (1000, 1001, 1002, 1003) or 1007 <= code <= 1014 or 3000 <= code <= 4999:
         return code
     raise InvalidItem(f"{code} can't be sent as a close code", cure="use 1000 or 3000 to 4999", field=field)
@@ -282,7 +288,5 @@ def _close_code(code: int | None, field: str) -> int | None:
 
 def _close_reason(reason: str, field: str) -> str:
     if len(reason.encode()) > MAX_CLOSE_REASON_BYTES:
-        raise InvalidItem(
-            f"is longer than {MAX_CLOSE_REASON_BYTES} bytes", cure="use a shorter reason", field=field
-        )
+        raise InvalidItem(f"is longer than {MAX_CLOSE_REASON_BYTES} bytes", cure="use a shorter reason", field=field)
     return reason

@@ -77,12 +77,12 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
         return next(iter(self._contents()), b"")
 
     def _contents(self) -> list[bytes]:
-        response = self.http_response
+        stream, response, message = self.http_stream, self.http_response, self.ws_message
         contents = [
             self.json_object,
-            self.http_stream and self.http_stream.content,
-            response and (response.body if response.body is not None else response.body_patch),
-            self.ws_message and self.ws_message.content,
+            None if stream is None else stream.content,
+            None if response is None else response.body_patch if response.body is None else response.body,
+            None if message is None else message.content,
         ]
         return [content for content in contents if content is not None]
 

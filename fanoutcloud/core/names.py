@@ -36,7 +36,5 @@ def parse_channel_name(text: str, *, field: str = "channel") -> ChannelName:
             field=field,
         )
     if not text.isprintable() and _CONTROL_CHARACTER.search(text):
-        raise InvalidRequest(
-            "the channel name holds a control character", cure="use printable characters", field=field
-        )
+        raise InvalidRequest("the channel name holds a control character", cure="use printable characters", field=field)
     return ChannelName(text)

@@ -35,7 +35,7 @@ class StoredItem:
     item: Item
 
 
-class PositionLost(Exception):  # noqa: N818 - named for what happened
+class PositionLost(Exception):
     """The stream can't be continued from a position. `reason` is `epoch_changed` or `history_expired`.
 
     `top` is the newest position of the stream as it is now: where a reader who accepts the loss goes on.
@@ -57,12 +57,14 @@ def parse_position(text: str, *, field: str = "since") -> StreamPosition:
     Raises:
         InvalidRequest: the text is no position.
     """
-    epoch, colon, digits = text.partition(":")
-    if colon and len(epoch) == EPOCH_LENGTH and epoch.isascii() and epoch.isalnum():
-        if digits.isascii() and digits.isdigit() and len(digits) <= 16 and int(digits) <= MAX_OFFSET:
-            return StreamPosition(epoch, int(digits))
+    epoch, _, digits = text.partition(":")
+    is_epoch = len(epoch) == EPOCH_LENGTH and epoch.isascii() and epoch.isalnum()
+    if is_epoch and digits.isascii() and digits.isdigit() and len(digits) <= 16 and int(digits) <= MAX_OFFSET:
+        return StreamPosition(epoch, int(digits))
     raise InvalidRequest(
-        "this is no position", cure="send back a position exactly as it was received, or leave it out", field=field
+        "this is no position",
+        cure="send back a position exactly as it was received, or leave it out",
+        field=field,
     )
 
 

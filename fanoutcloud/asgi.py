@@ -1,0 +1,99 @@
+"""Composition: the ASGI applications of every kind of process.
+
+- `application`: everything in one process (`make up`, `manage.py runserver`)
+- `web`: dashboard and publish API; realms' sites too, unless `WEB_SERVES_SITES` is false
+- `edge`: realms' sites and the publish API, no dashboard (`manage.py edge`)
+
+A request goes by host and path: realms' sites and the publish API never pass Django or its middleware.
+"""
+
+import os
+
+import django
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fanoutcloud.settings")
+django.setup(set_prefix=False)
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402 - needs the apps to be loaded
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.core.asgi import get_asgi_application  # noqa: E402
+from django.urls import path  # noqa: E402
+from onboarding.consumers import LiveConsumer  # noqa: E402
+
+from fanoutcloud.core.errors import NotFound, Unavailable  # noqa: E402
+from fanoutcloud.edge.responses import respond, respond_error  # noqa: E402
+from fanoutcloud.edge.sinks import AsgiApp, Receive, Scope, Send  # noqa: E402
+from fanoutcloud.edge.sites import Site  # noqa: E402
+from fanoutcloud.plane import Plane  # noqa: E402
+from fanoutcloud.same_origin import SameOriginOnly  # noqa: E402
+from publishing.endpoint import find_target  # noqa: E402
+
+
+class Application:
+    """One process's door: to a realm's site, the publish API, or the dashboard if this process has one."""
+
+    def __init__(self, plane: Plane, *, dashboard: AsgiApp | None, serves_sites: bool) -> None:
+        self.plane = plane
+        self._dashboard = dashboard
+        self._serves_sites = serves_sites
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if not self.plane.is_started:
+            await self.plane.start()  # servers without lifespan (Daphne) begin with the first request
+        site = self.plane.sites.find(scope) if self._serves_sites else None
+        if site is not None:
+            await self._serve_site(site, scope, receive, send)
+        elif scope["type"] == "http":
+            await self._serve_http(scope, receive, send)
+        elif self._dashboard is not None:
+            await self._dashboard(scope, receive, send)
+
+    async def _serve_site(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a realm's site; the dashboard's cookies, which a browser sends along to `/r/…`, end here."""
+        scope["headers"] = [header for header in scope["headers"] if header[0] != b"cookie"]
+        await self.plane.edge.serve(site, scope, receive, send)
+
+    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        target = find_target(scope.get("raw_path") or scope["path"].encode())
+        if target is not None:
+            await self.plane.endpoint.serve(target, scope, receive, send)
+        elif scope["path"] == "/healthz":
+            await respond(send, 200, b"ok\n", headers=[(b"content-type", b"text/plain")])
+        elif self._dashboard is not None:
+            await self._dashboard(scope, receive, send)
+        else:
+            cure = "subscribe at /r/REALM/fanout/…, publish at /realm/REALM/publish/"
+            await respond_error(send, NotFound("this is an edge; the dashboard is elsewhere", cure=cure))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Begin and end with the server (ASGI lifespan)."""
+        await receive()
+        try:
+            await self.plane.start()
+        except Unavailable as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.plane.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+plane = Plane(settings)
+
+_dashboard = ProtocolTypeRouter(
+    {
+        "http": get_asgi_application(),
+        "websocket": SameOriginOnly(
+            AuthMiddlewareStack(URLRouter([path("live/<str:realm>/", LiveConsumer.as_asgi(activity=plane.activity))]))
+        ),
+    }
+)
+
+application = Application(plane, dashboard=_dashboard, serves_sites=True)
+web = Application(plane, dashboard=_dashboard, serves_sites=settings.WEB_SERVES_SITES)
+edge = Application(plane, dashboard=None, serves_sites=True)

@@ -1,0 +1,38 @@
+"""Why a connection ended: one table from reason to WebSocket close code and HTTP status, and what the client does.
+
+Close codes follow one rule: 3xxx do not come back; 40xx to 44xx come back at once, with jitter; 45xx to 49xx come back with
+growing delays. Source: docs/api/subscribe.md.
+"""
+
+import enum
+
+
+class CloseReason(enum.Enum):
+    """Name, WebSocket close code, HTTP status, and one sentence for people."""
+
+    INVALID_REQUEST = ("invalid_request", 3400, 400, "the request can't be understood")
+    UNKNOWN_REALM = ("unknown_realm", 3404, 404, "there is no such realm")
+    REALM_DELETED = ("realm_deleted", 3410, 410, "the realm was deleted")
+    ENDED = ("ended", 1000, 200, "the publisher ended the connection")
+    DRAINING = ("draining", 4012, 503, "this server is going down; reconnect and resume")
+    SLOW = ("slow", 4508, 503, "the connection does not keep up; reconnect and resume")
+    TOO_MANY_COMMANDS = ("too_many_commands", 4529, 429, "commands come faster than they are handled")
+    UNAVAILABLE = ("unavailable", 4503, 503, "a part of the service does not answer")
+    CLIENT_LEFT = ("client_left", 1000, 200, "the client closed the connection")
+
+    def __init__(self, reason: str, code: int, http_status: int, text: str) -> None:
+        self.reason = reason
+        self.code = code
+        self.http_status = http_status
+        self.text = text
+
+    @property
+    def may_reconnect(self) -> bool:
+        """Tell whether a client should come back by itself."""
+        return self.code >= 4000
+
+
+#: HTTP status of a refused request → close code of a refused WebSocket.
+def refusal_code(http_status: int, *, retryable: bool) -> int:
+    """Return the close code for a refusal that has an HTTP status: 3xxx, or 45xx where trying again may help."""
+    return 4500 + http_status % 100 if retryable else 3000 + http_status

@@ -1,0 +1,1 @@
+"""One process full of subscribers: the hub, what it writes to, and the transports."""

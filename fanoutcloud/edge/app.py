@@ -1,0 +1,109 @@
+"""A realm's site: from host and path to a transport. Mounted by the composition, before Django."""
+
+from collections.abc import Awaitable, Callable
+
+from fanoutcloud.core.activity import ActivitySink, Refused
+from fanoutcloud.core.close_reasons import CloseReason
+from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot
+from fanoutcloud.core.errors import FanoutError, MethodNotAllowed, NotFound, Unavailable
+from fanoutcloud.core.names import RealmId
+from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.requests import client_address
+from fanoutcloud.edge.responses import SITE_METHODS, respond_error, respond_preflight
+from fanoutcloud.edge.sinks import Receive, Scope, Send
+from fanoutcloud.edge.sites import Site
+from fanoutcloud.edge.transports.http_stream import HttpStreamTransport
+from fanoutcloud.edge.transports.long_poll import LongPollTransport
+from fanoutcloud.edge.transports.sse import SseTransport
+from fanoutcloud.edge.transports.websocket import WebSocketTransport, refuse_websocket
+
+Serve = Callable[[RealmSnapshot, Scope, Receive, Send], Awaitable[None]]
+
+WEBSOCKET_PATH = "/fanout/ws"
+
+
+class UnknownRealm(NotFound):
+    """No realm has this id."""
+
+    code = "unknown_realm"
+    default_cure = "check the realm's id on the dashboard"
+
+
+class EdgeApp:
+    """Serves the sites of all realms. Knows nothing of cookies: the composition takes them away."""
+
+    def __init__(self, *, hub: Hub, directory: RealmDirectory, activity: ActivitySink) -> None:
+        self._hub = hub
+        self._directory = directory
+        self._activity = activity
+        self._http: dict[str, Serve] = {
+            "/fanout/sse": SseTransport(hub).serve,
+            "/fanout/stream": HttpStreamTransport(hub).serve,
+            "/fanout/poll": LongPollTransport(hub).serve,
+        }
+        self._websocket = WebSocketTransport(hub)
+
+    async def serve(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request or WebSocket for `site`."""
+        path = site.path.rstrip("/")
+        if scope["type"] == "websocket":
+            await self._serve_websocket(site.realm, path, scope, receive, send)
+        else:
+            await self._serve_http(site.realm, path, scope, receive, send)
+
+    async def _serve_websocket(self, realm: RealmId, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if path != WEBSOCKET_PATH:
+                raise _no_such_path(path)
+            snapshot = await self._find(realm)
+        except NotFound as error:
+            self._tell_refused(realm, scope, error)
+            await refuse_websocket(scope, receive, send, error, CloseReason.UNKNOWN_REALM)
+        except Unavailable as error:
+            await refuse_websocket(scope, receive, send, error, CloseReason.UNAVAILABLE)
+        else:
+            await self._websocket.serve(snapshot, scope, receive, send)
+
+    async def _serve_http(self, realm: RealmId, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS":
+            await respond_preflight(send)
+            return
+        try:
+            serve = self._http.get(path)
+            snapshot = await self._find(realm)
+            if serve is None:
+                raise _no_such_path(path)
+            if scope["method"] != "GET":
+                raise MethodNotAllowed(scope["method"], SITE_METHODS)
+            await serve(snapshot, scope, receive, send)
+        except FanoutError as error:
+            self._tell_refused(realm, scope, error)
+            await respond_error(send, error)
+
+    async def _find(self, realm: RealmId) -> RealmSnapshot:
+        snapshot = self._directory.find_cached(realm) or await self._directory.find_realm(realm)
+        if snapshot is None:
+            raise UnknownRealm(f"there is no realm {realm}")
+        return snapshot
+
+    def _tell_refused(self, realm: RealmId, scope: Scope, error: FanoutError) -> None:
+        if self._activity.is_watched(realm):
+            self._activity.record(
+                realm,
+                Refused(
+                    at=self._hub.clock.now(),
+                    status=error.http_status,
+                    code=error.code,
+                    message=str(error),
+                    cure=error.cure,
+                    field=error.field,
+                    address=client_address(scope),
+                ),
+            )
+
+
+def _no_such_path(path: str) -> NotFound:
+    return NotFound(
+        f"this realm's site has nothing at {path[:100] or '/'}",
+        cure="subscribe at /fanout/ws, /fanout/sse, /fanout/stream or /fanout/poll",
+    )

@@ -1,0 +1,21 @@
+"""Limits of one edge process, handed in at composition."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeLimits:
+    """Sizes in bytes, times in seconds."""
+
+    outbox_bytes: int = 1_048_576  # more than this unsent: the subscriber is slow
+    stuck_s: float = 10.0  # unsent bytes that do not get fewer for this long: slow, too
+    keep_alive_s: float = 25.0  # proxies commonly drop connections that are idle for 60 s
+    max_channels: int = 200  # per subscriber
+    max_message_bytes: int = 65_536  # one WebSocket message from a client
+    max_waiting_commands: int = 64  # WebSocket commands received and not yet handled
+    poll_s: float = 25.0  # a long-poll is answered empty after this; clients give up at 60 s
+    max_poll_s: float = 55.0
+    catch_up_page_items: int = 100
+    catch_up_bytes: int = 65_536  # unsent bytes above which catching up waits for the client
+    linger_s: float = 30.0  # a channel without subscribers stays subscribed at the broker for this long
+    position_check_s: float = 10.0  # how often a quiet channel is compared with the broker's position

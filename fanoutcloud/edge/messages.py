@@ -1,0 +1,103 @@
+"""The messages that subscribers get, as JSON text. The same objects on every transport (docs/api/subscribe.md).
+
+Items are put together around the publisher's own bytes, so that nothing is decoded and encoded again.
+"""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from fanoutcloud.core.errors import FanoutError
+from fanoutcloud.core.items import Item
+from fanoutcloud.core.names import ChannelName
+from fanoutcloud.core.streams import StoredItem, StreamPosition
+
+_encode = msgspec.json.Encoder().encode
+
+KEEP_ALIVE = b'{"type":"keep-alive"}'
+PONG = b'{"type":"pong"}'
+
+
+def item_message(stored: StoredItem, content: bytes | None) -> bytes:
+    """Return the message for an item.
+
+    Its JSON is in `data`. An item without JSON carries the transport's own format, `content`: as `text` where that is
+    UTF-8, else as `base64`. An item with nothing for this transport still tells its position, as type `position`.
+    """
+    item = stored.item
+    head = b'"channel":%b,"position":"%b"' % (_encode(item.channel), str(stored.position).encode())
+    if item.id is not None:
+        head += b',"id":' + _encode(item.id)
+    if item.json_object is not None:
+        return b'{"type":"item",%b,"data":%b}' % (head, item.json_object)
+    if content is None:
+        return b'{"type":"position",%b}' % head
+    return b'{"type":"item",%b,%b}' % (head, _content_member(content))
+
+
+def _content_member(content: bytes) -> bytes:
+    try:
+        return b'"text":' + _encode(content.decode())
+    except UnicodeDecodeError:
+        return b'"base64":"%b"' % base64.b64encode(content)
+
+
+def ws_content(item: Item) -> bytes | None:
+    """Return what `ws-message` carries for a page, or None; pings and closes are not content."""
+    message = item.ws_message
+    if message is None or message.action != "send" or message.type not in ("text", "binary"):
+        return None
+    return message.content
+
+
+def stream_content(item: Item) -> bytes | None:
+    """Return what `http-stream` adds to a response, or None."""
+    stream = item.http_stream
+    return stream.content if stream is not None and stream.action == "send" else None
+
+
+def response_content(item: Item) -> bytes | None:
+    """Return the body that `http-response` answers with, or None."""
+    response = item.http_response
+    return response.body if response is not None and response.action == "send" else None
+
+
+def welcome_message(*, realm: str, connection: str, keep_alive_s: float) -> bytes:
+    return _message("welcome", realm=realm, connection=connection, keep_alive_s=keep_alive_s)
+
+
+def subscribed_message(channel: ChannelName, position: StreamPosition, *, recovered: bool) -> bytes:
+    return _message("subscribed", channel=channel, position=str(position), recovered=recovered)
+
+
+def unsubscribed_message(channel: ChannelName) -> bytes:
+    return _message("unsubscribed", channel=channel)
+
+
+def reset_message(channel: ChannelName, position: StreamPosition, reason: str) -> bytes:
+    return _message("reset", channel=channel, position=str(position), reason=reason)
+
+
+def closing_message(reason: str, text: str, *, may_reconnect: bool) -> bytes:
+    return _message("closing", reason=reason, message=text, reconnect=may_reconnect)
+
+
+def error_message(error: FanoutError, *, channel: str | None = None) -> bytes:
+    members: dict[str, Any] = dict(error_members(error))  # Any: values of JSON
+    if channel is not None:
+        members["channel"] = channel
+    return _message("error", **members)
+
+
+def error_members(error: FanoutError) -> Mapping[str, Any]:  # Any: values of JSON
+    """Return code, message and cure of an error, and its place where it has one."""
+    members = {"code": error.code, "message": str(error), "cure": error.cure}
+    if error.field:
+        members["field"] = error.field
+    return members
+
+
+def _message(type_: str, **members: Any) -> bytes:  # Any: values of JSON
+    return _encode({"type": type_, **members})

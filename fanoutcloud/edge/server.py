@@ -1,0 +1,295 @@
+"""uvicorn, taught to hand its connections over: protocol classes that offer `fanout.sink`, and a server that drains.
+
+uvicorn keeps doing HTTP parsing, TLS, limits and shutdown. What is ours: the offer in the scope, a WebSocket handshake
+that reuses the parsed request, bounds on request heads, and draining before the end.
+"""
+
+import asyncio
+import base64
+import binascii
+import gc
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from fanoutcloud.edge.held import EXTENSION, HeldStream, HeldWebSocket
+from fanoutcloud.edge.limits import EdgeLimits
+from fanoutcloud.edge.sinks import AsgiApp, Message, Scope, SinkOwner
+from fanoutcloud.edge.sites import SiteNames, decode_path
+
+logger = logging.getLogger(__name__)
+
+#: Request line and headers together; beyond it the request is refused with 431.
+MAX_HEAD_BYTES = 32_768
+#: A connection that has not sent a whole request head by then is closed.
+HEAD_TIMEOUT_S = 15.0
+_WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
+
+
+class StreamOffer:
+    """`fanout.sink` of an HTTP request: call `hold` instead of starting a response."""
+
+    __slots__ = ("_protocol", "cycle")
+
+    def __init__(self, protocol: "EdgeHttpProtocol") -> None:
+        self._protocol = protocol
+        self.cycle: RequestResponseCycle | None = None
+
+    def hold(self, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner) -> HeldStream | None:
+        """Begin a chunked 200 answer and take the connection over.
+
+        None when the client has gone, or has sent more requests behind this one: answer through ASGI `send` then.
+        """
+        return self._protocol.hold_stream(self.cycle, headers, owner)
+
+
+class WebSocketOffer:
+    """`fanout.sink` of a WebSocket: call `hold` instead of sending `websocket.accept`."""
+
+    __slots__ = ("_accept", "_handshake", "_limits", "_transport")
+
+    def __init__(
+        self, transport: asyncio.Transport, accept: bytes, *, limits: EdgeLimits, handshake: "_Handshake"
+    ) -> None:
+        self._transport = transport
+        self._accept = accept
+        self._limits = limits
+        self._handshake = handshake
+
+    def hold(self, owner: SinkOwner) -> HeldWebSocket | None:
+        """Answer the handshake and take the connection over; None when the client has gone already."""
+        if self._transport.is_closing():
+            return None
+        self._transport.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: %b\r\n\r\n" % self._accept
+        )
+        handshake = self._handshake
+        held = HeldWebSocket(self._transport, owner, limits=self._limits, connections=handshake.connections)
+        handshake.connections.discard(handshake)
+        if handshake.early:
+            asyncio.get_running_loop().call_soon(held.data_received, handshake.early)
+        return held
+
+
+class _Handshake(asyncio.Protocol):
+    """Holds the transport between a WebSocket request and the application's answer; keeps early frames."""
+
+    def __init__(self, connections: set[Any]) -> None:
+        self.early = b""
+        self.connections = connections
+        self._transport: asyncio.Transport | None = None
+
+    def watch(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.connections.add(self)
+        transport.set_protocol(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.early += data
+        if len(self.early) > MAX_HEAD_BYTES and self._transport is not None:
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.connections.discard(self)
+
+    def shutdown(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class EdgeHttpProtocol(HttpToolsProtocol):
+    """HTTP/1.1 as uvicorn does it, plus the offer of `fanout.sink`. `sites` and `limits` are set by `configure`."""
+
+    sites: SiteNames
+    limits: EdgeLimits
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        super().connection_made(transport)
+        self._head_bytes = 0
+        self._is_head_done = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._arm_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def _arm_head_timer(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
+
+    def _end_head(self) -> None:
+        self._is_head_done = True
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def data_received(self, data: bytes) -> None:
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._is_head_done or self.transport.is_closing():
+            return
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse_head()
+        elif self._head_timer is None:
+            self._arm_head_timer()
+
+    def _refuse_head(self) -> None:
+        text = b"The request line and headers are larger than %d bytes.\n" % MAX_HEAD_BYTES
+        self.transport.write(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain\r\n"
+            b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(text), text)
+        )
+        self.transport.close()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes, self._is_head_done = 0, False
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        offer = StreamOffer(self)
+        if self.parser.get_http_version() == "1.1":
+            cast(Scope, self.scope)["extensions"] = {EXTENSION: offer}  # an open mapping in ASGI
+        super().on_headers_complete()
+        offer.cycle = self.cycle
+
+    # -- streams
+
+    def hold_stream(
+        self, cycle: RequestResponseCycle | None, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner
+    ) -> HeldStream | None:
+        """Take the connection out of HTTP for an endless response to the request of `cycle`."""
+        if cycle is None or cycle is not self.cycle or cycle.disconnected or self.transport.is_closing():
+            return None
+        cycle.response_started = cycle.response_complete = True  # uvicorn has nothing left to do with it
+        self._unset_keepalive_if_required()
+        self.flow.resume_reading()
+        self.connections.discard(self)
+        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%bTransfer-Encoding: chunked\r\n\r\n" % b"".join(lines))
+        held = HeldStream(self.transport, owner, limits=self.limits, connections=self.connections)
+        self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment] # let them go now
+        return held
+
+    # -- WebSockets
+
+    def handle_websocket_upgrade(self) -> None:
+        self._end_head()
+        scope = self._websocket_scope()
+        if self.sites.find(scope) is None:
+            super().handle_websocket_upgrade()
+            return
+        key = _header(self.headers, b"sec-websocket-key")
+        if not _is_handshake(self.parser.get_method(), self.headers, key):
+            self.send_400_response("This is no WebSocket handshake of version 13 (RFC 6455).")
+            return
+        accept = base64.b64encode(hashlib.sha1(key + _WEBSOCKET_GUID, usedforsecurity=False).digest())
+        self.connections.discard(self)
+        handshake = _Handshake(self.connections)
+        handshake.watch(self.transport)
+        offer = WebSocketOffer(self.transport, accept, limits=self.limits, handshake=handshake)
+        scope["extensions"] = {EXTENSION: offer}
+        task = self.loop.create_task(_answer_handshake(self.app, scope, self.transport, handshake))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _websocket_scope(self) -> Scope:
+        url = httptools.parse_url(self.url)
+        return {
+            **self.scope,
+            "type": "websocket",
+            "scheme": "wss" if self.scheme == "https" else "ws",
+            "path": decode_path(url.path),
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+            "subprotocols": [],
+        }
+
+
+async def _answer_handshake(app: Any, scope: Scope, transport: asyncio.Transport, handshake: _Handshake) -> None:
+    """Run the application, which takes the connection over through the offer; end the connection if it did not."""
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        raise RuntimeError("a site's WebSocket is answered through its sink")
+
+    try:
+        await app(scope, receive, send)
+    except Exception:
+        logger.exception("websocket_request_failed")
+    if transport.get_protocol() is handshake and not transport.is_closing():
+        transport.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        transport.close()
+
+
+def _is_handshake(method: bytes, headers: list[tuple[bytes, bytes]], key: bytes) -> bool:
+    """RFC 6455 §4.2.1: a GET of version 13 with a key of 16 bytes in Base64."""
+    try:
+        is_key = len(base64.b64decode(key, validate=True)) == 16
+    except binascii.Error:
+        return False
+    return is_key and method == b"GET" and _header(headers, b"sec-websocket-version") == b"13"
+
+
+def _header(headers: list[tuple[bytes, bytes]], wanted: bytes) -> bytes:
+    return next((value.strip() for name, value in headers if name == wanted), b"")
+
+
+class EdgeServer(uvicorn.Server):
+    """uvicorn's server; drains the application before it goes down, and says when it is ready."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        on_ready: Callable[[], None] = lambda: None,
+        drain: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._drain = drain
+
+    async def startup(self, sockets: Any = None) -> None:  # Any: as in uvicorn
+        await super().startup(sockets=sockets)
+        if self.started and not self.should_exit:
+            gc.collect()
+            gc.freeze()  # what start-up made stays; collecting it again and again costs connects
+            gc.set_threshold(50_000, 50, 100)
+            self._on_ready()
+
+    async def shutdown(self, sockets: Any = None) -> None:  # Any: as in uvicorn
+        for server in self.servers:
+            server.close()
+        if self._drain is not None:
+            await self._drain()
+        await super().shutdown(sockets=sockets)
+
+
+def configure(
+    app: AsgiApp, *, host: str, port: int, sites: SiteNames, limits: EdgeLimits, **options: Any
+) -> uvicorn.Config:
+    """Return the configuration of a server that offers prepared sinks; `options` go to uvicorn as they are."""
+    protocol = type("ConfiguredEdgeHttpProtocol", (EdgeHttpProtocol,), {"sites": sites, "limits": limits})
+    return uvicorn.Config(
+        cast(Any, app),  # uvicorn's own, stricter types for the same protocol
+        host=host,
+        port=port,
+        http=protocol,
+        ws="websockets-sansio",
+        loop="uvloop",
+        lifespan="on",
+        backlog=4096,
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        timeout_graceful_shutdown=5,
+        **options,
+    )

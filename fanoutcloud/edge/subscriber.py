@@ -1,0 +1,146 @@
+"""One open connection that receives items."""
+
+import itertools
+import secrets
+from typing import Protocol
+
+from fanoutcloud.core.close_reasons import CloseReason
+from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.streams import StoredItem, StreamPosition, write_cursor
+from fanoutcloud.edge.sinks import Sink
+from fanoutcloud.edge.wire import Ending, SseWire, WireFormat
+
+
+class Registry(Protocol):
+    """Where a subscriber is registered while it is open: the hub."""
+
+    def unregister(self, subscriber: "Subscriber") -> None:
+        """Forget the subscriber. Idempotent."""
+
+
+_process_token = secrets.token_hex(4)
+_serials = itertools.count(1)
+
+
+class Subscriber:
+    """A subscriber whose bytes are the same as those of all others with its wire format.
+
+    Belongs to the transport that made it; registered with the hub while it is open.
+    """
+
+    __slots__ = (
+        "address", "channels", "close_reason", "is_closed", "realm", "registry", "serial", "sink", "wire",
+    )  # fmt: skip
+
+    #: True: the hub writes the shared bytes of the wire format. False: it calls `deliver`.
+    is_shared = True
+
+    def __init__(self, realm: RealmId, wire: WireFormat, *, address: str) -> None:
+        self.realm = realm
+        self.wire = wire
+        self.address = address
+        self.sink: Sink
+        self.registry: Registry | None = None
+        self.channels: list[ChannelName] = []
+        self.serial = next(_serials)
+        self.is_closed = False
+        self.close_reason = CloseReason.CLIENT_LEFT
+
+    @property
+    def connection(self) -> str:
+        """Name of this connection: unique over all processes, and no secret."""
+        return f"{_process_token}{self.serial:08x}"
+
+    def begin(self, positions: dict[ChannelName, StreamPosition]) -> None:
+        """Know where each channel begins, in the order of the request; called once, before anything is told."""
+
+    def deliver(self, stored: StoredItem) -> None:
+        """Send one item to this subscriber alone: while it catches up, or always if it is not shared."""
+        self.sink.write(self.wire.item(stored))
+        ending = self.wire.ending(stored.item)
+        if ending is not None:
+            self.end(ending)
+
+    def tell_subscribed(self, channel: ChannelName, position: StreamPosition, *, recovered: bool) -> None:
+        """Say that items after `position` follow."""
+        self.sink.write(self.wire.subscribed(channel, position, recovered=recovered))
+
+    def tell_reset(self, channel: ChannelName, position: StreamPosition, reason: str) -> None:
+        """Say that items were lost, and that those after `position` follow."""
+        self.sink.write(self.wire.reset(channel, position, reason))
+
+    def close(self, reason: CloseReason) -> None:
+        """End the connection, saying why."""
+        if not self.is_closed:
+            self.close_reason = reason
+            self.sink.write(self.wire.closing(reason))
+            self._finish(reason.code, reason.reason)
+
+    def end(self, ending: Ending) -> None:
+        """End the connection because an item says so."""
+        if not self.is_closed:
+            self.close_reason = CloseReason.ENDED
+            self._finish(ending.code, ending.reason)
+
+    def _finish(self, code: int, reason: str) -> None:
+        self.sink.close(code, reason)
+        self.on_lost()
+
+    # -- what the sink tells (SinkOwner)
+
+    def on_overflow(self) -> None:
+        self.close(CloseReason.SLOW)
+
+    def on_lost(self) -> None:
+        self.is_closed = True
+        if self.registry is not None:
+            self.registry.unregister(self)
+
+    def on_text(self, text: str) -> None:
+        """Text from a client that has nothing to say on this transport is passed over."""
+
+
+class CursorSubscriber(Subscriber):
+    """A subscriber that keeps the positions of all its channels, so that one text can resume them together."""
+
+    __slots__ = ("positions",)
+
+    is_shared = False
+
+    def __init__(self, realm: RealmId, wire: WireFormat, *, address: str) -> None:
+        super().__init__(realm, wire, address=address)
+        self.positions: dict[ChannelName, StreamPosition] = {}
+
+    @property
+    def cursor(self) -> str:
+        """Positions of all channels, in the order of the request."""
+        return write_cursor(list(self.positions.values()))
+
+    def begin(self, positions: dict[ChannelName, StreamPosition]) -> None:
+        self.positions = positions
+
+
+class SseCursorSubscriber(CursorSubscriber):
+    """An SSE subscriber of several channels: each event carries the positions of all of them.
+
+    Its events are encoded for it alone; that is the price of resuming by one `Last-Event-ID`.
+    """
+
+    __slots__ = ()
+
+    wire: SseWire
+
+    def deliver(self, stored: StoredItem) -> None:
+        self.positions[stored.item.channel] = stored.position
+        self.sink.write(self.wire.item_at(stored, self.cursor))
+        ending = self.wire.ending(stored.item)
+        if ending is not None:
+            self.end(ending)
+
+    def tell_subscribed(self, channel: ChannelName, position: StreamPosition, *, recovered: bool) -> None:
+        self.positions[channel] = position
+        self.sink.write(self.wire.subscribed_at(channel, position, recovered=recovered, cursor=self.cursor))
+
+    def tell_reset(self, channel: ChannelName, position: StreamPosition, reason: str) -> None:
+        self.positions[channel] = position
+        self.sink.write(self.wire.reset_at(channel, position, reason, cursor=self.cursor))

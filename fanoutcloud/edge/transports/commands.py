@@ -1,0 +1,48 @@
+"""What a client says on a WebSocket, one JSON object per message (docs/api/subscribe.md)."""
+
+from typing import Literal
+
+import msgspec
+
+from fanoutcloud.core.errors import InvalidRequest
+
+
+class _Wire(msgspec.Struct):
+    type: str
+    channel: str | None = None
+    since: str | None = None
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A command whose shape is right; channel and position are still text."""
+
+    type: Literal["subscribe", "unsubscribe", "ping"]
+    channel: str | None = None
+    since: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Wire)
+_EXAMPLE = '{"type":"subscribe","channel":"hello"}'
+
+
+def parse_command(text: str) -> Command:
+    """Return the command.
+
+    Raises:
+        InvalidRequest: it is no JSON object, of no known type, or lacks its channel.
+    """
+    try:
+        wire = _decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        raise InvalidRequest("the message is no command", cure=f"send such as {_EXAMPLE}") from None
+    match wire.type:
+        case "ping":
+            return Command("ping")
+        case "subscribe" | "unsubscribe":
+            if wire.channel is None:
+                raise InvalidRequest("no channel is named", cure=f"send such as {_EXAMPLE}", field="channel")
+            return Command(wire.type, wire.channel, wire.since)
+        case other:
+            raise InvalidRequest(
+                f"there is no command {other[:40]!r}", cure="use subscribe, unsubscribe or ping", field="type"
+            )

@@ -1,0 +1,181 @@
+"""WebSocket: `/fanout/ws`, many channels on one connection (docs/api/subscribe.md)."""
+
+import asyncio
+from collections import deque
+
+from fanoutcloud.core.close_reasons import CloseReason
+from fanoutcloud.core.directory import RealmSnapshot
+from fanoutcloud.core.errors import FanoutError, InvalidRequest
+from fanoutcloud.core.names import RealmId, parse_channel_name
+from fanoutcloud.core.streams import parse_position
+from fanoutcloud.edge import messages
+from fanoutcloud.edge.held import EXTENSION
+from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.requests import SubscribeRequest, check_channel_count, client_address, parse_subscribe
+from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send
+from fanoutcloud.edge.subscriber import Subscriber
+from fanoutcloud.edge.transports.commands import Command, parse_command
+from fanoutcloud.edge.wire import PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
+
+
+class WebSocketSubscriber(Subscriber):
+    """A subscriber that can change its channels. Commands are handled one after the other."""
+
+    __slots__ = ("_commands", "_hub")
+
+    def __init__(self, realm: RealmId, wire: WireFormat, *, address: str, hub: Hub) -> None:
+        super().__init__(realm, wire, address=address)
+        self._hub = hub
+        self._commands: deque[str] | None = None  # None: nothing is being handled
+
+    def tell(self, message: bytes) -> None:
+        """Send one JSON message to this client alone."""
+        self.sink.write(self.wire.framing(message))
+
+    def on_text(self, text: str) -> None:
+        if self._commands is None:
+            self._commands = deque([text])
+            self._hub.spawn(self._handle_commands())
+        elif len(self._commands) < self._hub.limits.max_waiting_commands:
+            self._commands.append(text)
+        else:
+            self.close(CloseReason.TOO_MANY_COMMANDS)
+
+    async def _handle_commands(self) -> None:
+        while self._commands and not self.is_closed:
+            await self.handle(self._commands.popleft())
+        self._commands = None
+
+    async def handle(self, text: str) -> None:
+        """Do what one message asks; a fault is told and hurts nothing else on the connection."""
+        command = None
+        try:
+            command = parse_command(text)
+            await self._do(command)
+        except FanoutError as error:
+            if not self.is_closed:
+                self.tell(messages.error_message(error, channel=command.channel if command else None))
+
+    async def _do(self, command: Command) -> None:
+        if command.type == "ping":
+            self.tell(messages.PONG)
+            return
+        channel = parse_channel_name(command.channel or "")
+        if command.type == "unsubscribe":
+            if not self._hub.leave(self, channel):
+                raise InvalidRequest("this channel is not subscribed", cure="subscribe first", field="channel")
+            self.tell(messages.unsubscribed_message(channel))
+        else:
+            if channel in self.channels:
+                raise InvalidRequest("this channel is subscribed already", cure="unsubscribe first", field="channel")
+            check_channel_count(len(self.channels) + 1, self._hub.limits.max_channels)
+            since = parse_position(command.since) if command.since else None
+            await self._hub.join(self, [(channel, since)])
+        self._hub.tell_connected(self)
+
+
+class WebSocketTransport:
+    """Serves one realm's WebSockets."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def serve(self, realm: RealmSnapshot, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one handshake; a refusal is a close code behind an error message, since pages see nothing else."""
+        subscriber = WebSocketSubscriber(realm.realm, PREPARED_WEBSOCKET, address=client_address(scope), hub=self._hub)
+        offer = scope.get("extensions", {}).get(EXTENSION)
+        if offer is not None:
+            held = offer.hold(subscriber)
+            if held is not None:
+                subscriber.sink = held
+                await self._begin(subscriber, scope)
+        else:
+            subscriber.wire = PLAIN_WEBSOCKET
+            subscriber.sink = sink = PlainSink(subscriber, self._hub.limits)
+            await _run_plain(sink, receive, send, subscriber, self._begin(subscriber, scope))
+
+    async def _begin(self, subscriber: WebSocketSubscriber, scope: Scope) -> None:
+        limits = self._hub.limits
+        self._hub.register(subscriber)
+        subscriber.tell(
+            messages.welcome_message(
+                realm=subscriber.realm, connection=subscriber.connection, keep_alive_s=limits.keep_alive_s
+            )
+        )
+        try:
+            request: SubscribeRequest = parse_subscribe(scope, max_channels=limits.max_channels, needs_channel=False)
+            await self._hub.join(subscriber, request.wanted)
+        except InvalidRequest as error:
+            subscriber.tell(messages.error_message(error))
+            subscriber.close(CloseReason.INVALID_REQUEST)
+        except FanoutError:
+            subscriber.close(CloseReason.UNAVAILABLE)
+        else:
+            self._hub.tell_connected(subscriber)
+
+
+async def refuse_websocket(scope: Scope, receive: Receive, send: Send, error: FanoutError, reason: CloseReason) -> None:
+    """Accept, tell the error, and close with the reason's code."""
+    message = messages.error_message(error)
+    offer = scope.get("extensions", {}).get(EXTENSION)
+    if offer is not None:
+        held = offer.hold(_Nobody())
+        if held is not None:
+            held.write(PREPARED_WEBSOCKET.framing(message))
+            held.close(reason.code, reason.reason)
+        return
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": message.decode()})
+    await send({"type": "websocket.close", "code": reason.code, "reason": reason.reason})
+
+
+class _Nobody:
+    """Owns the sink of a refused client."""
+
+    def on_overflow(self) -> None:
+        pass
+
+    def on_lost(self) -> None:
+        pass
+
+    def on_text(self, text: str) -> None:
+        pass
+
+
+async def _run_plain(
+    sink: PlainSink,
+    receive: Receive,
+    send: Send,
+    subscriber: WebSocketSubscriber,
+    beginning: "asyncio._CoroutineLike[None]",
+) -> None:
+    """Run a WebSocket on a server without prepared sinks, until it ends."""
+    await receive()  # websocket.connect
+    await send({"type": "websocket.accept"})
+
+    async def send_frame(frame: bytes) -> None:
+        await send({"type": "websocket.send", "text": frame.decode()})
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            begin = tasks.create_task(beginning)
+            reader = tasks.create_task(_read_plain(receive, subscriber))
+            code, reason = await sink.pump(send_frame)
+            begin.cancel()
+            reader.cancel()
+        if reader.cancelled():  # else the client has closed already
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+    finally:
+        subscriber.on_lost()
+
+
+async def _read_plain(receive: Receive, subscriber: WebSocketSubscriber) -> None:
+    while (message := await receive())["type"] == "websocket.receive":
+        text = message.get("text")
+        if text is None:
+            subscriber.sink.close(1003, "send JSON as text messages")
+        else:
+            subscriber.on_text(text)
+    subscriber.sink.close(1000, "")
+    subscriber.on_lost()

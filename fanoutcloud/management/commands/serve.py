@@ -1,0 +1,29 @@
+"""`manage.py serve`: everything in one process, for one machine. What `make up` runs."""
+
+import contextlib
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from fanoutcloud.celery import run_embedded
+from fanoutcloud.management.serving import check_port, run_server
+
+
+class Command(BaseCommand):
+    """Prepares the database and the static files, then serves dashboard, publish API and subscribers."""
+
+    help = "Serve everything in one process: dashboard, publish API and subscribers."
+
+    def handle(self, **options: Any) -> None:
+        """Serve until SIGINT or SIGTERM."""
+        check_port(settings.BIND, settings.PORT)
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        from fanoutcloud.asgi import application  # composes the process: not before the port is known to be free
+
+        with contextlib.nullcontext() if settings.REDIS_URL else run_embedded():
+            run_server(
+                application, host=settings.BIND, port=settings.PORT, announcement=f"ready: {settings.PUBLIC_URL}"
+            )

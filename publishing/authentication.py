@@ -1,0 +1,227 @@
+"""Who publishes: the credential of a request against the keys of a realm (docs/api/publish.md, "Credentials").
+
+Signed tokens (JWT, HS256 with the decoded key), Basic (realm and key), and the key as a plain bearer token; also the
+damaged forms of Basic that libraries in the field send. Verified tokens are remembered until they expire or the
+realm's keys change, so that a busy publisher costs no signature check per request.
+"""
+
+import base64
+import binascii
+import hmac
+import math
+import warnings
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from jwt.warnings import InsecureKeyLengthWarning
+
+from fanoutcloud.core.clock import Clock
+from fanoutcloud.core.directory import RealmDirectory, RealmKey, RealmSnapshot
+from fanoutcloud.core.errors import Forbidden, Unauthorized
+from fanoutcloud.core.names import RealmId, find_realm_id
+
+#: Clocks of callers may differ this much from ours.
+CLOCK_LEEWAY_S = 60
+MAX_REMEMBERED_TOKENS = 20_000
+MAX_CREDENTIAL_BYTES = 8192
+
+_JWT_OPTIONS: Any = {
+    "require": ["exp"],
+    "verify_aud": False,
+    "verify_iat": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+# Realms of the old service have keys of 16 bytes; PyJWT warns of those on every check.
+warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What the Authorization header says, decoded as far as its form tells. `named_realm` is unproven."""
+
+    named_realm: str | None
+    token: str | None = None  # a JWT
+    key_text: str | None = None  # the key's Base64 text
+
+
+@dataclass(slots=True)
+class _Verified:
+    snapshot: RealmSnapshot
+    key: RealmKey
+    until: float
+
+
+class Authenticator:
+    """Checks credentials of publish requests. One per process."""
+
+    def __init__(self, directory: RealmDirectory, clock: Clock) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._verified: OrderedDict[tuple[RealmId, bytes], _Verified] = OrderedDict()
+
+    async def authenticate(self, realm: RealmId, header: bytes | None) -> tuple[RealmSnapshot, RealmKey]:
+        """Return the realm and the key of it that the credential proves.
+
+        Raises:
+            Unauthorized: no credential, or none of a key of this realm; an unknown realm looks the same.
+            Forbidden: it is good for another realm.
+            Unavailable: the realm can't be looked up.
+        """
+        snapshot = self._directory.find_cached(realm) or await self._directory.find_realm(realm)
+        if header is not None and snapshot is not None:
+            remembered = self._verified.get((realm, header))
+            if remembered and remembered.snapshot is snapshot and remembered.until > self._clock.now():
+                return snapshot, remembered.key
+        credential = read_credential(header)
+        if credential.named_realm is not None and credential.named_realm != realm:
+            await self._refuse_foreign(realm, credential)
+        if snapshot is None:
+            raise _wrong_key(realm)
+        key, until = self._check(snapshot, credential)
+        self._remember((realm, header or b""), _Verified(snapshot, key, until))
+        return snapshot, key
+
+    def _check(self, snapshot: RealmSnapshot, credential: Credential) -> tuple[RealmKey, float]:
+        """Return the key that the credential proves, and when that ends."""
+        if credential.token is not None:
+            return _check_token(snapshot, credential.token, self._clock.now())
+        given = (credential.key_text or "").encode()
+        found = None
+        for key in snapshot.keys:  # all of them, so that time tells nothing about which
+            if hmac.compare_digest(given, base64.b64encode(key.secret)):
+                found = key
+        if found is None:
+            raise _wrong_key(snapshot.realm)
+        return found, math.inf
+
+    async def _refuse_foreign(self, realm: RealmId, credential: Credential) -> None:
+        """Raise: 403 if the credential holds for the realm that it names, else 401."""
+        named = find_realm_id(credential.named_realm or "")
+        other = await self._directory.find_realm(named) if named is not None else None
+        if other is None:
+            raise _wrong_key(realm)
+        try:
+            self._check(other, credential)
+        except Unauthorized:
+            raise _wrong_key(realm) from None
+        raise Forbidden(
+            f"the credential is of realm {other.realm}, the path names realm {realm}",
+            cure="use the key of the realm that you publish to",
+        )
+
+    def _remember(self, name: tuple[RealmId, bytes], verified: _Verified) -> None:
+        self._verified[name] = verified
+        self._verified.move_to_end(name)
+        if len(self._verified) > MAX_REMEMBERED_TOKENS:
+            self._verified.popitem(last=False)
+
+
+def read_credential(header: bytes | None) -> Credential:
+    """Return what an Authorization header says.
+
+    Raises:
+        Unauthorized: there is none, or it has no form that is known here.
+    """
+    if header is None or not header.strip():
+        raise Unauthorized(
+            "no_credential",
+            "no Authorization header came",
+            cure="send Basic REALM:KEY or a signed Bearer token",
+        )
+    if len(header) > MAX_CREDENTIAL_BYTES:
+        raise Unauthorized("bad_credential", "the Authorization header is too long", cure="send a shorter token")
+    scheme, _, value = header.decode("latin-1").strip().partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return _read_bearer(value.strip())
+        case "basic":
+            return _read_basic(value)
+        case _ if not value:
+            return _read_basic(scheme)  # one library leaves the scheme's name out
+        case _:
+            raise Unauthorized(
+                "bad_credential", f"the scheme {scheme[:20]!r} is not offered", cure="use Basic or Bearer"
+            )
+
+
+def _read_bearer(value: str) -> Credential:
+    if value.count(".") != 2:
+        return Credential(None, key_text=value)
+    try:
+        named = jwt.decode(value, options={"verify_signature": False}).get("iss")
+    except jwt.InvalidTokenError:
+        raise Unauthorized("bad_token", "the token is no JWT", cure="make it with a JWT library, HS256") from None
+    if not isinstance(named, str):
+        raise Unauthorized("bad_token", "the token has no 'iss'", cure="set 'iss' to the realm's id")
+    return Credential(named, token=value)
+
+
+def _read_basic(value: str) -> Credential:
+    text = "".join(value.split())  # some libraries break the line inside
+    if text.startswith("b'") and text.endswith("'"):  # Python's bytes, printed by a library
+        text = text[2:-1]
+    try:
+        user, colon, password = base64.b64decode(text, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        colon = ""
+    if not colon:
+        raise Unauthorized(
+            "bad_credential", "the Basic credential is not Base64 of REALM:KEY", cure="try curl -u REALM:KEY"
+        )
+    return Credential(user, key_text=password)
+
+
+def _check_token(snapshot: RealmSnapshot, token: str, now: float) -> tuple[RealmKey, float]:
+    for key in snapshot.keys:
+        try:
+            claims = jwt.decode(token, key.secret, algorithms=["HS256"], options=_JWT_OPTIONS, leeway=CLOCK_LEEWAY_S)
+        except jwt.InvalidSignatureError:
+            continue
+        except jwt.InvalidTokenError as error:
+            raise _token_fault(token, error, now) from None
+        return key, float(claims["exp"]) + CLOCK_LEEWAY_S
+    raise _wrong_key(snapshot.realm)
+
+
+def _token_fault(token: str, error: jwt.InvalidTokenError, now: float) -> Unauthorized:
+    """Return the refusal for a token that is signed well and still not good."""
+    claims = jwt.decode(token, options={"verify_signature": False})
+    match error:
+        case jwt.ExpiredSignatureError():
+            return Unauthorized(
+                "token_expired",
+                f"the token expired {_span(now - float(claims['exp']))} ago",
+                cure="check the clock of the calling machine, or make a new token",
+            )
+        case jwt.ImmatureSignatureError():
+            return Unauthorized(
+                "token_not_yet_valid",
+                f"the token begins to hold in {_span(float(claims['nbf']) - now)}",
+                cure="check the clock of the calling machine",
+            )
+        case jwt.MissingRequiredClaimError():
+            return Unauthorized("bad_token", "the token has no 'exp'", cure="set 'exp', say 600 s ahead")
+        case jwt.InvalidAlgorithmError():
+            return Unauthorized("bad_token", "the token is not signed with HS256", cure="sign it with HS256")
+        case _:
+            return Unauthorized("bad_token", "the token can't be read", cure="make it with a JWT library, HS256")
+
+
+def _span(seconds: float) -> str:
+    """Return a duration for people: 40 s, 12 minutes, 3 hours, 5 days."""
+    for limit, unit_s, unit in ((120, 1, "s"), (7200, 60, "minutes"), (172_800, 3600, "hours")):
+        if seconds < limit:
+            return f"{max(0, int(seconds // unit_s))} {unit}"
+    return f"{int(seconds // 86_400)} days"
+
+
+def _wrong_key(realm: RealmId) -> Unauthorized:
+    return Unauthorized(
+        "wrong_key",
+        f"the credential is of no key of realm {realm}",
+        cure="copy the key from the realm's page; a JWT is signed with the decoded key",
+    )

@@ -1,0 +1,222 @@
+"""`POST /realm/{realm}/publish/`: the hot path. Plain ASGI, no Django, no query, no per-request object it can do without.
+
+Also the older form `/realm/{realm}/publish/{channel}/`. Source: docs/api/publish.md.
+"""
+
+import asyncio
+import base64
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from fanoutcloud.core.activity import ActivitySink, Refused
+from fanoutcloud.core.clock import Clock
+from fanoutcloud.core.directory import RealmKey
+from fanoutcloud.core.errors import (
+    BodyTooLarge,
+    FanoutError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotAcceptable,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+)
+from fanoutcloud.core.formats import parse_publish
+from fanoutcloud.core.names import ChannelName, RealmId, find_realm_id, parse_channel_name
+from publishing.authentication import Authenticator
+from publishing.services import Publisher
+
+#: A body that is too large is read and thrown away up to here, so that its sender gets to see the answer.
+MAX_DISCARDED_BYTES = 32_000_000
+BODY_TIMEOUT_S = 30.0
+_METHODS = "POST, OPTIONS"
+_PATH = re.compile(r"/realm/([^/]+)/publish(?:/(.*?))?/?\Z", re.DOTALL)
+
+_CORS: list[tuple[bytes, bytes]] = [
+    (b"access-control-allow-origin", b"*"),  # credentials are in a header that pages must set themselves
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+]
+_PREFLIGHT = [
+    *_CORS,
+    (b"access-control-allow-methods", _METHODS.encode()),
+    (b"access-control-allow-headers", b"authorization, content-type"),
+    (b"access-control-max-age", b"3600"),
+    (b"content-length", b"0"),
+]
+_TEXT = b"text/plain; charset=utf-8"
+_JSON = b"application/json"
+
+Scope = Any  # as ASGI has it: open mappings and callables, checked by the server
+Receive = Any
+Send = Any
+
+
+@dataclass(frozen=True, slots=True)
+class PublishTarget:
+    """Where a request publishes to: as its path says, not yet checked."""
+
+    realm: RealmId
+    channel: str | None
+
+
+def find_target(raw_path: bytes) -> PublishTarget | None:
+    """Return what a publish path names, or None if it is none. Works on the raw path: channels may hold `%2F`."""
+    if not raw_path.startswith(b"/realm/"):
+        return None
+    match = _PATH.match(raw_path.decode("latin-1"))
+    realm = find_realm_id(match[1]) if match else None
+    if match is None or realm is None:
+        return None
+    return PublishTarget(realm, unquote(match[2]) if match[2] else None)
+
+
+class PublishEndpoint:
+    """Answers publish requests."""
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        publisher: Publisher,
+        activity: ActivitySink,
+        clock: Clock,
+        max_body_bytes: int,
+    ) -> None:
+        self._authenticator = authenticator
+        self._publisher = publisher
+        self._activity = activity
+        self._clock = clock
+        self._max_body_bytes = max_body_bytes
+
+    async def serve(self, target: PublishTarget, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request: 200 once its items are stored, else the reason why not."""
+        if scope["method"] == "OPTIONS":
+            await _answer(send, 204, b"", _PREFLIGHT)
+            return
+        headers = dict(scope["headers"])
+        wants_json = False
+        try:
+            wants_json = _wants_json(headers.get(b"accept", b"*/*"))
+            if scope["method"] != "POST":
+                raise MethodNotAllowed(scope["method"], _METHODS)
+            await self._publish(target, headers, receive)
+        except FanoutError as error:
+            self._tell_refused(target.realm, scope, error)
+            await _answer_error(send, error, as_json=wants_json)
+        else:
+            body, media_type = (b'{"message":"Published"}\n', _JSON) if wants_json else (b"Published\n", _TEXT)
+            await _answer(send, 200, body, [*_CORS, (b"content-type", media_type), _length(body)])
+
+    async def _publish(self, target: PublishTarget, headers: dict[bytes, bytes], receive: Receive) -> None:
+        body = await _read_body(receive, headers, self._max_body_bytes)
+        realm, key = await self._authenticator.authenticate(target.realm, headers.get(b"authorization"))
+        channel = _path_channel(target)
+        items = parse_publish(body, channel=channel)
+        await self._publisher.publish_items(realm, items, via="rest", key_hint=_hint(key))
+
+    def _tell_refused(self, realm: RealmId, scope: Scope, error: FanoutError) -> None:
+        if self._activity.is_watched(realm):
+            client = scope.get("client")
+            self._activity.record(
+                realm,
+                Refused(
+                    at=self._clock.now(),
+                    status=error.http_status,
+                    code=error.code,
+                    message=str(error),
+                    cure=error.cure,
+                    field=error.field,
+                    address=client[0] if client else "",
+                ),
+            )
+
+
+def _path_channel(target: PublishTarget) -> ChannelName | None:
+    return None if target.channel is None else parse_channel_name(target.channel, field="path")
+
+
+def _hint(key: RealmKey) -> str:
+    """Return the last characters of the key's text, by which its owner knows it."""
+    return "…" + base64.b64encode(key.secret)[-5:].decode().rstrip("=")
+
+
+async def _read_body(receive: Receive, headers: dict[bytes, bytes], limit_bytes: int) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        BodyTooLarge: it is larger than the limit; it was read to its end, or to `MAX_DISCARDED_BYTES`.
+        InvalidRequest: it did not come within `BODY_TIMEOUT_S`, or the client left.
+    """
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > limit_bytes and headers.get(b"expect"):
+        raise BodyTooLarge(limit_bytes)  # the client asked before sending it
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise InvalidRequest("the client left before the body's end", field="body")
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size <= limit_bytes:
+                    parts.append(chunk)
+                else:
+                    parts.clear()
+                if not message.get("more_body") or size > MAX_DISCARDED_BYTES:
+                    break
+    except TimeoutError:
+        raise InvalidRequest(
+            f"the body did not come within {BODY_TIMEOUT_S:.0f} s", cure="send it at once", field="body"
+        ) from None
+    if size > limit_bytes:
+        raise BodyTooLarge(limit_bytes)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _wants_json(accept: bytes) -> bool:
+    """Tell whether the answer is to be JSON: only where the client takes JSON and neither text nor anything.
+
+    Raises:
+        NotAcceptable: it takes none of them.
+    """
+    if b"*/*" in accept or b"text/plain" in accept or b"text/*" in accept or not accept.strip():
+        return False
+    if _JSON in accept or b"application/*" in accept:
+        return True
+    raise NotAcceptable("the answer is text or JSON")
+
+
+async def _answer_error(send: Send, error: FanoutError, *, as_json: bool) -> None:
+    """Answer with one line of text: client libraries put it into the exception that the developer sees."""
+    headers = [*_CORS, (b"content-type", _JSON if as_json else _TEXT)]
+    match error:
+        case Unauthorized():
+            headers.append((b"www-authenticate", b'Bearer, Basic realm="fanout"'))
+        case MethodNotAllowed(allow=allow):
+            headers.append((b"allow", allow.encode()))
+        case RateLimited(retry_after_s=seconds) | Unavailable(retry_after_s=seconds):
+            headers.append((b"retry-after", str(seconds).encode()))
+        case BodyTooLarge():
+            headers.append((b"connection", b"close"))  # what is left of the body is not read
+    if as_json:
+        members = {"code": error.code, "message": str(error), "cure": error.cure, "field": error.field}
+        body = msgspec.json.encode({"error": members}) + b"\n"
+    else:
+        body = error.line.encode(errors="replace") + b"\n"
+    await _answer(send, error.http_status, body, [*headers, _length(body)])
+
+
+def _length(body: bytes) -> tuple[bytes, bytes]:
+    return b"content-length", b"%d" % len(body)
+
+
+async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
