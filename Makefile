@@ -1,0 +1,39 @@
+# One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check bench cluster format lock clean
+MAKEFLAGS += --no-print-directory
+
+# Finds Python 3.11 or newer, and becomes it.
+PREPARE := sh deploy/python.sh deploy/prepare.py
+IN_VENV := .venv/bin/python
+
+help: ## list these jobs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '|' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+up: ## install what is needed, migrate and serve everything in one process (PORT=8000 DATA_DIR=./var)
+	@exec $(PREPARE) run --port-free -- $(IN_VENV) manage.py serve
+
+test: ## install what the tests need and run them (ARGS='-k hub' goes to pytest)
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium
+	@$(IN_VENV) -m pytest $(ARGS)
+
+check: ## format, lint, types, import contracts, templates, migrations, committed files
+	@$(PREPARE) test -- $(IN_VENV) deploy/check.py
+
+bench: ## measure fan-out on this machine (ARGS='--subscribers 10000 --rounds 9')
+	@$(PREPARE) run -- $(IN_VENV) tests/load/bench.py $(ARGS)
+
+cluster: ## the separate processes of a real installation on this machine (PORT=8000 EDGES=2)
+	@exec $(PREPARE) run --port-free -- $(IN_VENV) deploy/cluster.py
+
+format: ## put the code into the form that `make check` asks for
+	@$(PREPARE) test
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix . && .venv/bin/djlint templates --reformat --quiet
+
+lock: ## pin requirements/*.in again, with hashes
+	@$(PREPARE) test -- $(IN_VENV) deploy/lock.py $(ARGS)
+
+clean: ## remove the virtual environment and what was built; keeps the data in DATA_DIR
+	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
