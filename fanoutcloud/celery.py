@@ -73,6 +73,7 @@ def run_embedded() -> Iterator[None]:
     For one process without Redis: messages are kept in memory. Signal handlers stay as they are. Time limits
     of tasks are not enforced here; tasks bound their own waits.
     """
+    worker_state.should_stop = None  # left by the last end: a worker that was left behind must still see it
     ready = threading.Event()
     worker = threading.Thread(target=_run_worker, args=(ready,), name="celery-worker", daemon=True)
     beat = Service(app, max_interval=0.5, scheduler_cls="celery.beat:Scheduler", remote_control=False)
@@ -87,7 +88,6 @@ def run_embedded() -> Iterator[None]:
         beat.stop()
         worker_state.should_stop = 0  # as Celery's signal handlers ask for a warm shutdown; an exit code
         _join([worker, beat_thread], time.monotonic() + STOP_TIMEOUT_S)
-        worker_state.should_stop = None
 
 
 def _run_worker(ready: threading.Event) -> None:

@@ -26,6 +26,12 @@ def django_db_modify_db_settings(postgres_server: PostgresServer) -> None:
         del connections["default"]
 
 
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Leave the test database to go with its server: dropping it fails while a server thread is still connected."""
+    return True
+
+
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     """Let no test see another's rate limits."""

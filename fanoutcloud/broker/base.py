@@ -24,9 +24,7 @@ class Outcome(enum.Enum):
     """What became of a published item. All three are successes to the publisher."""
 
     STORED = "stored"
-    DUPLICATE = (
-        "duplicate"  # the id was seen within the window; `position` is that of the first one, if known
-    )
+    DUPLICATE = "duplicate"  # the id was seen within the window; `position` is the first one's, if known
     WAITING = "waiting"  # stored apart until the item named by `prev-id` comes, or `REORDER_WAIT_S` pass
 
 

@@ -1,11 +1,22 @@
-"""Who listens to which announcement topic in this process."""
+"""Who listens in this process: the hub to live items, others to announcements."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from fanoutcloud.broker.base import AnnouncementCallback
+from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener
+from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.streams import StoredItem
 
 logger = logging.getLogger(__name__)
+
+
+def deliver_items(listener: BrokerListener, realm: RealmId, channel: ChannelName, items: Iterable[StoredItem]) -> None:
+    """Hand items to the hub; an item that it fails on is logged, and neither the broker nor later items suffer."""
+    for stored in items:
+        try:
+            listener.on_item(realm, channel, stored)
+        except Exception:  # the hub promised not to raise; the connection and the publish are not its to break
+            logger.exception("listener_failed", extra={"realm": realm})
 
 
 class AnnouncementListeners:

@@ -1,14 +1,13 @@
 """The broker of a single process: development, tests, small installations. It ends with the process."""
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import islice
 
 from fanoutcloud.broker.announcer import LoopAnnouncer
 from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, PublishResult
-from fanoutcloud.broker.listening import AnnouncementListeners
+from fanoutcloud.broker.listening import AnnouncementListeners, deliver_items
 from fanoutcloud.broker.memory_stream import MemoryStream
 from fanoutcloud.broker.sequencing import StreamRules
 from fanoutcloud.core.clock import Clock
@@ -16,8 +15,6 @@ from fanoutcloud.core.directory import Retention
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
-
-logger = logging.getLogger(__name__)
 
 #: Old items of idle channels are freed this often, so many channels at a time (1,000 cost about 1 ms).
 SWEEP_EVERY_S = 5.0
@@ -62,9 +59,7 @@ class MemoryBroker:
         """See `Broker.attach`."""
         self._listener = listener
 
-    async def publish(
-        self, realm: RealmId, items: Sequence[Item], *, retention: Retention
-    ) -> list[PublishResult]:
+    async def publish(self, realm: RealmId, items: Sequence[Item], *, retention: Retention) -> list[PublishResult]:
         """See `Broker.publish`. Each item is delivered before the next one is taken in."""
         now = self._clock.monotonic()
         results = []
@@ -130,11 +125,7 @@ class MemoryBroker:
         if stream.next_due_at() is not None and key not in self._release_timers:
             self._plan_release(key, stream)
         if self._listener is not None and key in self._subscribed:
-            for stored in out:
-                try:
-                    self._listener.on_item(key[0], key[1], stored)
-                except Exception:  # what is stored stays accepted, whatever the hub makes of it
-                    logger.exception("listener_failed", extra={"realm": key[0]})
+            deliver_items(self._listener, key[0], key[1], out)
 
     def _let_overdue_go(self, key: _Key, stream: MemoryStream, now: float) -> None:
         out: list[StoredItem] = []

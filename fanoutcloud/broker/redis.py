@@ -1,0 +1,176 @@
+"""The broker of many processes: streams in Redis ≥ 7 (or Valkey), live items by sharded pub/sub.
+
+Source: docs/topics/streams.md, which argues the design and says what happens when Redis loses data.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, Outcome, PublishResult
+from fanoutcloud.broker.redis_connection import (
+    Argument,
+    RedisConnection,
+    RedisLimits,
+    Reply,
+    parse_redis_url,
+)
+from fanoutcloud.broker.redis_link import RedisLink
+from fanoutcloud.broker.redis_names import announcement_channel, realm_pattern, stream_key
+from fanoutcloud.broker.redis_overdue import OverdueTimer
+from fanoutcloud.broker.redis_scripts import build_scripts, read_packed_items, run_script
+from fanoutcloud.broker.redis_subscriptions import LiveSubscriptions
+from fanoutcloud.broker.sequencing import StreamRules
+from fanoutcloud.core.clock import Clock
+from fanoutcloud.core.directory import Retention
+from fanoutcloud.core.items import Item, pack_item
+from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.streams import PositionLost, StoredItem, StreamPosition, parse_position
+
+#: Positions are asked for so many channels at a time; the next ones wait for the answer.
+_CHANNELS_PER_ROUND = 1000
+_KEYS_PER_ROUND = 1000
+
+_WAITING = PublishResult(Outcome.WAITING, None)
+
+
+class RedisBroker:
+    """Keeps the promises of `Broker` for any number of processes on one Redis.
+
+    Two connections: one for commands, on which all calls of a loop turn share a round trip, and one for what comes
+    live. While one is down, what needs it raises `Unavailable` at once; both come back by themselves. A call that
+    ends in `Unavailable` or is cancelled may have been carried out: a publisher who repeats it with the same ids is
+    not delivered twice.
+    """
+
+    def __init__(
+        self, url: str, clock: Clock, *, rules: StreamRules | None = None, limits: RedisLimits | None = None
+    ) -> None:
+        address, limits = parse_redis_url(url), limits or RedisLimits()
+        self._scripts = build_scripts(rules or StreamRules())
+        self._salt = secrets.token_hex(8)
+        self._link = RedisLink("commands", address, clock=clock, limits=limits, on_up=self._load_scripts)
+        self._live = LiveSubscriptions(address, clock=clock, limits=limits)
+        self._overdue = OverdueTimer(clock, self.positions)
+
+    async def start(self) -> None:
+        """See `Broker.start`."""
+        try:
+            await self._link.start()
+            await self._live.start()
+        except BaseException:
+            await self.close()
+            raise
+        self._overdue.start()
+
+    async def close(self) -> None:
+        """See `Broker.close`. Calls that wait get `Unavailable`."""
+        await self._overdue.close()
+        await self._live.close()
+        await self._link.close()
+
+    def attach(self, listener: BrokerListener) -> None:
+        """See `Broker.attach`."""
+        self._live.attach(listener)
+
+    async def publish(self, realm: RealmId, items: Sequence[Item], *, retention: Retention) -> list[PublishResult]:
+        """See `Broker.publish`. One script per channel, all in one round trip; other channels' items may be stored
+        although one channel's could not be.
+        """
+        places: dict[ChannelName, list[int]] = {}
+        for place, item in enumerate(items):
+            places.setdefault(item.channel, []).append(place)
+        header: list[Argument] = [self._salt, retention.items, round(retention.age_s * 1000)]
+        calls = [
+            (stream_key(realm, channel), header + _to_arguments([items[place] for place in mine]))
+            for channel, mine in places.items()
+        ]
+        replies = await run_script(self._link, self._scripts.publish, calls)
+        results = [_WAITING] * len(items)
+        for (channel, mine), (epoch, due_in_ms, *outcomes) in zip(places.items(), replies, strict=True):
+            self._note_due((realm, channel), due_in_ms)
+            for place, outcome in zip(mine, outcomes, strict=True):
+                results[place] = _to_result(epoch.decode(), outcome)
+        return results
+
+    async def subscribe(self, realm: RealmId, channel: ChannelName) -> StreamPosition:
+        """See `Broker.subscribe`. When it raises or is cancelled, nothing is subscribed that was not before."""
+        subscription = self._live.begin(realm, channel)
+        is_established = False
+        try:
+            await self._live.confirm(subscription)
+            (position,) = await self.positions([(realm, channel)])
+            is_established = True
+        finally:
+            self._live.finish(subscription, is_established=is_established)
+        return position
+
+    async def unsubscribe(self, realm: RealmId, channel: ChannelName) -> None:
+        """See `Broker.unsubscribe`; takes effect at once, and never waits."""
+        self._live.end(realm, channel)
+
+    async def positions(self, channels: Sequence[tuple[RealmId, ChannelName]]) -> list[StreamPosition]:
+        """See `Broker.positions`. One round trip per thousand channels."""
+        positions = []
+        for start in range(0, len(channels), _CHANNELS_PER_ROUND):
+            round_ = channels[start : start + _CHANNELS_PER_ROUND]
+            calls = [(stream_key(realm, channel), (self._salt,)) for realm, channel in round_]
+            replies = await run_script(self._link, self._scripts.touch, calls)
+            for channel, (epoch, last, due_in_ms) in zip(round_, replies, strict=True):
+                self._note_due(channel, due_in_ms)
+                positions.append(StreamPosition(epoch.decode(), last))
+        return positions
+
+    async def read_since(
+        self, realm: RealmId, channel: ChannelName, since: StreamPosition, *, limit: int
+    ) -> list[StoredItem]:
+        """See `Broker.read_since`. One round trip."""
+        arguments: list[Argument] = [self._salt, since.epoch, since.offset, limit]
+        calls = [(stream_key(realm, channel), arguments)]
+        ((status, epoch, last, packed),) = await run_script(self._link, self._scripts.read, calls)
+        if status != b"ok":
+            raise PositionLost(status.decode(), StreamPosition(epoch.decode(), last))
+        return read_packed_items(since.epoch, since.offset + 1, packed)
+
+    async def forget_realm(self, realm: RealmId) -> None:
+        """See `Broker.forget_realm`. Walks over all keys of Redis in small steps; can be repeated if it fails."""
+        cursor: Argument = 0
+        while True:
+            scan = ("SCAN", cursor, "MATCH", realm_pattern(realm), "COUNT", _KEYS_PER_ROUND)
+            cursor, keys = await self._link.connection.call(*scan)
+            if keys:
+                await self._link.connection.call("UNLINK", *keys)
+            if cursor == b"0":
+                return
+
+    async def announce(self, topic: str, payload: bytes) -> None:
+        """See `Broker.announce`. Listening that was begun in this process before is in effect by then."""
+        await self._live.settle()
+        await self._link.connection.call("PUBLISH", announcement_channel(topic), payload)
+
+    def listen(self, topic: str, callback: AnnouncementCallback) -> Callable[[], None]:
+        """See `Broker.listen`."""
+        return self._live.listen(topic, callback)
+
+    async def _load_scripts(self, connection: RedisConnection) -> None:
+        for script in (self._scripts.publish, self._scripts.touch, self._scripts.read):
+            await connection.call("SCRIPT", "LOAD", script.text)
+
+    def _note_due(self, channel: tuple[RealmId, ChannelName], due_in_ms: int) -> None:
+        if due_in_ms >= 0:
+            self._overdue.note(channel, due_in_ms / 1000)
+
+
+def _to_arguments(items: list[Item]) -> list[Argument]:
+    """Return packed item, id and prev-id of each; see `redis_scripts`."""
+    arguments: list[Argument] = []
+    for item in items:
+        arguments.append(pack_item(item))
+        arguments.append("" if item.id is None else f"={item.id}")
+        arguments.append("" if item.prev_id is None or item.no_seq else f"={item.prev_id}")
+    return arguments
+
+
+def _to_result(epoch: str, outcome: Reply) -> PublishResult:
+    if isinstance(outcome, int):
+        return PublishResult(Outcome.STORED, StreamPosition(epoch, outcome)) if outcome else _WAITING
+    return PublishResult(Outcome.DUPLICATE, parse_position(outcome.decode()) if outcome else None)

@@ -1,0 +1,292 @@
+"""One connection to Redis, pipelined: commands of one loop turn leave in one write, replies come back in order.
+
+Written for this broker rather than taken from redis-py: a publish is one command among thousands in flight, and what
+it costs is what the publish API costs; there the pool, locks and retries of the general client weigh more than Redis
+itself (docs/topics/streams.md has the figures). Protocol: RESP3, so that replies and pub/sub messages ("pushes") are
+told apart by their type.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, cast
+from urllib.parse import unquote, urlsplit
+
+import hiredis
+
+from fanoutcloud.core.clock import Clock
+from fanoutcloud.core.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+Argument = str | bytes | int
+#: What Redis answers: bytes, int, None, lists and maps of these. The caller knows which, by the command.
+Reply = Any
+Push = Sequence[Any]
+
+MIN_REDIS_VERSION = 7  # sharded pub/sub
+_INCOMPLETE = object()
+# hiredis declares the argument as a tuple of one, and no result.
+_pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class RedisLimits:
+    """Limits of one connection. Times in seconds; every wait for Redis ends within `answer_s` and one check."""
+
+    connect_s: float = 3.0
+    answer_s: float = 4.0  # the oldest command without an answer for this long: the connection is given up
+    ping_s: float = 3.0  # nothing received for this long: ask, so that a dead peer shows within 8 s
+    max_pending: int = 50_000  # commands without an answer; more are refused
+    max_pending_bytes: int = 64 * 1024 * 1024
+
+    @property
+    def check_every_s(self) -> float:
+        """How often the times are looked at."""
+        return min(1.0, self.answer_s / 4, self.ping_s / 2)
+
+
+class ScriptMissing(Exception):
+    """Redis does not know the script of an EVALSHA (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisAddress:
+    """Where Redis is and who we are there. Its text form hides the password."""
+
+    host: str
+    port: int
+    path: str | None
+    username: str
+    password: str | None
+    database: int
+    tls: bool
+
+    def __repr__(self) -> str:
+        return f"RedisAddress({self.path or f'{self.host}:{self.port}'})"
+
+
+def parse_redis_url(url: str) -> RedisAddress:
+    """Return the address in a URL: `redis://`, `rediss://` (TLS) or `unix://`, as redis-py and Celery read it.
+
+    Raises:
+        ValueError: it is another kind of URL. The message does not repeat the URL, which may hold a password.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("a Redis URL begins with redis://, rediss:// or unix://")
+    is_unix = parts.scheme == "unix"
+    database = dict(pair.partition("=")[::2] for pair in parts.query.split("&")).get("db", "")
+    return RedisAddress(
+        host=parts.hostname or "localhost",
+        port=parts.port or 6379,
+        path=unquote(parts.path) if is_unix else None,
+        username=unquote(parts.username or "") or "default",
+        password=unquote(parts.password) if parts.password else None,
+        database=int(database or ("" if is_unix else parts.path.strip("/")) or 0),
+        tls=parts.scheme == "rediss",
+    )
+
+
+class RedisConnection(asyncio.Protocol):
+    """An open connection. Ends by `close`, by the peer, or by the times in `RedisLimits`; is never opened again."""
+
+    def __init__(self, *, clock: Clock, limits: RedisLimits, on_push: Callable[[Push], None] | None) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._on_push = on_push
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(replyError=self._to_error, notEnoughData=_INCOMPLETE)
+        self._transport: asyncio.Transport | None = None
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._pending: deque[tuple[asyncio.Future[Reply], float, int]] = deque()  # (reply, since, bytes)
+        self._pending_bytes = 0
+        self._outgoing: list[bytes] = []
+        self._received_at = clock.monotonic()
+        self._watch: asyncio.TimerHandle | None = None
+        self._refusals: set[str] = set()
+
+    @classmethod
+    async def open(
+        cls,
+        address: RedisAddress,
+        *,
+        clock: Clock,
+        limits: RedisLimits | None = None,
+        on_push: Callable[[Push], None] | None = None,
+    ) -> Self:
+        """Return a connection that is logged in and answers.
+
+        Raises:
+            Unavailable: that was not so within `connect_s`, or this is no Redis that we can use.
+        """
+        limits = limits or RedisLimits()
+        connection = cls(clock=clock, limits=limits, on_push=on_push)
+        try:
+            async with asyncio.timeout(limits.connect_s):
+                await connection._connect(address)
+                await connection._greet(address)
+        except (OSError, TimeoutError) as error:
+            await connection.close()
+            raise Unavailable("the broker can't be reached") from error
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    @property
+    def is_open(self) -> bool:
+        """Whether commands can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    async def wait_closed(self) -> None:
+        """Return when the connection has ended. No deadline: it ends by the times in `RedisLimits`."""
+        await asyncio.shield(self._closed)
+
+    async def close(self) -> None:
+        """End the connection; commands without an answer get `Unavailable`. Safe to call twice."""
+        if self._transport is not None:
+            self._transport.abort()
+            await self.wait_closed()
+
+    def call(self, *command: Argument) -> asyncio.Future[Reply]:
+        """Send a command; the future gets the reply.
+
+        Raises `Unavailable` at once when the connection has ended or too much waits for an answer; the future gets
+        it when Redis refuses the command or does not answer. Cancelling takes nothing back.
+        """
+        return self.call_all([command])[0]
+
+    def call_all(self, commands: Sequence[Sequence[Argument]]) -> list[asyncio.Future[Reply]]:
+        """Send commands, all or none of them; otherwise as `call`."""
+        packed = [_pack(tuple(command)) for command in commands]
+        size = sum(map(len, packed))
+        self._check_room(len(packed), size)
+        now = self._clock.monotonic()
+        replies = []
+        for data in packed:
+            reply = self._loop.create_future()
+            self._pending.append((reply, now, len(data)))
+            replies.append(reply)
+        self._pending_bytes += size
+        self._write(packed)
+        return replies
+
+    def send(self, *command: Argument) -> None:
+        """Send a command that is answered by pushes only (the subscribe family, RESP3)."""
+        self._check_room(0, 0)
+        self._write([_pack(command)])
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._plan_watch()
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._received_at = self._clock.monotonic()
+        try:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not _INCOMPLETE:
+                if type(reply) is hiredis.PushNotification:
+                    if self._on_push is not None:
+                        self._on_push(reply)
+                else:
+                    self._settle(reply)
+        except hiredis.ProtocolError:
+            self._give_up("protocol_error")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        if self._watch is not None:
+            self._watch.cancel()
+        pending, self._pending = self._pending, deque()
+        for reply, _, _ in pending:
+            if not reply.done():
+                reply.set_exception(Unavailable("the connection to the broker was lost before it answered"))
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    async def _connect(self, address: RedisAddress) -> None:
+        if address.path is not None:
+            await self._loop.create_unix_connection(lambda: self, address.path)
+            return
+        context = ssl.create_default_context() if address.tls else None
+        await self._loop.create_connection(lambda: self, address.host, address.port, ssl=context)
+
+    async def _greet(self, address: RedisAddress) -> None:
+        login = [] if address.password is None else ["AUTH", address.username, address.password]
+        greeting = await self.call("HELLO", 3, *login, "SETNAME", "fanout")
+        version = greeting[b"version"].decode()
+        if int(version.partition(".")[0]) < MIN_REDIS_VERSION:
+            raise Unavailable(f"the broker is Redis {version}; {MIN_REDIS_VERSION} or newer is needed")
+        await self.call("SELECT", address.database)
+        await self.call("PING")  # refused while Redis loads its data
+
+    def _check_room(self, commands: int, size: int) -> None:
+        if not self.is_open:
+            raise Unavailable("the connection to the broker is down", retry_after_s=1)
+        has_room = self._pending_bytes + size <= self._limits.max_pending_bytes
+        if commands and not (has_room and len(self._pending) + commands <= self._limits.max_pending):
+            raise Unavailable("too much waits for the broker", retry_after_s=1)
+
+    def _write(self, packed: list[bytes]) -> None:
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing += packed
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        if self.is_open and self._transport is not None:
+            self._transport.write(b"".join(outgoing))
+
+    def _settle(self, reply: Reply) -> None:
+        if not self._pending:  # an error to a command that has only pushes as answers, or no Redis at all
+            self._give_up("unexpected_reply")
+            return
+        future, _, size = self._pending.popleft()
+        self._pending_bytes -= size
+        if future.done():
+            return
+        if isinstance(reply, Exception):
+            future.set_exception(reply)
+        else:
+            future.set_result(reply)
+
+    def _to_error(self, message: str) -> Exception:
+        """Return what an error reply means to us; logged once per kind and connection, for it may come in floods."""
+        code = message.partition(" ")[0]
+        if code == "NOSCRIPT":
+            return ScriptMissing(message)
+        if code not in self._refusals:
+            self._refusals.add(code)
+            logger.warning("redis_refused", extra={"code": code})
+        if code == "READONLY":  # a replica now: connecting anew finds the new primary
+            self._give_up("readonly")
+        return Unavailable(f"the broker refused the command ({code})")
+
+    def _plan_watch(self) -> None:
+        self._watch = self._loop.call_later(self._limits.check_every_s, self._on_watch)
+
+    def _on_watch(self) -> None:
+        now = self._clock.monotonic()
+        if self._pending:
+            if now - self._pending[0][1] > self._limits.answer_s:
+                self._give_up("no_answer")
+        elif now - self._received_at > self._limits.ping_s:
+            self.call("PING").add_done_callback(_take_outcome)
+        self._plan_watch()
+
+    def _give_up(self, reason: str) -> None:
+        if self.is_open and self._transport is not None:
+            logger.warning("redis_connection_given_up", extra={"reason": reason})
+            self._transport.abort()
+
+
+def _take_outcome(reply: asyncio.Future[Reply]) -> None:
+    """Look at how a command ended that nobody waits for, so that asyncio does not report it as forgotten."""
+    if not reply.cancelled():
+        reply.exception()

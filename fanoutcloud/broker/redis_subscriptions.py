@@ -1,0 +1,204 @@
+"""The live side of `RedisBroker`: one connection that is subscribed to channels and topics, and stays so.
+
+Commands of one loop turn go out together, in the order of the calls, followed by one PING: its answer comes after
+all confirmations (Redis answers in order), so ten thousand subscribes at once need no book-keeping of their own.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, islice
+from operator import itemgetter
+
+import msgspec
+
+from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener
+from fanoutcloud.broker.listening import AnnouncementListeners, deliver_items
+from fanoutcloud.broker.redis_connection import Push, RedisAddress, RedisConnection, RedisLimits
+from fanoutcloud.broker.redis_link import RedisLink
+from fanoutcloud.broker.redis_names import announcement_channel, stream_key
+from fanoutcloud.broker.redis_scripts import read_live_payload
+from fanoutcloud.core.clock import Clock
+from fanoutcloud.core.errors import Unavailable
+from fanoutcloud.core.names import ChannelName, RealmId
+
+logger = logging.getLogger(__name__)
+
+#: Names per SSUBSCRIBE: each is confirmed apart, and a batch should not hold Redis up for long.
+NAMES_PER_COMMAND = 500
+
+
+class Subscription:
+    """One channel that is wanted live. `users` counts the calls of `subscribe` that are not through yet."""
+
+    __slots__ = ("channel", "confirmed_by", "is_established", "realm", "users")
+
+    def __init__(self, realm: RealmId, channel: ChannelName) -> None:
+        self.realm = realm
+        self.channel = channel
+        self.users = 0
+        self.is_established = False  # some `subscribe` succeeded
+        self.confirmed_by: RedisConnection | None = None
+
+
+class LiveSubscriptions:
+    """Delivers live items and announcements from Redis to this process; subscribes anew after a lost connection."""
+
+    def __init__(self, address: RedisAddress, *, clock: Clock, limits: RedisLimits) -> None:
+        self._link = RedisLink(
+            "live", address, clock=clock, limits=limits, on_up=self._subscribe_all, on_push=self._on_push
+        )
+        self._wanted: dict[str, Subscription] = {}
+        self._topics: dict[str, str] = {}  # pub/sub channel → topic
+        self._announcements = AnnouncementListeners(on_first=self._add_topic, on_last=self._drop_topic)
+        self._listener: BrokerListener | None = None
+        self._has_been_up = False
+        self._commands: list[tuple[str, str]] = []  # (verb, name), not yet written
+        self._fence: asyncio.Future[None] | None = None
+
+    async def start(self) -> None:
+        """Connect; see `RedisLink.start`."""
+        await self._link.start()
+
+    async def close(self) -> None:
+        """Disconnect; see `RedisLink.close`."""
+        await self._link.close()
+
+    def attach(self, listener: BrokerListener) -> None:
+        """See `Broker.attach`."""
+        self._listener = listener
+
+    def listen(self, topic: str, callback: AnnouncementCallback) -> Callable[[], None]:
+        """See `Broker.listen`."""
+        return self._announcements.listen(topic, callback)
+
+    def begin(self, realm: RealmId, channel: ChannelName) -> Subscription:
+        """Want the channel. The caller waits for `confirm` and then says how it ended with `finish`."""
+        name = stream_key(realm, channel)
+        subscription = self._wanted.get(name)
+        if subscription is None:
+            subscription = self._wanted[name] = Subscription(realm, channel)
+        subscription.users += 1
+        return subscription
+
+    async def confirm(self, subscription: Subscription) -> None:
+        """Return when Redis delivers the channel to us.
+
+        Raises:
+            Unavailable: the connection is down, or was lost before the confirmation.
+        """
+        connection = self._link.connection
+        if subscription.confirmed_by is not connection:
+            await self._command("SSUBSCRIBE", stream_key(subscription.realm, subscription.channel))
+            subscription.confirmed_by = connection
+
+    def finish(self, subscription: Subscription, *, is_established: bool) -> None:
+        """End one `begin`; a subscription that none of its callers got is dropped."""
+        subscription.users -= 1
+        subscription.is_established |= is_established
+        if not subscription.is_established and not subscription.users:
+            self._drop(subscription)
+
+    def end(self, realm: RealmId, channel: ChannelName) -> None:
+        """Want the channel no more: nothing of it is delivered from now on."""
+        subscription = self._wanted.get(stream_key(realm, channel))
+        if subscription is not None:
+            self._drop(subscription)
+
+    async def settle(self) -> None:
+        """Return when the commands up to now have been carried out or have failed; never raises `Unavailable`."""
+        if self._fence is not None:
+            await asyncio.wait([self._fence])
+
+    def _drop(self, subscription: Subscription) -> None:
+        name = stream_key(subscription.realm, subscription.channel)
+        if self._wanted.get(name) is subscription:  # else ended already, and perhaps begun anew by somebody else
+            del self._wanted[name]
+            self._enqueue("SUNSUBSCRIBE", name)
+
+    def _add_topic(self, topic: str) -> None:
+        self._topics[announcement_channel(topic)] = topic
+        if self._has_been_up:
+            self._enqueue("SUBSCRIBE", announcement_channel(topic))
+
+    def _drop_topic(self, topic: str) -> None:
+        del self._topics[announcement_channel(topic)]
+        if self._has_been_up:
+            self._enqueue("UNSUBSCRIBE", announcement_channel(topic))
+
+    async def _command(self, verb: str, name: str) -> None:
+        await asyncio.shield(self._enqueue(verb, name))  # shared: one caller's cancelling is not the others'
+
+    def _enqueue(self, verb: str, name: str) -> asyncio.Future[None]:
+        """Write the command at the end of this loop turn; the future is done when Redis has carried it out."""
+        if self._fence is None or not self._commands:
+            loop = asyncio.get_running_loop()
+            self._fence = loop.create_future()
+            self._fence.add_done_callback(lambda fence: fence.exception())  # nobody need wait for it
+            loop.call_soon(self._flush, self._fence)
+        self._commands.append((verb, name))
+        return self._fence
+
+    def _flush(self, fence: asyncio.Future[None]) -> None:
+        commands, self._commands = self._commands, []
+        try:
+            connection = self._link.connection
+            for verb, run in groupby(commands, itemgetter(0)):
+                for names in _batches(name for _, name in run):
+                    connection.send(verb, *names)
+            ping = connection.call("PING")
+        except Unavailable as error:
+            fence.set_exception(error)
+            return
+        ping.add_done_callback(lambda done: _pass_on(done, fence))
+
+    async def _subscribe_all(self, connection: RedisConnection) -> None:
+        """Subscribe a new connection to all that is wanted; then tell the hub, if it may have missed something."""
+        for names in _batches(list(self._topics)):
+            connection.send("SUBSCRIBE", *names)
+        for names in _batches(list(self._wanted)):
+            still_wanted = [name for name in names if name in self._wanted]  # some may have ended since
+            if still_wanted:
+                connection.send("SSUBSCRIBE", *still_wanted)
+            await connection.call("PING")
+            for name in still_wanted:
+                if name in self._wanted:
+                    self._wanted[name].confirmed_by = connection
+        await connection.call("PING")
+        if self._has_been_up and self._listener is not None:
+            self._listener.on_reconnected()
+        self._has_been_up = True
+
+    def _on_push(self, push: Push) -> None:
+        if push[0] == b"smessage":
+            self._on_live(push[1].decode(), push[2])
+        elif push[0] == b"message":
+            topic = self._topics.get(push[1].decode())
+            if topic is not None:
+                self._announcements.deliver(topic, push[2])
+
+    def _on_live(self, name: str, payload: bytes) -> None:
+        subscription = self._wanted.get(name)
+        if subscription is None or self._listener is None:
+            return
+        try:
+            stored = read_live_payload(payload)
+        except (ValueError, msgspec.MsgspecError):  # not ours, or of a version to come; the hub sees the gap
+            logger.warning("live_items_unreadable", extra={"realm": subscription.realm})
+            return
+        deliver_items(self._listener, subscription.realm, subscription.channel, stored)
+
+
+def _pass_on(ping: asyncio.Future[object], fence: asyncio.Future[None]) -> None:
+    if ping.cancelled():
+        fence.cancel()
+    elif (error := ping.exception()) is not None:
+        fence.set_exception(error)
+    else:
+        fence.set_result(None)
+
+
+def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+    names = iter(names)
+    while batch := list(islice(names, NAMES_PER_COMMAND)):
+        yield batch

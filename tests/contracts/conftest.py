@@ -1,0 +1,41 @@
+"""Fixtures of the contract suites."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from tests.contracts.brokers import MemoryWorld, RedisWorld, Runner, World
+
+
+@pytest.fixture(params=["memory", "redis"])
+def make_world(request: pytest.FixtureRequest) -> Callable[[], World]:
+    """Each kind of broker in turn. Every world has a realm of its own, so that tests may share one Redis."""
+    if request.param == "memory":
+        return MemoryWorld
+    url = request.getfixturevalue("redis_url")
+    return lambda: RedisWorld(url)
+
+
+@pytest.fixture
+async def world(make_world: Callable[[], World]) -> AsyncIterator[World]:
+    """A world of one kind of broker, closed at the end."""
+    world = make_world()
+    try:
+        yield world
+    finally:
+        await world.close()
+
+
+@pytest.fixture
+def run_in_world(make_world: Callable[[], World]) -> Runner:
+    """Return what runs a coroutine function in a new world each time it is called."""
+
+    async def run(test: Callable[[World], Awaitable[None]]) -> None:
+        world = make_world()
+        try:
+            await test(world)
+        finally:
+            await world.close()
+
+    return lambda test: asyncio.run(run(test))
