@@ -276,7 +276,7 @@ class RedisConnection(asyncio.Protocol):
         if self._pending:
             if now - self._pending[0][1] > self._limits.answer_s:
                 self._give_up("no_answer")
-        elif now - self._received_at > self._limits.ping_s:
+        elif self.is_open and now - self._received_at > self._limits.ping_s:
             self.call("PING").add_done_callback(_take_outcome)
         self._plan_watch()
 

@@ -85,6 +85,8 @@ class OverdueTimer:
     async def _release_or_retry(self, channels: list[Channel]) -> None:
         try:
             await self._release(channels)
-        except Unavailable:
+        except Exception as error:  # a task that ended here would leave all later channels to chance
+            if not isinstance(error, Unavailable):
+                logger.exception("overdue_release_failed")
             for channel in channels:
                 self.note(channel, _RETRY_S)

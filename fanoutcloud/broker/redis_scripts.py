@@ -50,7 +50,7 @@ if not epoch then
   epoch = new_epoch(ARGV[1])
   redis.call('UNLINK', items)
   held = redis.call('HLEN', waiting)
-  redis.call('HSET', meta, 'epoch', epoch, 'last', 0)
+  redis.call('HSET', meta, 'epoch', epoch, 'last', 0, 'waiting', held)
 end
 
 local function array(list, from, to)  -- MessagePack: array 32

@@ -53,6 +53,7 @@ class LiveSubscriptions:
         self._announcements = AnnouncementListeners(on_first=self._add_topic, on_last=self._drop_topic)
         self._listener: BrokerListener | None = None
         self._has_been_up = False
+        self._takes_commands = False  # from the first connection on; what is wanted before is subscribed with it
         self._commands: list[tuple[str, str]] = []  # (verb, name), not yet written
         self._fence: asyncio.Future[None] | None = None
 
@@ -118,12 +119,12 @@ class LiveSubscriptions:
 
     def _add_topic(self, topic: str) -> None:
         self._topics[announcement_channel(topic)] = topic
-        if self._has_been_up:
+        if self._takes_commands:
             self._enqueue("SUBSCRIBE", announcement_channel(topic))
 
     def _drop_topic(self, topic: str) -> None:
         del self._topics[announcement_channel(topic)]
-        if self._has_been_up:
+        if self._takes_commands:
             self._enqueue("UNSUBSCRIBE", announcement_channel(topic))
 
     async def _command(self, verb: str, name: str) -> None:
@@ -154,6 +155,7 @@ class LiveSubscriptions:
 
     async def _subscribe_all(self, connection: RedisConnection) -> None:
         """Subscribe a new connection to all that is wanted; then tell the hub, if it may have missed something."""
+        self._takes_commands = True
         for names in _batches(list(self._topics)):
             connection.send("SUBSCRIBE", *names)
         for names in _batches(list(self._wanted)):
