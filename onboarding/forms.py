@@ -1,0 +1,16 @@
+"""Forms of the quick start."""
+
+from django import forms
+
+
+class SendForm(forms.Form):
+    """The text that the page publishes for its reader."""
+
+    text = forms.CharField(
+        max_length=200,
+        initial="Hello from this page",
+        error_messages={
+            "required": "Write something to send.",
+            "max_length": "Use %(limit_value)d characters or fewer.",
+        },
+    )

@@ -1,0 +1,116 @@
+// The stream of events in the console: the newest first, at most 500, filtered, held back while paused.
+
+import { clockExact, make, plural, sentence } from "./dom.js";
+
+const MAX_ROWS = 500;
+const NAMES = {
+  published: "Published",
+  delivered: "Delivered",
+  connected: "Connected",
+  disconnected: "Disconnected",
+  refused: "Refused",
+};
+const CHOICE_OF = { disconnected: "connected" }; // one choice in the filter for both
+
+function describe(event) {
+  const transports = Object.entries(event.by_transport ?? {}).map(([name, count]) => `${count} × ${name}`);
+  return {
+    published: () => ({ channel: event.channel, text: event.preview, side: `${event.size_bytes} B · ${event.key ? `…${event.key.replace("…", "")}` : event.via}` }),
+    delivered: () => ({ channel: event.channel, text: `to ${plural(event.subscribers, "subscriber")}`, side: transports.join(", ") }),
+    connected: () => ({ channel: event.channels.join(", "), text: `from ${event.address}`, side: event.transport }),
+    disconnected: () => ({ channel: event.channels.join(", "), text: event.reason.replaceAll("_", " "), side: event.transport }),
+    refused: () => ({ channel: event.field ?? "", text: `${sentence(event.message)} ${sentence(event.cure)}`, side: `${event.status} ${event.code}` }),
+  }[event.kind]?.() ?? { channel: "", text: "", side: "" };
+}
+
+function row(event) {
+  if (event.kind === "sampled") {
+    const words = `${plural(event.dropped, "more event")} at ${clockExact(event.at)} not shown: more happened than can be read.`;
+    return make("li", { class: "event event-note", text: words });
+  }
+  const { channel, text, side } = describe(event);
+  const line = make(
+    "summary",
+    { class: "event-line" },
+    make("time", { class: "event-time", text: clockExact(event.at) }),
+    make("span", { class: "event-kind", text: NAMES[event.kind] ?? event.kind, data: { kind: event.kind } }),
+    make("span", { class: "event-channel", text: channel, title: channel }),
+    make("span", { class: "event-text", text }),
+    make("span", { class: "event-side", text: side }),
+  );
+  const details = make("details", {}, line);
+  // The full text is only made when somebody asks for it.
+  details.addEventListener("toggle", () => {
+    if (details.open && details.children.length === 1) {
+      details.append(make("pre", { class: "event-full", text: JSON.stringify(event, null, 2) }));
+    }
+  });
+  const item = make("li", { class: "event" }, details);
+  if (event.kind === "refused") item.dataset.refused = "";
+  return item;
+}
+
+export class EventList {
+  constructor({ list, empty, filtered }) {
+    this.list = list;
+    this.emptyBox = empty;
+    this.filteredBox = filtered;
+    this.isPaused = false;
+    this.kept = []; // newest last
+    this.fresh = [];
+    this.text = "";
+    this.kinds = null;
+    this.showEmptiness();
+  }
+
+  get waiting() {
+    return this.isPaused ? this.fresh.length : 0;
+  }
+
+  add(event) {
+    this.fresh.push(event);
+    if (this.fresh.length > MAX_ROWS) this.fresh.splice(0, this.fresh.length - MAX_ROWS);
+  }
+
+  clear() {
+    this.kept = [];
+    this.fresh = [];
+    this.list.replaceChildren();
+    this.showEmptiness();
+  }
+
+  filter({ text, kinds }) {
+    this.text = text;
+    this.kinds = kinds;
+    this.list.replaceChildren(...this.kept.filter((event) => this.matches(event)).reverse().map(row));
+    this.showEmptiness();
+  }
+
+  /** Bring the page up to date. Keeps the reader's place: only somebody at the top sees rows move. */
+  draw() {
+    if (this.isPaused || !this.fresh.length) return;
+    const fresh = this.fresh;
+    this.fresh = [];
+    this.kept = [...this.kept, ...fresh].slice(-MAX_ROWS);
+    const rows = fresh.filter((event) => this.matches(event)).reverse().map(row);
+    const heightBefore = this.list.scrollHeight;
+    const isReadingBelow = this.list.scrollTop > 4;
+    this.list.prepend(...rows);
+    if (isReadingBelow) this.list.scrollTop += this.list.scrollHeight - heightBefore;
+    while (this.list.children.length > MAX_ROWS) this.list.lastElementChild.remove();
+    this.showEmptiness();
+  }
+
+  matches(event) {
+    if (event.kind === "sampled") return true;
+    if (this.kinds && !this.kinds.has(CHOICE_OF[event.kind] ?? event.kind)) return false;
+    return !this.text || JSON.stringify(event).toLowerCase().includes(this.text);
+  }
+
+  showEmptiness() {
+    const hasRows = this.list.children.length > 0;
+    this.list.toggleAttribute("data-empty", !hasRows);
+    this.emptyBox.hidden = hasRows || this.kept.length > 0;
+    this.filteredBox.hidden = hasRows || this.kept.length === 0;
+  }
+}
