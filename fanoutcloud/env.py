@@ -75,9 +75,7 @@ class Environment:
         value = self._find(name)
         if not value:
             return default
-        bounds = f"a whole number of at least {at_least}" + (
-            f" and at most {at_most}" if at_most is not None else ""
-        )
+        bounds = f"a whole number of at least {at_least}" + (f" and at most {at_most}" if at_most is not None else "")
         try:
             number = Whole(value.replace(",", ""))
         except ValueError:
@@ -101,9 +99,7 @@ class Environment:
     def list(self, name: Text, default: tuple[Text, ...] = ()) -> builtins.list[Text]:
         """Return the texts between the commas; empty ones are dropped."""
         value = self._find(name)
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if value else builtins.list(default)
-        )
+        return [part.strip() for part in value.split(",") if part.strip()] if value else builtins.list(default)
 
     def secret(self, name: Text, default: Text = "") -> Text:
         """Return the secret in `NAME`, or in the file that `NAME_FILE` names; setting both is an error."""

@@ -172,6 +172,7 @@ else:
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise looks here at every start, also before the first collectstatic
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # nothing is uploaded
@@ -307,6 +308,7 @@ LOGGING = {
     "loggers": {
         "django": {"level": LOG_LEVEL},
         "django.server": {"handlers": ["stderr"], "level": LOG_LEVEL, "propagate": False},
+        "uvicorn": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
     },

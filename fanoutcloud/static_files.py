@@ -1,16 +1,32 @@
 """Static files out of the process itself, under names that carry a hash of the content."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
+OWN_DIRECTORIES = ("css/", "js/")
+
+Converter = Callable[[re.Match[str]], str]
+
 
 class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # WhiteNoise is untyped
-    """Hashed names, also inside `import` statements of ES modules and `url()` of style sheets."""
+    """Hashed names, also inside the `import` statements and the `url()` of our own scripts and style sheets.
+
+    Those of packages are served as they come: what looks like an import in a minified script need not be one.
+    """
 
     support_js_module_import_aggregation = True
+
+    def url_converter(self, name: str, hashed_files: dict[str, str], template: str | None = None) -> Converter:
+        """Return what rewrites one reference found in the file `name`."""
+        if not name.startswith(OWN_DIRECTORIES):
+            return lambda match: match[0]
+        converter: Converter = super().url_converter(name, hashed_files, template)
+        return converter
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # WhiteNoise is untyped

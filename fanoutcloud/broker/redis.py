@@ -48,8 +48,8 @@ class RedisBroker:
         address, limits = parse_redis_url(url), limits or RedisLimits()
         self._scripts = build_scripts(rules or StreamRules())
         self._salt = secrets.token_hex(8)
-        self._link = RedisLink("commands", address, clock=clock, limits=limits, on_up=self._load_scripts)
-        self._live = LiveSubscriptions(address, clock=clock, limits=limits)
+        self._link = RedisLink("commands", address, limits=limits, on_up=self._load_scripts)
+        self._live = LiveSubscriptions(address, limits=limits)
         self._overdue = OverdueTimer(clock, self.positions)
 
     async def start(self) -> None:

@@ -17,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 
 import hiredis
 
-from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -35,7 +34,11 @@ _pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: i
 
 @dataclass(frozen=True, slots=True)
 class RedisLimits:
-    """Limits of one connection. Times in seconds; every wait for Redis ends within `answer_s` and one check."""
+    """Limits of one connection. Times in seconds; every wait for Redis ends within `answer_s` and one check.
+
+    Times are counted in checks that really ran: while our own event loop is held up, answers lie unread in the socket,
+    and Redis is not to blame.
+    """
 
     connect_s: float = 3.0
     answer_s: float = 4.0  # the oldest command without an answer for this long: the connection is given up
@@ -94,18 +97,18 @@ def parse_redis_url(url: str) -> RedisAddress:
 class RedisConnection(asyncio.Protocol):
     """An open connection. Ends by `close`, by the peer, or by the times in `RedisLimits`; is never opened again."""
 
-    def __init__(self, *, clock: Clock, limits: RedisLimits, on_push: Callable[[Push], None] | None) -> None:
-        self._clock = clock
+    def __init__(self, *, limits: RedisLimits, on_push: Callable[[Push], None] | None) -> None:
         self._limits = limits
         self._on_push = on_push
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(replyError=self._to_error, notEnoughData=_INCOMPLETE)
         self._transport: asyncio.Transport | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
-        self._pending: deque[tuple[asyncio.Future[Reply], float, int]] = deque()  # (reply, since, bytes)
+        self._pending: deque[tuple[asyncio.Future[Reply], int, int]] = deque()  # (reply, check, bytes)
         self._pending_bytes = 0
         self._outgoing: list[bytes] = []
-        self._received_at = clock.monotonic()
+        self._check = 0  # how many checks of the times have run
+        self._received_in_check = 0
         self._watch: asyncio.TimerHandle | None = None
         self._refusals: set[str] = set()
 
@@ -114,7 +117,6 @@ class RedisConnection(asyncio.Protocol):
         cls,
         address: RedisAddress,
         *,
-        clock: Clock,
         limits: RedisLimits | None = None,
         on_push: Callable[[Push], None] | None = None,
     ) -> Self:
@@ -124,7 +126,7 @@ class RedisConnection(asyncio.Protocol):
             Unavailable: that was not so within `connect_s`, or this is no Redis that we can use.
         """
         limits = limits or RedisLimits()
-        connection = cls(clock=clock, limits=limits, on_push=on_push)
+        connection = cls(limits=limits, on_push=on_push)
         try:
             async with asyncio.timeout(limits.connect_s):
                 await connection._connect(address)
@@ -165,11 +167,10 @@ class RedisConnection(asyncio.Protocol):
         packed = [_pack(tuple(command)) for command in commands]
         size = sum(map(len, packed))
         self._check_room(len(packed), size)
-        now = self._clock.monotonic()
         replies = []
         for data in packed:
             reply = self._loop.create_future()
-            self._pending.append((reply, now, len(data)))
+            self._pending.append((reply, self._check, len(data)))
             replies.append(reply)
         self._pending_bytes += size
         self._write(packed)
@@ -187,7 +188,7 @@ class RedisConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        self._received_at = self._clock.monotonic()
+        self._received_in_check = self._check
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _INCOMPLETE:
@@ -272,13 +273,16 @@ class RedisConnection(asyncio.Protocol):
         self._watch = self._loop.call_later(self._limits.check_every_s, self._on_watch)
 
     def _on_watch(self) -> None:
-        now = self._clock.monotonic()
+        self._check += 1
         if self._pending:
-            if now - self._pending[0][1] > self._limits.answer_s:
+            if self._seconds_since(self._pending[0][1]) > self._limits.answer_s:
                 self._give_up("no_answer")
-        elif self.is_open and now - self._received_at > self._limits.ping_s:
+        elif self.is_open and self._seconds_since(self._received_in_check) > self._limits.ping_s:
             self.call("PING").add_done_callback(_take_outcome)
         self._plan_watch()
+
+    def _seconds_since(self, check: int) -> float:
+        return (self._check - check) * self._limits.check_every_s
 
     def _give_up(self, reason: str) -> None:
         if self.is_open and self._transport is not None:

@@ -7,7 +7,6 @@ import random
 from collections.abc import Awaitable, Callable
 
 from fanoutcloud.broker.redis_connection import Push, RedisAddress, RedisConnection, RedisLimits
-from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -34,14 +33,12 @@ class RedisLink:
         name: str,
         address: RedisAddress,
         *,
-        clock: Clock,
         limits: RedisLimits,
         on_up: Callable[[RedisConnection], Awaitable[None]],
         on_push: Callable[[Push], None] | None = None,
     ) -> None:
         self._name = name
         self._address = address
-        self._clock = clock
         self._limits = limits
         self._on_up = on_up
         self._on_push = on_push
@@ -74,9 +71,7 @@ class RedisLink:
             await self._connection.close()
 
     async def _open(self) -> None:
-        connection = await RedisConnection.open(
-            self._address, clock=self._clock, limits=self._limits, on_push=self._on_push
-        )
+        connection = await RedisConnection.open(self._address, limits=self._limits, on_push=self._on_push)
         self._connection = connection
         try:
             await self._on_up(connection)

@@ -18,7 +18,6 @@ from fanoutcloud.broker.redis_connection import Push, RedisAddress, RedisConnect
 from fanoutcloud.broker.redis_link import RedisLink
 from fanoutcloud.broker.redis_names import announcement_channel, stream_key
 from fanoutcloud.broker.redis_scripts import read_live_payload
-from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
 
@@ -44,10 +43,8 @@ class Subscription:
 class LiveSubscriptions:
     """Delivers live items and announcements from Redis to this process; subscribes anew after a lost connection."""
 
-    def __init__(self, address: RedisAddress, *, clock: Clock, limits: RedisLimits) -> None:
-        self._link = RedisLink(
-            "live", address, clock=clock, limits=limits, on_up=self._subscribe_all, on_push=self._on_push
-        )
+    def __init__(self, address: RedisAddress, *, limits: RedisLimits) -> None:
+        self._link = RedisLink("live", address, limits=limits, on_up=self._subscribe_all, on_push=self._on_push)
         self._wanted: dict[str, Subscription] = {}
         self._topics: dict[str, str] = {}  # pub/sub channel → topic
         self._announcements = AnnouncementListeners(on_first=self._add_topic, on_last=self._drop_topic)

@@ -1,7 +1,7 @@
 """Why a connection ended: one table from reason to WebSocket close code and HTTP status, and what the client does.
 
-Close codes follow one rule: 3xxx do not come back; 40xx to 44xx come back at once, with jitter; 45xx to 49xx come back with
-growing delays. Source: docs/api/subscribe.md.
+Close codes follow one rule: 3xxx do not come back; 40xx to 44xx come back at once, with jitter; 45xx to 49xx come
+back with growing delays. Source: docs/api/subscribe.md.
 """
 
 import enum

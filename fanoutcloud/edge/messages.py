@@ -65,7 +65,10 @@ def response_content(item: Item) -> bytes | None:
 
 
 def welcome_message(*, realm: str, connection: str, keep_alive_s: float) -> bytes:
-    return _message("welcome", realm=realm, connection=connection, keep_alive_s=keep_alive_s)
+    whole = int(keep_alive_s)
+    return _message(
+        "welcome", realm=realm, connection=connection, keep_alive_s=whole if whole == keep_alive_s else keep_alive_s
+    )
 
 
 def subscribed_message(channel: ChannelName, position: StreamPosition, *, recovered: bool) -> bytes:

@@ -1,7 +1,9 @@
 """Running this process's server: what `manage.py serve` and `manage.py edge` share."""
 
+import contextlib
 import errno
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -38,8 +40,11 @@ def run_server(app: "Application", *, host: str, port: int, announcement: str) -
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
     )
-    server = EdgeServer(config, on_ready=lambda: print(announcement, flush=True), drain=plane.drain)
-    try:
+    server = EdgeServer(config, on_ready=lambda: _say(announcement), drain=plane.drain)
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again once everything has ended
         server.run()
-    except KeyboardInterrupt:
-        pass  # uvicorn raises the signal again once everything has ended
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
