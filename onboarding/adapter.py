@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -25,6 +26,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         if commit:
             open_first_realm(user)
         return user
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """Return the link of the mail. It leads to the configured address, whatever host the request was for."""
+        uidb36, _, secret = key.partition("-")
+        path = reverse("account_reset_password_from_key", kwargs={"uidb36": uidb36, "key": secret})
+        return f"{settings.PUBLIC_URL}{path}"
+
+    def render_mail(self, template_prefix: str, email: str, context: dict[str, Any], headers: Any = None) -> Any:
+        """Return the mail; its templates also know for how many hours a link holds."""
+        link_hours = max(1, settings.PASSWORD_RESET_TIMEOUT // 3600)
+        return super().render_mail(template_prefix, email, context | {"link_hours": link_hours}, headers)
 
     def get_signup_redirect_url(self, request: SignedInRequest) -> str:
         """Return the address of the first realm's quick start."""
