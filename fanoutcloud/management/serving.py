@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ def run_server(app: "Application", *, host: str, port: int, announcement: str) -
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
     )
     server = EdgeServer(config, on_ready=lambda: _say(announcement), drain=plane.drain)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that both signals end in KeyboardInterrupt
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again once everything has ended
         server.run()
 
