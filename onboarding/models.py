@@ -8,9 +8,7 @@ from realms.models import Realm
 class QuickStartProgress(models.Model):
     """When the server first saw each step of a realm's quick start happen. A time never changes again."""
 
-    realm = models.OneToOneField(
-        Realm, on_delete=models.CASCADE, primary_key=True, related_name="quick_start_progress"
-    )
+    realm = models.OneToOneField(Realm, on_delete=models.CASCADE, primary_key=True, related_name="quick_start_progress")
     subscribed_at = models.DateTimeField(null=True, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)

@@ -13,10 +13,17 @@ from publishing.services import Publisher
 class DeliveryPlane(Protocol):
     """What Django's views may use of the delivery plane in their process."""
 
-    broker: Broker
-    directory: RealmDirectory
-    activity: ActivityFeed
-    publisher: Publisher
+    @property
+    def broker(self) -> Broker: ...
+
+    @property
+    def directory(self) -> RealmDirectory: ...
+
+    @property
+    def activity(self) -> ActivityFeed: ...
+
+    @property
+    def publisher(self) -> Publisher: ...
 
 
 class PublishingConfig(AppConfig):

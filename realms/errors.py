@@ -52,9 +52,7 @@ class KeyLimitReached(LimitReached):
     code = "key_limit_reached"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"the realm has {limit} live keys, which is the limit", cure="revoke a key that is not in use"
-        )
+        super().__init__(f"the realm has {limit} live keys, which is the limit", cure="revoke a key that is not in use")
 
 
 class LastKey(FanoutError):

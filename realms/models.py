@@ -57,9 +57,7 @@ class ApiKey(models.Model):
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
-        indexes = [
-            models.Index(fields=["realm"], condition=models.Q(revoked_at__isnull=True), name="api_key_live")
-        ]
+        indexes = [models.Index(fields=["realm"], condition=models.Q(revoked_at__isnull=True), name="api_key_live")]
 
     def __str__(self) -> str:
         return f"…{self.hint}"

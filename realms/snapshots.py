@@ -27,9 +27,7 @@ def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
         realm=realm_id,
         keys=tuple(keys),
         retention=Retention(items=settings.HISTORY_ITEMS, age_s=settings.HISTORY_AGE_S),
-        publish_rate=PublishRate(
-            items_per_s=settings.PUBLISH_ITEMS_PER_S, burst_items=settings.PUBLISH_ITEMS_BURST
-        ),
+        publish_rate=PublishRate(items_per_s=settings.PUBLISH_ITEMS_PER_S, burst_items=settings.PUBLISH_ITEMS_BURST),
     )
 
 

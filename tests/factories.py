@@ -3,7 +3,7 @@
 from accounts.models import User
 from realms.services import CreatedRealm, create_realm
 
-PASSWORD = "correct horse battery"  # noqa: S105  # of everybody in the cast
+PASSWORD = "correct horse battery"  # of everybody in the cast
 
 
 def make_user(email: str, *, password: str = PASSWORD) -> User:
