@@ -22,7 +22,7 @@ check: ## format, lint, types, import contracts, templates, migrations, committe
 	@$(PREPARE) test -- $(IN_VENV) deploy/check.py
 
 bench: ## measure fan-out on this machine (ARGS='--subscribers 10000 --rounds 9')
-	@$(PREPARE) run -- $(IN_VENV) tests/load/bench.py $(ARGS)
+	@$(PREPARE) run -- $(IN_VENV) -m tests.load.bench $(ARGS)
 
 cluster: ## the separate processes of a real installation on this machine (PORT=8000 EDGES=2)
 	@exec $(PREPARE) run --port-free -- $(IN_VENV) deploy/cluster.py
