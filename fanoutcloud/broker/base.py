@@ -54,7 +54,7 @@ class Broker(Protocol):
     """Streams of items per (realm, channel), live and kept; and announcements between processes.
 
     Every method that waits is bounded by a deadline of the implementation and raises `Unavailable` past it; then
-    nothing, or all of it, was stored (a publisher repeats with the same id and is not delivered twice).
+    nothing, some or all of it was stored (a publisher repeats with the same id and is not delivered twice).
     Realms never meet: names are always used in pairs (realm, channel).
     """
 
@@ -67,15 +67,14 @@ class Broker(Protocol):
     def attach(self, listener: BrokerListener) -> None:
         """Name the one listener for live items of this process."""
 
-    async def publish(
-        self, realm: RealmId, items: Sequence[Item], *, retention: Retention
-    ) -> list[PublishResult]:
+    async def publish(self, realm: RealmId, items: Sequence[Item], *, retention: Retention) -> list[PublishResult]:
         """Store `items` in order and send them to every process that subscribed; return one result each.
 
         Returns after storing. Per item and channel, in one atomic step: drop it when its `id` was seen within
         `DUPLICATE_WINDOW_S`; keep it waiting when the channel has a last id and `prev_id` is another one (unless
-        `no_seq`); else give it the next offset, keep it by `retention`, remember its `id` as the channel's last id
-        (an item without an id clears that), and then let go of waiting items that follow on it.
+        `no_seq`, or another item waits for the same `prev_id`); else give it the next offset, keep it by `retention`,
+        remember its `id` as the channel's last id (an item without an id clears that), and then let go of waiting
+        items that follow on it. The retention of the newest publish holds for all that the channel keeps.
         """
 
     async def subscribe(self, realm: RealmId, channel: ChannelName) -> StreamPosition:

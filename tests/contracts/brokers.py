@@ -149,7 +149,7 @@ class RedisWorld(World):
         self._announcers: list[RedisAnnouncer] = []
 
     async def pass_time(self, seconds: float) -> None:
-        connection = await RedisConnection.open(parse_redis_url(self.url), clock=SystemClock())
+        connection = await RedisConnection.open(parse_redis_url(self.url))
         try:
             end = await _redis_time(connection) + seconds
             while await _redis_time(connection) <= end:  # noqa: ASYNC110 - there is no event: it is Redis's clock
