@@ -47,7 +47,7 @@ for _proxy in TRUSTED_PROXIES:
 
 # -- which processes there are ----------------
 
-REDIS_URL = env.str("REDIS_URL")
+REDIS_URL = env.secret("REDIS_URL")  # may hold a password
 if REDIS_URL and urlsplit(REDIS_URL).scheme not in ("redis", "rediss", "unix"):
     raise BadSetting("REDIS_URL can't be used; expected an address that starts with redis://, rediss:// or unix://")
 DATABASE_URL = env.secret("DATABASE_URL")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -201,3 +202,11 @@ def test_no_migration_is_missing(tmp_path: Path):
 
 def test_a_fresh_checkout_passes_the_system_checks(tmp_path: Path):
     assert "no issues" in manage(tmp_path, "check")
+
+
+def test_every_variable_is_in_the_manual():
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "fanoutcloud" / "settings.py").read_text()))
+    manual = (ROOT / "docs" / "howto" / "configure.md").read_text()
+
+    assert len(read) > 20
+    assert sorted(name for name in read if f"`{name}`" not in manual) == []
