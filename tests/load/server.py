@@ -18,8 +18,20 @@ from tests.load.generator import NotMeasured
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
-# What a person's shell may hold that makes another server of it.
-UNWANTED = ("DATABASE_URL", "REDIS_URL", "DEBUG", "PUBLIC_URL", "EDGE_DOMAIN", "SECRET_KEY", "SEALING_KEYS", "BIND")
+# What a shell or a test run may hold that makes another server of it.
+UNWANTED = {
+    "BIND",
+    "DATABASE_URL",
+    "DEBUG",
+    "DJANGO_SETTINGS_MODULE",
+    "EDGE_DOMAIN",
+    "PUBLIC_URL",
+    "PYTHONASYNCIODEBUG",
+    "REDIS_URL",
+    "ROLE",
+    "SEALING_KEYS",
+    "SECRET_KEY",
+}
 
 
 @dataclass(frozen=True, slots=True)
