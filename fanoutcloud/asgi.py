@@ -8,6 +8,7 @@ A request goes by host and path: realms' sites and the publish API never pass Dj
 """
 
 import os
+from typing import cast
 
 import django
 from django.conf import settings
@@ -19,15 +20,20 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402 - needs the apps to 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.core.asgi import get_asgi_application  # noqa: E402
 from django.urls import path  # noqa: E402
-from onboarding.consumers import LiveConsumer  # noqa: E402
 
+from fanoutcloud.bounded_body import BoundedBody  # noqa: E402
 from fanoutcloud.core.errors import NotFound, Unavailable  # noqa: E402
 from fanoutcloud.edge.responses import respond, respond_error  # noqa: E402
 from fanoutcloud.edge.sinks import AsgiApp, Receive, Scope, Send  # noqa: E402
 from fanoutcloud.edge.sites import Site  # noqa: E402
 from fanoutcloud.plane import Plane  # noqa: E402
 from fanoutcloud.same_origin import SameOriginOnly  # noqa: E402
+from onboarding.consumers import LiveConsumer  # noqa: E402
 from publishing.endpoint import find_target  # noqa: E402
+
+#: The dashboard's forms hold a few hundred bytes.
+MAX_FORM_BYTES = 262_144
+FORM_TIMEOUT_S = 30.0
 
 
 class Application:
@@ -87,7 +93,7 @@ plane = Plane(settings)
 
 _dashboard = ProtocolTypeRouter(
     {
-        "http": get_asgi_application(),
+        "http": BoundedBody(cast(AsgiApp, get_asgi_application()), max_bytes=MAX_FORM_BYTES, timeout_s=FORM_TIMEOUT_S),
         "websocket": SameOriginOnly(
             AuthMiddlewareStack(URLRouter([path("live/<str:realm>/", LiveConsumer.as_asgi(activity=plane.activity))]))
         ),

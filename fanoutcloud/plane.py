@@ -51,7 +51,7 @@ class Plane:
         clock: Clock = SystemClock()
         self._redis_url: str = settings.REDIS_URL
         self.broker: Broker = RedisBroker(self._redis_url, clock) if self._redis_url else MemoryBroker(clock)
-        self.sites = SiteNames(settings.EDGE_DOMAIN)
+        self.sites = SiteNames(settings.EDGE_DOMAIN, other_hosts=settings.ALLOWED_HOSTS)
         self.limits = EdgeLimits(max_channels=settings.MAX_CHANNELS_PER_SUBSCRIBER, keep_alive_s=settings.KEEP_ALIVE_S)
         self.activity = ActivityFeed(self.broker, clock)
         self.directory = CachedRealmDirectory(load_snapshot, clock)

@@ -10,6 +10,7 @@ import binascii
 import gc
 import hashlib
 import logging
+import resource
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 #: Request line and headers together; beyond it the request is refused with 431.
 MAX_HEAD_BYTES = 32_768
+#: Of the process's file descriptors, kept for everything but clients: databases, Redis, files.
+SPARE_DESCRIPTORS = 200
+MAX_DESCRIPTORS = 1_048_576
 #: A connection that has not sent a whole request head by then is closed.
 HEAD_TIMEOUT_S = 15.0
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
@@ -135,15 +139,16 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         if self._is_head_done or self.transport.is_closing():
             return
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse_head()
+            text = b"The request line and headers are larger than %d bytes.\n" % MAX_HEAD_BYTES
+            self._refuse(b"431 Request Header Fields Too Large", text)
         elif self._head_timer is None:
             self._arm_head_timer()
 
-    def _refuse_head(self) -> None:
-        text = b"The request line and headers are larger than %d bytes.\n" % MAX_HEAD_BYTES
+    def _refuse(self, status: bytes, text: bytes) -> None:
+        """Answer without the application and end the connection."""
         self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain\r\n"
-            b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(text), text)
+            b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+            % (status, len(text), text)
         )
         self.transport.close()
 
@@ -184,6 +189,9 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         scope = self._websocket_scope()
         if self.sites.find(scope) is None:
             super().handle_websocket_upgrade()
+            return
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+            self._refuse(b"503 Service Unavailable", b"This server is full; try again.\n")
             return
         key = _header(self.headers, b"sec-websocket-key")
         if not _is_handshake(self.parser.get_method(), self.headers, key):
@@ -273,6 +281,14 @@ class EdgeServer(uvicorn.Server):
         await super().shutdown(sockets=sockets)
 
 
+def _raise_descriptor_limit() -> int:
+    """Allow this process as many open files as the system lets it have, and return how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
 def configure(
     app: AsgiApp, *, host: str, port: int, sites: SiteNames, limits: EdgeLimits, **options: Any
 ) -> uvicorn.Config:
@@ -284,12 +300,14 @@ def configure(
         port=port,
         http=protocol,
         ws="websockets-sansio",
+        ws_max_size=limits.max_message_bytes,
         loop="uvloop",
         lifespan="on",
         backlog=4096,
         access_log=False,
         server_header=False,
         log_config=None,
+        limit_concurrency=_raise_descriptor_limit() - SPARE_DESCRIPTORS,
         timeout_graceful_shutdown=5,
         **options,
     )

@@ -1,5 +1,6 @@
 """Which realm's site a request is for: by host (`REALM.EDGE_DOMAIN`) or by path (`/r/REALM/…` on any host)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -20,7 +21,9 @@ class Site:
 class SiteNames:
     """Tells sites from everything else. `edge_domain` may carry a port, as in `localhost:8000`."""
 
-    def __init__(self, edge_domain: str) -> None:
+    def __init__(self, edge_domain: str, *, other_hosts: Iterable[str] = ()) -> None:
+        """`other_hosts` are never sites: the dashboard may have a name beside them."""
+        self._other_hosts = {host.lower() for host in other_hosts}
         self._suffix = "." + edge_domain.partition(":")[0].lower()
 
     def find(self, scope: Scope) -> Site | None:
@@ -38,7 +41,7 @@ class SiteNames:
         for name, value in scope["headers"]:
             if name == b"host":
                 host = value.decode("latin-1").lower().partition(":")[0]
-                if host.endswith(self._suffix):
+                if host.endswith(self._suffix) and host not in self._other_hosts:
                     return find_realm_id(host[: -len(self._suffix)])
                 return None
         return None
