@@ -97,7 +97,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
             await self._tell_progress(realm)
             async with self._activity.watch(RealmId(realm.pk), self._on_event):
                 await self._pump(realm)
-        except (Unavailable, TimeoutError):
+        except OSError as error:  # the browser has gone, or (TimeoutError is one) does not read
+            logger.debug("live_feed_lost", extra={"realm": realm.pk, "error": type(error).__name__})
+            if isinstance(error, TimeoutError):
+                await self.close(code=TRY_AGAIN_LATER)
+        except Unavailable:
             await self.close(code=TRY_AGAIN_LATER)
         except Exception:
             logger.exception("live_feed_failed", extra={"realm": realm.pk})

@@ -68,8 +68,18 @@ export class EventList {
   }
 
   add(event) {
-    this.fresh.push(event);
+    this.fresh.splice(this.placeOf(event), 0, event);
     if (this.fresh.length > MAX_ROWS) this.fresh.splice(0, this.fresh.length - MAX_ROWS);
+  }
+
+  /** A delivery may be told before its publish, when both are in the same process: the publish came first. */
+  placeOf(event) {
+    let place = this.fresh.length;
+    if (event.kind !== "published" || !event.position) return place;
+    const isDelivery = (other) =>
+      other?.kind === "delivered" && other.channel === event.channel && other.position === event.position;
+    while (isDelivery(this.fresh[place - 1])) place -= 1;
+    return place;
   }
 
   clear() {
