@@ -156,7 +156,7 @@ DATABASES = {"default": _database}
 if REDIS_URL:
     CACHES: dict[str, Any] = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "fanoutcloud.degrading_cache.DegradingRedisCache",
             "LOCATION": REDIS_URL,
             "KEY_PREFIX": "fanoutcloud",
             "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},

@@ -103,7 +103,7 @@ def test_redis_is_used_where_there_is_one(load_settings: LoadSettings):
     settings = load_settings(REDIS_URL="redis://127.0.0.1:6379/1")
 
     assert not settings.IS_EMBEDDED
-    assert settings.CACHES["default"]["BACKEND"].endswith("RedisCache")
+    assert settings.CACHES["default"]["BACKEND"].endswith("DegradingRedisCache")
 
 
 def test_a_database_url_is_read_and_given_a_deadline(load_settings: LoadSettings):
