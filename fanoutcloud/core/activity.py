@@ -3,6 +3,7 @@
 Source: docs/api/activity.md. `at` is in seconds since 1970. An event never holds a credential.
 """
 
+import codecs
 from typing import Literal, Protocol
 
 import msgspec
@@ -94,9 +95,9 @@ class ActivitySink(Protocol):
 
 def preview_of(content: bytes) -> str:
     """Return the beginning of some content as text for people; bytes that are no text are shown as their count."""
+    head = content[: PREVIEW_CHARACTERS * 4]
     try:
-        return content[: PREVIEW_CHARACTERS * 4].decode(errors="strict")[:PREVIEW_CHARACTERS]
-    except UnicodeDecodeError as error:
-        if error.start > len(content[: PREVIEW_CHARACTERS * 4]) - 4:  # the cut went through a character
-            return content[: error.start].decode()[:PREVIEW_CHARACTERS]
+        text, _ = codecs.utf_8_decode(head, "strict", len(head) == len(content))  # a cut may go through a character
+    except UnicodeDecodeError:
         return f"{len(content)} bytes of binary content"
+    return text[:PREVIEW_CHARACTERS]

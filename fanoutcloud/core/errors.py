@@ -16,7 +16,7 @@ Each carries what happened (`str(error)`), the cause's place (`field`) and what 
 leaves of their own (`realms.errors`). Translated once, at the border: publish endpoint, transports, views.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class FanoutError(Exception):
@@ -39,10 +39,20 @@ class FanoutError(Exception):
     def __str__(self) -> str:
         return f"{self.field}: {self.message}" if self.field else self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: as in `object`
+        """Pickle what the error holds, whatever its constructor takes, so that it survives the way between workers."""
+        return _restore_error, (type(self), self.args, self.__dict__)
+
     @property
     def line(self) -> str:
         """Problem and cure as the one line of text that client libraries put into their exceptions."""
         return f"{self}; {self.cure}" if self.cure else str(self)
+
+
+def _restore_error(kind: type[FanoutError], args: tuple[object, ...], state: dict[str, object]) -> FanoutError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidRequest(FanoutError):
@@ -110,7 +120,7 @@ class BodyTooLarge(FanoutError):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
             f"the body is larger than {limit_bytes:,} bytes",
-            cure="publish fewer or smaller items per request",
+            cure="send less at once, in several requests",
         )
         self.limit_bytes = limit_bytes
 
