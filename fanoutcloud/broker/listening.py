@@ -19,6 +19,14 @@ def deliver_items(listener: BrokerListener, realm: RealmId, channel: ChannelName
             logger.exception("listener_failed", extra={"realm": realm})
 
 
+def tell_reconnected(listener: BrokerListener) -> None:
+    """Tell the hub that it may have missed items; a fault of its own is logged, and the connection stays."""
+    try:
+        listener.on_reconnected()
+    except Exception:  # as above
+        logger.exception("listener_failed")
+
+
 class AnnouncementListeners:
     """Callbacks by topic. `on_first` and `on_last` hear of a topic's first and of the end of its last."""
 

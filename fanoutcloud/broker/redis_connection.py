@@ -1,9 +1,8 @@
 """One connection to Redis, pipelined: commands of one loop turn leave in one write, replies come back in order.
 
-Written for this broker rather than taken from redis-py: a publish is one command among thousands in flight, and what
-it costs is what the publish API costs; there the pool, locks and retries of the general client weigh more than Redis
-itself (docs/topics/streams.md has the figures). Protocol: RESP3, so that replies and pub/sub messages ("pushes") are
-told apart by their type.
+Written for this broker rather than taken from redis-py: with 16 callers a command costs 8 µs of our time here and
+55 µs there (docs/topics/streams.md). Protocol: RESP3, so that replies and pub/sub messages ("pushes") are told apart
+by their type.
 """
 
 import asyncio

@@ -13,7 +13,7 @@ from operator import itemgetter
 import msgspec
 
 from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener
-from fanoutcloud.broker.listening import AnnouncementListeners, deliver_items
+from fanoutcloud.broker.listening import AnnouncementListeners, deliver_items, tell_reconnected
 from fanoutcloud.broker.redis_connection import Push, RedisAddress, RedisConnection, RedisLimits
 from fanoutcloud.broker.redis_link import RedisLink
 from fanoutcloud.broker.redis_names import announcement_channel, stream_key
@@ -165,7 +165,7 @@ class LiveSubscriptions:
                     self._wanted[name].confirmed_by = connection
         await connection.call("PING")
         if self._has_been_up and self._listener is not None:
-            self._listener.on_reconnected()
+            tell_reconnected(self._listener)
         self._has_been_up = True
 
     def _on_push(self, push: Push) -> None:
