@@ -61,8 +61,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("requirements", choices=["run", "test"])
     parser.add_argument("--port-free", action="store_true", help="fail if PORT can't be listened on")
-    parser.add_argument("command", nargs="*", metavar="-- COMMAND")
-    arguments = parser.parse_args()
+    words, command = sys.argv[1:], []
+    if "--" in words:
+        at = words.index("--")
+        words, command = words[:at], words[at + 1 :]
+    arguments = parser.parse_args(words)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if arguments.port_free:
@@ -72,9 +75,9 @@ def main() -> None:
         sys.exit(str(problem))
     except KeyboardInterrupt:
         sys.exit(130)
-    if arguments.command:
+    if command:
         os.chdir(ROOT)
-        os.execv(arguments.command[0], arguments.command)  # noqa: S606 - the Makefile's own words
+        os.execv(command[0], command)  # noqa: S606 - the Makefile's own words
 
 
 def check_port(text: str) -> None:

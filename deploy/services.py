@@ -63,9 +63,9 @@ SERVICES = {
 }
 
 
-def main() -> None:
-    """Check, install, and say what is still missing."""
-    wanted = [SERVICES[name] for name in sys.argv[1:]]
+def ensure(names: list[str]) -> None:
+    """Check, install, and exit with a message that says what is still missing."""
+    wanted = [SERVICES[name] for name in names]
     missing = [service for service in wanted if service.find() is None]
     how = apt_command() if missing else None
     if how is not None:
@@ -120,4 +120,4 @@ def _version_text(program: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    ensure(sys.argv[1:])
