@@ -70,6 +70,7 @@ class Plane:
         )
         self._running: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+        self._closing = contextlib.ExitStack()
         self.is_started = False
 
     async def start(self) -> None:
@@ -96,6 +97,7 @@ class Plane:
                 await self._running
         await self.directory.aclose()
         await self.broker.close()
+        self._closing.close()
         self.is_started = False
 
     async def drain(self) -> None:
@@ -117,12 +119,12 @@ class Plane:
     def _hand_to_apps(self) -> None:
         """Give Django's side its two doors: views publish through the plane, services announce changes."""
         cast(PublishingConfig, apps.get_app_config("publishing")).plane = self
-        announcer = (
-            RedisAnnouncer(self._redis_url)
-            if isinstance(self.broker, RedisBroker)
-            else cast(MemoryBroker, self.broker).announcer(asyncio.get_running_loop())
-        )
-        cast(RealmsConfig, apps.get_app_config("realms")).announcer = announcer
+        realms = cast(RealmsConfig, apps.get_app_config("realms"))
+        if isinstance(self.broker, MemoryBroker):
+            realms.announcer = self.broker.announcer(asyncio.get_running_loop())
+        else:
+            realms.announcer = announcer = RedisAnnouncer(self._redis_url)
+            self._closing.callback(announcer.close)
 
     def _on_control(self, payload: bytes) -> None:
         message = json.loads(payload)

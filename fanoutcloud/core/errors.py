@@ -138,7 +138,7 @@ class RateLimited(FanoutError):
 
 
 class Unavailable(FanoutError):
-    """A part that is needed does not answer; nothing was stored."""
+    """A part that is needed does not answer. What was asked for may have been done: repeat it with the same ids."""
 
     code = "unavailable"
     http_status = 503

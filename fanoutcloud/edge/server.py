@@ -7,6 +7,7 @@ that reuses the parsed request, bounds on request heads, and draining before the
 import asyncio
 import base64
 import binascii
+import functools
 import gc
 import hashlib
 import logging
@@ -17,8 +18,10 @@ from typing import Any, cast
 import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from fanoutcloud.edge.held import EXTENSION, HeldStream, HeldWebSocket
+from fanoutcloud.edge.held_poll import HeldPoll, PollOwner
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.sinks import AsgiApp, Message, Scope, SinkOwner
 from fanoutcloud.edge.sites import SiteNames, decode_path
@@ -50,6 +53,10 @@ class StreamOffer:
         None when the client has gone, or has sent more requests behind this one: answer through ASGI `send` then.
         """
         return self._protocol.hold_stream(self.cycle, headers, owner)
+
+    def hold_poll(self, owner: PollOwner, *, timeout_s: float) -> bool:
+        """Hold the request until the owner has an answer or time is up; False as above."""
+        return self._protocol.hold_poll(self.cycle, owner, timeout_s=timeout_s)
 
 
 class WebSocketOffer:
@@ -112,6 +119,7 @@ class EdgeHttpProtocol(HttpToolsProtocol):
 
     sites: SiteNames
     limits: EdgeLimits
+    successor: Callable[[asyncio.Transport, bytes], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         super().connection_made(transport)
@@ -170,17 +178,44 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         self, cycle: RequestResponseCycle | None, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner
     ) -> HeldStream | None:
         """Take the connection out of HTTP for an endless response to the request of `cycle`."""
-        if cycle is None or cycle is not self.cycle or cycle.disconnected or self.transport.is_closing():
+        if not self._leave_http(cycle):
             return None
+        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%bTransfer-Encoding: chunked\r\n\r\n" % b"".join(lines))
+        return HeldStream(self.transport, owner, limits=self.limits, connections=self.connections)
+
+    def hold_poll(self, cycle: RequestResponseCycle | None, owner: PollOwner, *, timeout_s: float) -> bool:
+        """Take the connection out of HTTP until the poll is answered; return whether that could be done."""
+        if not self._leave_http(cycle):
+            return False
+        keeps_alive = cycle is not None and cycle.keep_alive
+        HeldPoll(
+            self.transport,
+            owner,
+            timeout_s=timeout_s,
+            connections=self.connections,
+            begin_http=self._successor if keeps_alive else None,
+        )
+        return True
+
+    def _leave_http(self, cycle: RequestResponseCycle | None) -> bool:
+        """Let go of all that HTTP keeps for the connection, if the request of `cycle` is the only one under way."""
+        if cycle is None or cycle is not self.cycle or cycle.disconnected or self.transport.is_closing():
+            return False
         cycle.response_started = cycle.response_complete = True  # uvicorn has nothing left to do with it
         self._unset_keepalive_if_required()
         self.flow.resume_reading()
         self.connections.discard(self)
-        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
-        self.transport.write(b"HTTP/1.1 200 OK\r\n%bTransfer-Encoding: chunked\r\n\r\n" % b"".join(lines))
-        held = HeldStream(self.transport, owner, limits=self.limits, connections=self.connections)
         self.cycle = self.scope = self.headers = self.parser = None  # type: ignore[assignment] # let them go now
-        return held
+        return True
+
+    @property
+    def _successor(self) -> Callable[[asyncio.Transport, bytes], None]:
+        """What begins HTTP anew on a connection: one object for all connections of a server."""
+        cls = type(self)
+        if cls.successor is None:
+            cls.successor = functools.partial(_begin_http, cls, self.config, self.server_state, self.app_state)
+        return cls.successor
 
     # -- WebSockets
 
@@ -218,6 +253,22 @@ class EdgeHttpProtocol(HttpToolsProtocol):
             "query_string": url.query or b"",
             "subprotocols": [],
         }
+
+
+def _begin_http(
+    protocol_class: type[EdgeHttpProtocol],
+    config: uvicorn.Config,
+    server_state: ServerState,
+    app_state: dict[str, Any],
+    transport: asyncio.Transport,
+    early: bytes,
+) -> None:
+    """Put a connection back into HTTP, `early` being what the client has sent already."""
+    protocol = protocol_class(config=config, server_state=server_state, app_state=app_state)
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    if early:
+        protocol.data_received(early)
 
 
 async def _answer_handshake(app: Any, scope: Scope, transport: asyncio.Transport, handshake: _Handshake) -> None:

@@ -1,6 +1,7 @@
 """Long-polling: `/fanout/poll` answers when there is something, or empty when time is up (docs/api/subscribe.md)."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -11,10 +12,11 @@ from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge.frames import unframed
+from fanoutcloud.edge.held import EXTENSION
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.messages import item_message, reset_message, response_content
 from fanoutcloud.edge.requests import client_address, parse_subscribe, read_seconds
-from fanoutcloud.edge.responses import respond
+from fanoutcloud.edge.responses import SITE_HEADERS, respond
 from fanoutcloud.edge.sinks import Receive, Scope, Send
 from fanoutcloud.edge.subscriber import CursorSubscriber
 from fanoutcloud.edge.wire import Ending, JsonLinesWire
@@ -22,40 +24,67 @@ from fanoutcloud.edge.wire import Ending, JsonLinesWire
 #: One answer holds at most this many items; the cursor stands behind the last of them.
 MAX_ITEMS_PER_ANSWER = 100
 
+_JSON = (b"content-type", b"application/json")
+_HEAD = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % header for header in (_JSON, *SITE_HEADERS))
+
 
 class PollWire(JsonLinesWire):
-    """Items as they stand in a poll's answer. Remembers the newest, since all polls of a channel answer with it."""
+    """Items as they stand in a poll's answer.
+
+    Remembers the newest item and the whole response that holds it alone: most polls of a channel answer with that.
+    """
 
     transport: Transport = "long-poll"
 
     def __init__(self) -> None:
         super().__init__(unframed)
         self._newest: tuple[StoredItem | None, bytes] = (None, b"")
+        self._response: tuple[StoredItem | None, bytes] = (None, b"")
 
     def item(self, stored: StoredItem) -> bytes:
         if self._newest[0] is not stored:
             self._newest = (stored, item_message(stored, response_content(stored.item)))
         return self._newest[1]
 
+    def response(self, subscriber: "PollSubscriber") -> bytes:
+        """Return the whole HTTP response of the subscriber's answer."""
+        alone = subscriber.only_item
+        if alone is None:
+            return _respond_prepared(subscriber.answer())
+        if self._response[0] is not alone:
+            self._response = (alone, _respond_prepared(subscriber.answer()))
+        return self._response[1]
+
     def ending(self, item: object) -> Ending | None:
         """A poll ends with any item."""
         return None
+
+
+def _respond_prepared(body: bytes) -> bytes:
+    return b"%bcontent-length: %d\r\n\r\n%b" % (_HEAD, len(body), body)
 
 
 POLL = PollWire()
 
 
 class PollSubscriber(CursorSubscriber):
-    """One held poll: collects what its answer will hold."""
+    """One poll: collects what its answer will hold, and calls `wake` when there is something."""
 
-    __slots__ = ("items", "ready", "resets")
+    __slots__ = ("_newest", "is_ready", "items", "resets", "wake")
 
     def __init__(self, realm: RealmId, *, address: str) -> None:
         super().__init__(realm, POLL, address=address)
         self.sink = _PollSink(self)
         self.items: list[bytes] = []
         self.resets: list[bytes] = []
-        self.ready = asyncio.Event()
+        self.is_ready = False
+        self.wake: Callable[[], None] | None = None
+        self._newest: StoredItem | None = None
+
+    @property
+    def only_item(self) -> StoredItem | None:
+        """The item, if the answer is one item of the only channel and so the same for every such poll."""
+        return self._newest if len(self.items) == len(self.positions) == 1 and not self.resets else None
 
     def deliver(self, stored: StoredItem) -> None:
         if len(self.items) >= MAX_ITEMS_PER_ANSWER:
@@ -63,7 +92,10 @@ class PollSubscriber(CursorSubscriber):
         self.positions[stored.item.channel] = stored.position
         if stored.item.json_object is not None or response_content(stored.item) is not None:
             self.items.append(self.wire.item(stored))
-            self.ready.set()
+            self._newest = stored
+            self.become_ready()
+        else:
+            self._newest = None  # the cursor has moved beyond the item
 
     def tell_subscribed(self, channel: ChannelName, position: StreamPosition, *, recovered: bool) -> None:
         self.positions[channel] = position
@@ -71,7 +103,14 @@ class PollSubscriber(CursorSubscriber):
     def tell_reset(self, channel: ChannelName, position: StreamPosition, reason: str) -> None:
         self.positions[channel] = position
         self.resets.append(reset_message(channel, position, reason))
-        self.ready.set()
+        self.become_ready()
+
+    def become_ready(self) -> None:
+        """Have the answer sent, with what there is by then."""
+        if not self.is_ready:
+            self.is_ready = True
+            if self.wake is not None:
+                self.wake()
 
     def answer(self) -> bytes:
         """Return the body: items, the cursor for the next poll, and resets where there are any."""
@@ -79,6 +118,10 @@ class PollSubscriber(CursorSubscriber):
         if self.resets:
             parts.append(b'"resets":[%b]' % b",".join(self.resets))
         return b"{%b}\n" % b",".join(parts)
+
+    def response(self) -> bytes:
+        """Return the answer as a whole HTTP response."""
+        return POLL.response(self)
 
 
 class _PollSink:
@@ -101,7 +144,7 @@ class _PollSink:
             self._subscriber.on_lost()
 
     def close(self, code: int, reason: str) -> None:
-        self._subscriber.ready.set()
+        self._subscriber.become_ready()
 
 
 class LongPollTransport:
@@ -111,7 +154,7 @@ class LongPollTransport:
         self._hub = hub
 
     async def serve(self, realm: RealmSnapshot, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request.
+        """Answer one request; where our own server holds the connection, return before the answer.
 
         Raises:
             InvalidRequest: before anything was sent.
@@ -122,26 +165,33 @@ class LongPollTransport:
         timeout_s = read_seconds(request.options, "timeout", default=limits.poll_s, limit=limits.max_poll_s)
         subscriber = PollSubscriber(realm.realm, address=client_address(scope))
         self._hub.register(subscriber)
+        is_held = False
         try:
             await self._hub.join(subscriber, request.wanted)
             self._hub.tell_connected(subscriber)
-            if not subscriber.ready.is_set() and timeout_s and not await _is_ready(subscriber, receive, timeout_s):
-                return
+            if not subscriber.is_ready and timeout_s:
+                offer = scope.get("extensions", {}).get(EXTENSION)
+                is_held = offer is not None and offer.hold_poll(subscriber, timeout_s=timeout_s)
+                if is_held or not await _is_ready(subscriber, receive, timeout_s):
+                    return
         finally:
-            self._hub.unregister(subscriber)
+            if not is_held:
+                self._hub.unregister(subscriber)
         if subscriber.close_reason in (CloseReason.UNAVAILABLE, CloseReason.REALM_DELETED):
             raise Unavailable(subscriber.close_reason.text)
-        await respond(send, 200, subscriber.answer(), headers=[(b"content-type", b"application/json")])
+        await respond(send, 200, subscriber.answer(), headers=[_JSON])
 
 
 async def _is_ready(subscriber: PollSubscriber, receive: Receive, timeout_s: float) -> bool:
     """Wait for an item, the time limit or the client's leaving; return whether there is somebody to answer."""
     loop = asyncio.get_running_loop()
-    timer = loop.call_later(timeout_s, subscriber.ready.set)
+    ready = asyncio.Event()
+    subscriber.wake = ready.set
+    timer = loop.call_later(timeout_s, ready.set)
     leaving = loop.create_task(_wait_for_leaving(receive))
-    leaving.add_done_callback(lambda _: subscriber.ready.set())
+    leaving.add_done_callback(lambda _: ready.set())
     try:
-        await subscriber.ready.wait()
+        await ready.wait()
         return not leaving.done()
     finally:
         timer.cancel()

@@ -1,0 +1,89 @@
+"""A held long-poll on our own server: nothing but a socket, a timer and its subscriber until the answer."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from fanoutcloud.edge.held import ServerConnections
+
+#: What a client may send ahead while its poll is held; more ends the connection.
+MAX_EARLY_BYTES = 32_768
+
+
+class PollOwner(Protocol):
+    """The poll's subscriber."""
+
+    wake: Callable[[], None] | None
+
+    def response(self) -> bytes:
+        """Return the whole HTTP response, as of now."""
+
+    def on_lost(self) -> None:
+        """The poll is over."""
+
+
+class HeldPoll(asyncio.Protocol):
+    """Holds the connection until its owner wakes it or time is up; then answers and gives it back to HTTP."""
+
+    __slots__ = ("_begin_http", "_connections", "_early", "_is_answering", "_owner", "_timer", "_transport")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        owner: PollOwner,
+        *,
+        timeout_s: float,
+        connections: ServerConnections,
+        begin_http: Callable[[asyncio.Transport, bytes], None] | None,
+    ) -> None:
+        """`begin_http` takes the connection back after the answer, with what came early; None: close it."""
+        self._transport = transport
+        self._owner = owner
+        self._connections = connections
+        self._begin_http = begin_http
+        self._early = b""
+        self._is_answering = False
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(timeout_s, self._answer)
+        owner.wake = self._answer_soon
+        connections.add(self)
+        transport.set_protocol(self)
+
+    def _answer_soon(self) -> None:
+        """Answer at the end of this turn of the loop, so that items published together are answered together."""
+        asyncio.get_running_loop().call_soon(self._answer)
+
+    def _answer(self) -> None:
+        if self._is_answering:
+            return
+        self._is_answering = True
+        self._timer.cancel()
+        self._connections.discard(self)
+        response = self._owner.response()
+        self._owner.on_lost()
+        if self._transport.is_closing():
+            return
+        self._transport.write(response)
+        if self._begin_http is None:
+            self._transport.close()
+        else:
+            self._begin_http(self._transport, self._early)
+
+    def shutdown(self) -> None:
+        """Be ended by the server: answer now, and do not wait for another poll."""
+        self._begin_http = None
+        self._answer()
+
+    # -- asyncio.Protocol
+
+    def data_received(self, data: bytes) -> None:
+        """Keep a request that the client sends ahead."""
+        self._early += data
+        if len(self._early) > MAX_EARLY_BYTES:
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_answering = True
+        self._timer.cancel()
+        self._connections.discard(self)
+        self._owner.on_lost()
