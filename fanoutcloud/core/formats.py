@@ -6,7 +6,9 @@ Source: docs/api/publish.md.
 
 import base64
 import binascii
+import functools
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Literal, NoReturn
 
@@ -23,6 +25,7 @@ MAX_ITEM_ID_BYTES = 512
 #: RFC 6455 §5.5: a control frame carries at most 125 bytes, two of which are the close code.
 MAX_CLOSE_REASON_BYTES = 123
 
+_OUR_FORMATS = {"json-object", "fpp", "http-stream", "http-response", "ws-message"}
 _A_FORMAT = "one of json-object, http-stream, http-response, ws-message"
 _EXAMPLE = '{"items":[{"channel":"hello","json-object":{"text":"hi"}}]}'
 
@@ -107,7 +110,8 @@ def parse_publish(body: bytes, *, channel: ChannelName | None = None) -> list[It
             cure=f"send at most {MAX_ITEMS_PER_REQUEST:,} items per request",
             field="items",
         )
-    return [_to_item(wire, index, body, channel) for index, wire in enumerate(request.items)]
+    named = functools.cache(lambda: [wire.formats or {} for wire in _names_decoder.decode(body).items])
+    return [_to_item(wire, index, named, channel) for index, wire in enumerate(request.items)]
 
 
 def _decode(body: bytes) -> _WireRequest:
@@ -128,16 +132,23 @@ def _decode(body: bytes) -> _WireRequest:
 
 
 def _plain(message: str) -> str:
-    """Return a message of msgspec in our spelling: lower case, no back quotes."""
-    message = message.replace("`", "'")
+    """Return a message of msgspec in our spelling: lower case, no back quotes, on one short line.
+
+    It may quote what was sent, line breaks and all.
+    """
+    message = "".join(letter if letter.isprintable() else "?" for letter in message[:200].replace("`", "'"))
     return message if message[1:2].isupper() else message[:1].lower() + message[1:]
 
 
-def _to_item(wire: _WireItem, index: int, body: bytes, channel: ChannelName | None) -> Item:
+#: Names of the values in `formats`, item by item: asked for only where a format is missing, since it costs reading
+#: the body once more.
+_NamedFormats = Callable[[], list[dict[str, Raw]]]
+
+
+def _to_item(wire: _WireItem, index: int, named: _NamedFormats, channel: ChannelName | None) -> Item:
     place = f"items[{index}]"
-    if wire.channel is not None:
-        channel = parse_channel_name(wire.channel, field=f"{place}.channel")
-    elif channel is None:
+    channel = channel if wire.channel is None else _to_channel(wire.channel, f"{place}.channel")
+    if channel is None:
         raise InvalidItem("has no channel", cure='add "channel": "NAME"', field=place)
     formats, at = (wire, place) if wire.formats is None else (wire.formats, f"{place}.formats")
     json_object = formats.json_object if formats.json_object is not UNSET else formats.fpp
@@ -152,17 +163,24 @@ def _to_item(wire: _WireItem, index: int, body: bytes, channel: ChannelName | No
         meta=wire.meta or {},
         no_seq=wire.no_seq,
     )
-    if json_object is UNSET and not item.formats and not _names_some_format(wire, index, body):
+    if json_object is UNSET and not item.formats and not _has_foreign_format(wire, index, named):
         raise InvalidItem("has no format", cure=f"add {_A_FORMAT}", field=at)
     return item
 
 
-def _names_some_format(wire: _WireItem, index: int, body: bytes) -> bool:
-    """Tell whether an item without a format of ours names another one; those are accepted and passed over."""
+def _has_foreign_format(wire: _WireItem, index: int, named: _NamedFormats) -> bool:
+    """Tell whether an item without a format of ours has another one; those are accepted and passed over."""
     formats = wire if wire.formats is None else wire.formats
     if formats.http_request is not UNSET or formats.xmpp_stanza is not UNSET:
         return True
-    return bool(wire.formats is not None and _names_decoder.decode(body).items[index].formats)
+    return wire.formats is not None and not named()[index].keys() <= _OUR_FORMATS
+
+
+def _to_channel(name: str, field: str) -> ChannelName:
+    try:
+        return parse_channel_name(name, field=field)
+    except InvalidRequest as error:
+        raise InvalidItem(error.message, cure=error.cure, field=field) from None
 
 
 def _to_id(value: str | float | None, field: str) -> str | None:
@@ -270,7 +288,7 @@ _NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 def _header(name: str, value: str, field: str) -> tuple[str, str]:
     if not _HEADER_NAME.match(name):
         raise InvalidItem(f"{name[:40]!r} is no header name", cure="use letters, digits and dashes", field=field)
-    return name, _header_text(value, f"{field}.{name}")
+    return name, _header_text(value, f"{field}.{name[:40]}")
 
 
 def _header_text(value: str, field: str) -> str:
@@ -283,7 +301,7 @@ def _close_code(code: int | None, field: str) -> int | None:
     """RFC 6455 §7.4: 1004 to 1006 and 1015 are never sent; applications use 3000 to 4999."""
     if code is None or code in (1000, 1001, 1002, 1003) or 1007 <= code <= 1014 or 3000 <= code <= 4999:
         return code
-    raise InvalidItem(f"{code} can't be sent as a close code", cure="use 1000 or 3000 to 4999", field=field)
+    raise InvalidItem(f"{str(code)[:20]} can't be sent as a close code", cure="use 1000 or 3000 to 4999", field=field)
 
 
 def _close_reason(reason: str, field: str) -> str:

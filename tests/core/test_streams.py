@@ -18,6 +18,7 @@ from fanoutcloud.core.streams import (
     parse_position,
     write_cursor,
 )
+from tests.core.published import refusal_or
 
 epochs = st.text("abcdefghijkmnpqrstuvwxyz23456789", min_size=EPOCH_LENGTH, max_size=EPOCH_LENGTH)
 positions = st.builds(StreamPosition, epochs, st.integers(0, MAX_OFFSET))
@@ -59,31 +60,27 @@ def test_a_cursor_is_read_as_it_was_written(cursor: list[StreamPosition]):
     ],
 )
 def test_what_is_no_position_is_refused(text: str):
-    with pytest.raises(InvalidRequest, match="^since: this is no position$"):
+    with pytest.raises(InvalidRequest, match=r"^since: this is no position$"):
         parse_position(text)
 
 
 @given(text=st.text())
 def test_every_text_is_a_position_or_refused_with_our_error(text: str):
-    try:
-        position = parse_position(text)
-    except InvalidRequest:
-        return
-    assert 0 <= position.offset <= MAX_OFFSET
+    position = refusal_or(lambda: parse_position(text))
+
+    assert isinstance(position, InvalidRequest) or 0 <= position.offset <= MAX_OFFSET
 
 
 @given(text=st.text(), count=st.integers(1, 5))
 def test_every_text_is_a_cursor_of_so_many_channels_or_refused_with_our_error(text: str, count: int):
-    try:
-        cursor = parse_cursor(text, count)
-    except InvalidRequest:
-        return
-    assert len(cursor) == count
+    cursor = refusal_or(lambda: parse_cursor(text, count))
+
+    assert isinstance(cursor, InvalidRequest) or len(cursor) == count
 
 
 @pytest.mark.parametrize(("text", "held"), [("k3v9q1zt:5", 1), ("k3v9q1zt:5,k3v9q1zt:6,k3v9q1zt:7", 3), ("", 1)])
 def test_a_cursor_for_another_number_of_channels_says_how_many_it_holds(text: str, held: int):
-    with pytest.raises(InvalidRequest, match=f"^since: the cursor holds {held} positions, the request 2 channels$"):
+    with pytest.raises(InvalidRequest, match=rf"^since: the cursor holds {held} positions, the request 2 channels$"):
         parse_cursor(text, 2)
 
 
