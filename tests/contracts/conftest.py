@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from tests.contracts.brokers import MemoryWorld, RedisWorld, Runner, World
+from tests.contracts.sites import channel, http, plain_realm, prepared_realm, reader, site
+
+__all__ = ["channel", "http", "plain_realm", "prepared_realm", "reader", "site"]
 
 
 @pytest.fixture(params=["memory", "redis"])

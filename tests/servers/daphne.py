@@ -1,0 +1,47 @@
+"""The product under Daphne, a server that knows nothing of prepared sinks: the same application over plain ASGI."""
+
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tests.servers.product import ROOT, START_TIMEOUT_S, Product
+
+
+class DaphneProduct(Product):
+    """One running `daphne fanoutcloud.asgi:application`, with its own data directory. What it prints is in `log`."""
+
+    def start(self) -> None:
+        """Migrate, then start it; returns once it answers."""
+        with self.log.open("w") as log:
+            subprocess.run(
+                [sys.executable, "manage.py", "migrate", "--no-input", "--verbosity", "0"],
+                cwd=ROOT,
+                env=self._environment,
+                stderr=log,
+                check=True,
+                timeout=START_TIMEOUT_S,
+            )
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "fanoutcloud.asgi:application"],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                text=True,
+            )
+        self._wait_until_it_answers(self._process)
+
+    def _wait_until_it_answers(self, process: "subprocess.Popen[str]") -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=START_TIMEOUT_S):
+                    return
+            except urllib.error.URLError:
+                time.sleep(0.05)
+        self.kill()
+        pytest.fail(f"daphne did not answer:\n{self.log.read_text()}")
