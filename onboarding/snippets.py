@@ -60,10 +60,9 @@ def build_snippets(*, realm: str, key: str, url: str, channel: str) -> list[Snip
     body = {"items": [{"channel": channel, "json-object": {"text": "Hello from curl"}}]}
     data = shlex.quote(json.dumps(body, separators=(",", ":")))
     curl = f"curl -u {shlex.quote(f'{realm}:{key}')} \\\n  -d {data} \\\n  {shlex.quote(url)}\n"
-    # JSON text is a valid literal in both languages.
-    values = {
-        name: json.dumps(value) for name, value in [("realm", realm), ("key", key), ("url", url), ("channel", channel)]
-    }
+    # JSON text is a valid literal in both languages, as long as nothing needs a pair of escapes.
+    given = {"realm": realm, "key": key, "url": url, "channel": channel}
+    values = {name: json.dumps(value, ensure_ascii=False) for name, value in given.items()}
     return [
         Snippet("curl", "curl", "Paste it into a terminal", curl),
         Snippet("python", "Python", "Save it as publish.py and run python3 publish.py", _PYTHON.substitute(values)),
