@@ -4,34 +4,17 @@ import base64
 import contextlib
 import json
 import os
-import select
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.load.generator import NotMeasured
+from tests.servers.command import clean_environment, free_port, started
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 20.0
-# What a shell or a test run may hold that makes another server of it.
-UNWANTED = {
-    "BIND",
-    "DATABASE_URL",
-    "DEBUG",
-    "DJANGO_SETTINGS_MODULE",
-    "EDGE_DOMAIN",
-    "PUBLIC_URL",
-    "PYTHONASYNCIODEBUG",
-    "REDIS_URL",
-    "ROLE",
-    "SEALING_KEYS",
-    "SECRET_KEY",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,37 +74,14 @@ WEBSOCKET_LINES = (
 def running_server(folder: Path) -> Iterator[Server]:
     """Serve until the block ends, however it ends."""
     port = free_port()
-    variables = {name: value for name, value in os.environ.items() if name not in UNWANTED}
-    variables |= {"DATA_DIR": str(folder / "data"), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
-    log = folder / "server.log"
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen(
-            [sys.executable, "manage.py", "serve"], cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=errors
-        ) as process,
-    ):
+    variables = clean_environment(DATA_DIR=str(folder / "data"), PORT=str(port), PYTHONUNBUFFERED="1")
+    with started([sys.executable, "manage.py", "serve"], folder=ROOT, environment=variables) as command:
         try:
-            wait_for_ready(process, log)
-            realm = create_realm(variables)
-            yield Server(port, process.pid, realm["realm"], realm["key"])
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def wait_for_ready(process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Return when the server has said that it serves."""
-    assert process.stdout is not None
-    deadline, said = time.monotonic() + START_TIMEOUT_S, b""
-    while b"ready: " not in said:
-        readable, _, _ = select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
-        chunk = os.read(process.stdout.fileno(), 4096) if readable else b""
-        if not chunk:
-            raise NotMeasured(f"The server did not start:\n{said.decode()}{log.read_text()}")
-        said += chunk
+            command.wait_for_line("ready: ", timeout_s=START_TIMEOUT_S)
+        except AssertionError as problem:
+            raise NotMeasured(f"The server did not start: {problem}") from problem
+        realm = create_realm(variables)
+        yield Server(port, command.process.pid, realm["realm"], realm["key"])
 
 
 def create_realm(variables: dict[str, str]) -> dict[str, str]:
@@ -132,10 +92,3 @@ def create_realm(variables: dict[str, str]) -> dict[str, str]:
         raise NotMeasured(f"No realm could be made:\n{made.stderr}")
     described: dict[str, str] = json.loads(made.stdout)
     return described
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
