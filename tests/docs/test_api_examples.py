@@ -1,18 +1,21 @@
 """The examples of docs/api, run as they stand against the product."""
 
-import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from websockets.sync.client import connect
 
+from tests.servers.product import Product, ProductRealm
+
 API_DOCS = Path(__file__).resolve().parents[2] / "docs" / "api"
-_BLOCK = re.compile(r"^```(\w+)(?: (.*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w+)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DEADLINE_S = 10.0
 
 
@@ -22,6 +25,17 @@ class Example(NamedTuple):
     kind: str
     info: str
     lines: list[str]
+
+
+@pytest.fixture(scope="module")
+def unused_realms(product: Product) -> list[ProductRealm]:
+    return product.create_realms(*["alice@example.com"] * len(_examples("console", "transcript")))
+
+
+@pytest.fixture
+def realm(unused_realms: list[ProductRealm]) -> ProductRealm:
+    """A realm for each example: their channels have the same names."""
+    return unused_realms.pop()
 
 
 def _examples(*kinds: str) -> list[Any]:
@@ -43,8 +57,8 @@ def _matches(expected: str, actual: str) -> bool:
 
 
 @pytest.mark.parametrize("example", _examples("console"))
-def test_a_command_of_the_docs_prints_what_the_docs_say(example: Example, realm: Any) -> None:
-    env = os.environ | {"REALM": realm.id, "KEY": realm.key, "URL": realm.url, "SITE": realm.site}
+def test_a_command_of_the_docs_prints_what_the_docs_say(example: Example, realm: ProductRealm) -> None:
+    env = os.environ | {"REALM": realm.realm, "KEY": realm.key, "URL": _url_of(realm), "SITE": realm.site}
     commands = [line.removeprefix("$ ") for line in example.lines if line.startswith("$ ")]
     expected = [line for line in example.lines if not line.startswith("$ ")]
 
@@ -61,7 +75,7 @@ def test_a_command_of_the_docs_prints_what_the_docs_say(example: Example, realm:
 
 
 @pytest.mark.parametrize("example", _examples("transcript"))
-def test_a_transcript_of_the_docs_happens_as_written(example: Example, realm: Any) -> None:
+def test_a_transcript_of_the_docs_happens_as_written(example: Example, realm: ProductRealm) -> None:
     transport, query = example.info.split(" ", 1)
     if transport == "ws":
         _play_websocket(example, realm, query)
@@ -71,23 +85,30 @@ def test_a_transcript_of_the_docs_happens_as_written(example: Example, realm: An
         _play_stream(example, realm, transport, query)
 
 
-def _publish(realm: Any, item: str) -> None:
+def _url_of(realm: ProductRealm) -> str:
+    parts = urlsplit(realm.api)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _publish(realm: ProductRealm, item: str) -> None:
     answer = httpx.post(
-        f"{realm.url}/realm/{realm.id}/publish/",
-        content=json.dumps({"items": [json.loads(item)]}),
-        auth=(realm.id, realm.key),
+        f"{realm.api}/publish/",
+        content=f'{{"items":[{item}]}}',
+        auth=realm.auth,
         timeout=DEADLINE_S,
     )
     assert answer.status_code == 200, answer.text
 
 
-def _play_websocket(example: Example, realm: Any, query: str) -> None:
+def _play_websocket(example: Example, realm: ProductRealm, query: str) -> None:
     site = realm.site.replace("http", "ws", 1)
     with connect(f"{site}/fanout/ws{query}", open_timeout=DEADLINE_S) as websocket:
         for line in example.lines:
             match line[:2]:
                 case "< ":
                     received = websocket.recv(timeout=DEADLINE_S)
+                    if "keep-alive" in str(received):  # may come at any time
+                        received = websocket.recv(timeout=DEADLINE_S)
                     assert _matches(line[2:], str(received)), received
                 case "> ":
                     websocket.send(line[2:])
@@ -95,10 +116,10 @@ def _play_websocket(example: Example, realm: Any, query: str) -> None:
                     _publish(realm, line[2:])
 
 
-def _play_stream(example: Example, realm: Any, transport: str, query: str) -> None:
+def _play_stream(example: Example, realm: ProductRealm, transport: str, query: str) -> None:
     with httpx.stream("GET", f"{realm.site}/fanout/{transport}{query}", timeout=DEADLINE_S) as response:
         assert response.status_code == 200
-        received = (line for line in response.iter_lines() if "raw" not in query or line)
+        received = _without_keep_alives(response.iter_lines(), is_raw="raw" in query)
         for line in example.lines:
             if line.startswith("<"):
                 got = next(received)
@@ -107,7 +128,17 @@ def _play_stream(example: Example, realm: Any, transport: str, query: str) -> No
                 _publish(realm, line[2:])
 
 
-def _play_poll(example: Example, realm: Any, query: str) -> None:
+def _without_keep_alives(lines: Iterator[str], *, is_raw: bool) -> Iterator[str]:
+    """Pass over what may come at any time: a message, an event of three lines, or an empty line."""
+    for line in lines:
+        if line == "event: keep-alive":
+            next(lines)
+            next(lines)
+        elif '"keep-alive"' not in line and not (is_raw and not line):
+            yield line
+
+
+def _play_poll(example: Example, realm: ProductRealm, query: str) -> None:
     """Ask for a cursor first, so that what is published before the poll is held is not missed."""
     start = httpx.get(f"{realm.site}/fanout/poll{query}&timeout=0", timeout=DEADLINE_S).json()["cursor"]
     for line in example.lines:

@@ -1,0 +1,5 @@
+"""The docs are tried on the real product."""
+
+from tests.servers.product import product
+
+__all__ = ["product"]
