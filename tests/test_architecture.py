@@ -1,0 +1,163 @@
+"""The rules of the house that a machine can check; an exception needs a reason here. See CONTRIBUTING.md."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy import committed_files
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("fanoutcloud", "accounts", "realms", "publishing", "onboarding")
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 40
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "lib", "misc", "tools"}
+
+#: Files and functions (`path::name`) that may be longer, each with its reason.
+LONG_FILES: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {}
+
+#: Modules without a test module of their own: the test that covers them, or why there is nothing to test.
+NO_TEST_OF_ITS_OWN = {
+    "accounts/email.py": "tests/accounts/test_outbox.py",
+    "accounts/services.py": "tests/accounts/test_outbox.py",
+    "accounts/tasks.py": "tests/accounts/test_task_queue.py",
+    "fanoutcloud/asgi.py": "tests/contracts/test_transports.py",
+    "fanoutcloud/broker/activity.py": "tests/onboarding/test_consumers.py",
+    "fanoutcloud/broker/base.py": "tests/contracts/test_broker.py",
+    "fanoutcloud/broker/memory_stream.py": "tests/contracts/test_broker_delivery.py",
+    "fanoutcloud/broker/redis_scripts.py": "tests/contracts/test_broker_sequencing.py",
+    "fanoutcloud/broker/redis_subscriptions.py": "tests/contracts/test_broker_delivery.py",
+    "fanoutcloud/celery.py": "tests/accounts/test_task_queue.py",
+    "fanoutcloud/core/clock.py": "reads the system's clocks, nothing else",
+    "fanoutcloud/core/directory.py": "declarations: the protocol, kept to by tests/realms/test_directory.py",
+    "fanoutcloud/edge/limits.py": "declarations",
+    "fanoutcloud/management/commands/edge.py": "tests/deploy/test_cluster.py",
+    "fanoutcloud/management/commands/serve.py": "tests/test_commands.py",
+    "fanoutcloud/management/serving.py": "tests/test_commands.py",
+    "fanoutcloud/memory_queue.py": "tests/accounts/test_task_queue.py",
+    "fanoutcloud/plane.py": "tests/contracts/test_transports.py",
+    "onboarding/adapter.py": "tests/accounts/test_views.py",
+    "onboarding/forms.py": "tests/onboarding/test_views.py",
+    "onboarding/models.py": "tests/onboarding/test_consumers.py",
+    "realms/announcements.py": "tests/realms/test_services.py",
+    "realms/errors.py": "tests/realms/test_services.py",
+    "realms/forms.py": "tests/realms/test_views.py",
+    "realms/http.py": "tests/realms/test_views.py",
+    "realms/models.py": "tests/realms/test_services.py",
+}
+#: Declarations and wiring in every app.
+NOTHING_TO_TEST = {"__init__.py", "apps.py", "urls.py", "wsgi.py"}
+
+
+def our_modules() -> list[Path]:
+    """Return our Python files without migrations, which are written by Django and never changed."""
+    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return sorted(path for path in found if "migrations" not in path.parts)
+
+
+def our_texts() -> Iterator[tuple[str, str]]:
+    """Yield name and text of each committed file that people write."""
+    for name in committed_files.committed_names():
+        path = ROOT / name
+        if path.suffix in {".py", ".js", ".css", ".html", ".sh", ".toml", ".yaml", ".c"} and path.is_file():
+            yield name, path.read_text(encoding="utf-8")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> int:
+    """Count the lines of a function's body that hold code: no docstring, no comment, no blank line, no signature."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    if not body:
+        return 0
+    written = lines[body[0].lineno - 1 : function.end_lineno]
+    return sum(1 for line in written if line.strip() and not line.strip().startswith("#"))
+
+
+def functions_of(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield each function of a file as `path::name` with its lines of code."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{name_of(path)}::{node.name}", code_lines(node, lines)
+
+
+def has_test_of_its_own(path: Path) -> bool:
+    """Whether the mirror of this module in tests/ has `test_<module>.py`, or `test_<module>_<what>.py`."""
+    inside = path.relative_to(ROOT)
+    parts = inside.parts[1:-1] if inside.parts[0] == "fanoutcloud" else inside.parts[:-1]
+    mirrors = [ROOT.joinpath("tests", *parts), ROOT.joinpath("tests", *parts[:1])]
+    names = (f"test_{path.stem}.py", f"test_{path.stem}_*.py")
+    return any(any(folder.glob(name)) for folder in mirrors for name in names)
+
+
+def test_import_contracts_hold() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    long = {name_of(path) for path in our_modules() if len(path.read_text().splitlines()) > MAX_FILE_LINES}
+
+    assert long == set(LONG_FILES)
+
+
+def test_no_function_is_longer_than_40_lines_of_code() -> None:
+    long = {name for path in our_modules() for name, count in functions_of(path) if count > MAX_FUNCTION_LINES}
+
+    assert long == set(LONG_FUNCTIONS)
+
+
+def test_modules_are_named_for_what_they_hold() -> None:
+    names = {
+        name_of(path) for path in our_modules() for part in (path.stem, *path.parts) if part in NAMES_THAT_SAY_NOTHING
+    }
+
+    assert names == set()
+
+
+def test_every_module_has_a_test_module_or_names_the_test_that_covers_it() -> None:
+    modules = [path for path in our_modules() if path.name not in NOTHING_TO_TEST]
+    without = {name_of(path) for path in modules if not has_test_of_its_own(path)}
+
+    assert without - set(NO_TEST_OF_ITS_OWN) == set(), "write a test module, or name the one that covers it"
+
+
+def test_the_list_of_exceptions_is_true() -> None:
+    gone = [name for name in NO_TEST_OF_ITS_OWN if not (ROOT / name).exists()]
+    tests = [text for text in NO_TEST_OF_ITS_OWN.values() if text.startswith("tests/")]
+
+    assert gone == []
+    assert [text for text in tests if not (ROOT / text).exists()] == []
+
+
+@pytest.mark.parametrize("path", [p for p in our_modules() if "views" in p.stem or "views" in p.parts], ids=name_of)
+def test_views_ask_selectors_and_never_a_model_itself(path: Path) -> None:
+    """One door per realm: `access_realm`. A query in a view is where another realm's row slips through."""
+    assert ".objects" not in path.read_text()
+
+
+def test_every_todo_names_an_issue() -> None:
+    nameless = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b(?!\(#\d+\):)")
+
+    assert [name for name, text in our_texts() if nameless.search(text)] == []
+
+
+def test_no_committed_file_names_a_machine_or_a_registry() -> None:
+    assert list(committed_files.find_faults()) == []
