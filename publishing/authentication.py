@@ -9,13 +9,13 @@ import base64
 import binascii
 import hmac
 import math
-import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
-from jwt.warnings import InsecureKeyLengthWarning
+import msgspec
+from jwt.algorithms import HMACAlgorithm
 
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmDirectory, RealmKey, RealmSnapshot
@@ -25,18 +25,36 @@ from fanoutcloud.core.names import RealmId, find_realm_id
 #: Clocks of callers may differ this much from ours.
 CLOCK_LEEWAY_S = 60
 MAX_REMEMBERED_TOKENS = 20_000
+#: Longer ones are checked each time, so that what is remembered stays small: 20 MB at most.
+MAX_REMEMBERED_BYTES = 1024
 MAX_CREDENTIAL_BYTES = 8192
 
-_JWT_OPTIONS: Any = {
-    "require": ["exp"],
-    "verify_aud": False,
-    "verify_iat": False,
-    "verify_sub": False,
-    "verify_jti": False,
-}
 
-# Realms of the old service have keys of 16 bytes; PyJWT warns of those on every check.
-warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
+class _Hs256(HMACAlgorithm):
+    """HS256 with keys of any length: realms of the old service have keys of 16 bytes."""
+
+    def check_key_length(self, key: Any) -> str | None:  # Any: as in PyJWT
+        return None
+
+
+def _make_verifier() -> jwt.PyJWS:
+    verifier = jwt.PyJWS(algorithms=[])
+    verifier.register_algorithm("HS256", _Hs256(HMACAlgorithm.SHA256))
+    return verifier
+
+
+_verifier = _make_verifier()
+
+
+class _Claims(msgspec.Struct):
+    """What is looked at of a token's claims. Times are in seconds since 1970."""
+
+    iss: str | None = None
+    exp: float | None = None
+    nbf: float | None = None
+
+
+_claims_decoder = msgspec.json.Decoder(_Claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +62,8 @@ class Credential:
     """What the Authorization header says, decoded as far as its form tells. `named_realm` is unproven."""
 
     named_realm: str | None
-    token: str | None = None  # a JWT
+    token: str | None = None  # a JWT, and its claims
+    claims: _Claims | None = None
     key_text: str | None = None  # the key's Base64 text
 
 
@@ -87,8 +106,8 @@ class Authenticator:
 
     def _check(self, snapshot: RealmSnapshot, credential: Credential) -> tuple[RealmKey, float]:
         """Return the key that the credential proves, and when that ends."""
-        if credential.token is not None:
-            return _check_token(snapshot, credential.token, self._clock.now())
+        if credential.token is not None and credential.claims is not None:
+            return _check_token(snapshot, credential.token, credential.claims, self._clock.now())
         given = (credential.key_text or "").encode()
         found = None
         for key in snapshot.keys:  # all of them, so that time tells nothing about which
@@ -114,10 +133,15 @@ class Authenticator:
         )
 
     def _remember(self, name: tuple[RealmId, bytes], verified: _Verified) -> None:
+        if len(name[1]) > MAX_REMEMBERED_BYTES:
+            return
         self._verified[name] = verified
         self._verified.move_to_end(name)
         if len(self._verified) > MAX_REMEMBERED_TOKENS:
             self._verified.popitem(last=False)
+
+
+_SCHEMES = "send Basic REALM:KEY or a signed Bearer token"
 
 
 def read_credential(header: bytes | None) -> Credential:
@@ -130,7 +154,7 @@ def read_credential(header: bytes | None) -> Credential:
         raise Unauthorized(
             "no_credential",
             "no Authorization header came",
-            cure="send Basic REALM:KEY or a signed Bearer token",
+            cure=_SCHEMES,
         )
     if len(header) > MAX_CREDENTIAL_BYTES:
         raise Unauthorized("bad_credential", "the Authorization header is too long", cure="send a shorter token")
@@ -143,21 +167,29 @@ def read_credential(header: bytes | None) -> Credential:
         case _ if not value:
             return _read_basic(scheme)  # one library leaves the scheme's name out
         case _:
-            raise Unauthorized(
-                "bad_credential", f"the scheme {scheme[:20]!r} is not offered", cure="use Basic or Bearer"
-            )
+            # Not named: where the scheme was forgotten, it is a part of the credential.
+            raise Unauthorized("bad_credential", "the scheme of the credential is not offered", cure=_SCHEMES)
 
 
 def _read_bearer(value: str) -> Credential:
     if value.count(".") != 2:
         return Credential(None, key_text=value)
     try:
-        named = jwt.decode(value, options={"verify_signature": False}).get("iss")
-    except jwt.InvalidTokenError:
-        raise Unauthorized("bad_token", "the token is no JWT", cure="make it with a JWT library, HS256") from None
-    if not isinstance(named, str):
+        payload = _verifier.decode(value, options={"verify_signature": False})
+        claims = _claims_decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        name = str(error).partition("`$.")[2].rstrip("`")
+        problem = f"the token's {name!r} can't be used" if name else "the token holds no claims"
+        raise Unauthorized("bad_token", problem, cure="set 'iss' to the realm's id and 'exp' to a number") from None
+    except (jwt.PyJWTError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _no_jwt() from None
+    if claims.iss is None:
         raise Unauthorized("bad_token", "the token has no 'iss'", cure="set 'iss' to the realm's id")
-    return Credential(named, token=value)
+    return Credential(claims.iss, token=value, claims=claims)
+
+
+def _no_jwt() -> Unauthorized:
+    return Unauthorized("bad_token", "the token is no JWT", cure="make it with a JWT library, HS256")
 
 
 def _read_basic(value: str) -> Credential:
@@ -175,40 +207,39 @@ def _read_basic(value: str) -> Credential:
     return Credential(user, key_text=password)
 
 
-def _check_token(snapshot: RealmSnapshot, token: str, now: float) -> tuple[RealmKey, float]:
+def _check_token(snapshot: RealmSnapshot, token: str, claims: _Claims, now: float) -> tuple[RealmKey, float]:
+    """Return the key that signed the token, and when the token ends to hold."""
     for key in snapshot.keys:
         try:
-            claims = jwt.decode(token, key.secret, algorithms=["HS256"], options=_JWT_OPTIONS, leeway=CLOCK_LEEWAY_S)
+            _verifier.decode(token, key.secret, algorithms=["HS256"])
         except jwt.InvalidSignatureError:
             continue
-        except jwt.InvalidTokenError as error:
-            raise _token_fault(token, error, now) from None
-        return key, float(claims["exp"]) + CLOCK_LEEWAY_S
+        except jwt.InvalidAlgorithmError:
+            raise Unauthorized("bad_token", "the token is not signed with HS256", cure="sign it with HS256") from None
+        except jwt.PyJWTError:
+            raise _no_jwt() from None
+        return key, _check_times(claims, now)
     raise _wrong_key(snapshot.realm)
 
 
-def _token_fault(token: str, error: jwt.InvalidTokenError, now: float) -> Unauthorized:
-    """Return the refusal for a token that is signed well and still not good."""
-    claims = jwt.decode(token, options={"verify_signature": False})
-    match error:
-        case jwt.ExpiredSignatureError():
-            return Unauthorized(
-                "token_expired",
-                f"the token expired {_span(now - float(claims['exp']))} ago",
-                cure="check the clock of the calling machine, or make a new token",
-            )
-        case jwt.ImmatureSignatureError():
-            return Unauthorized(
-                "token_not_yet_valid",
-                f"the token begins to hold in {_span(float(claims['nbf']) - now)}",
-                cure="check the clock of the calling machine",
-            )
-        case jwt.MissingRequiredClaimError():
-            return Unauthorized("bad_token", "the token has no 'exp'", cure="set 'exp', say 600 s ahead")
-        case jwt.InvalidAlgorithmError():
-            return Unauthorized("bad_token", "the token is not signed with HS256", cure="sign it with HS256")
-        case _:
-            return Unauthorized("bad_token", "the token can't be read", cure="make it with a JWT library, HS256")
+def _check_times(claims: _Claims, now: float) -> float:
+    """Return when the token ends to hold."""
+    if claims.exp is None:
+        raise Unauthorized("bad_token", "the token has no 'exp'", cure="set 'exp', say 600 s ahead")
+    until = claims.exp + CLOCK_LEEWAY_S
+    if until <= now:
+        raise Unauthorized(
+            "token_expired",
+            f"the token expired {_span(now - claims.exp)} ago",
+            cure="check the clock of the calling machine, or make a new token",
+        )
+    if claims.nbf is not None and claims.nbf > now + CLOCK_LEEWAY_S:
+        raise Unauthorized(
+            "token_not_yet_valid",
+            f"the token begins to hold in {_span(claims.nbf - now)}",
+            cure="check the clock of the calling machine",
+        )
+    return until
 
 
 def _span(seconds: float) -> str:

@@ -1,0 +1,56 @@
+"""Credentials as callers make them."""
+
+import base64
+import json
+from typing import Any
+
+import jwt
+
+from fanoutcloud.core.directory import PublishRate, RealmKey, RealmSnapshot, Retention
+from fanoutcloud.core.names import RealmId
+
+ALICE = RealmId("0a1b2c3d")
+CHARLIE = RealmId("cc00cc00")
+ALICE_KEY = bytes(range(32))
+CHARLIE_KEY = bytes(range(100, 132))
+#: The year 2100: what the vectors of fanout-cloud-api.md §3.1 expire in.
+FAR_AWAY = 4_102_444_800
+
+
+def realm_of(realm: RealmId, *keys: bytes, rate: PublishRate | None = None) -> RealmSnapshot:
+    """Return a realm with these keys, named k0, k1 …"""
+    named = tuple(RealmKey(f"k{number}", secret) for number, secret in enumerate(keys))
+    return RealmSnapshot(realm, named, Retention(), rate)
+
+
+def key_text(key: bytes) -> str:
+    """Return the key as its owner sees it."""
+    return base64.b64encode(key).decode()
+
+
+def basic(realm: str, key: str | bytes) -> bytes:
+    """Return an Authorization header of Basic."""
+    text = key if isinstance(key, str) else key_text(key)
+    return b"Basic " + base64.b64encode(f"{realm}:{text}".encode())
+
+
+def bearer(key: bytes, *, header: Any = None, **claims: Any) -> bytes:
+    """Return an Authorization header with a token that is signed with `key`, whatever it claims."""
+    sealed = ".".join([_part(header or {"alg": "HS256", "typ": "JWT"}), _part(claims)])
+    return b"Bearer " + f"{sealed}.{_sign(sealed, key)}".encode()
+
+
+def _part(value: Any) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _sign(text: str, key: bytes) -> str:
+    algorithm = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
+    return base64.urlsafe_b64encode(algorithm.sign(text.encode(), key)).rstrip(b"=").decode()
+
+
+def signed_payload(key: bytes, payload: bytes, *, header: bytes = b'{"alg":"HS256"}') -> bytes:
+    """Return an Authorization header with a token of these very bytes."""
+    sealed = f"{_part(header)}.{_part(payload)}"
+    return b"Bearer " + f"{sealed}.{_sign(sealed, key)}".encode()
