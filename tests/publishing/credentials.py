@@ -1,18 +1,25 @@
-"""Credentials as callers make them."""
+"""Credentials as callers make them, and a world in which to try them."""
 
 import base64
 import json
 from typing import Any
 
 import jwt
+import pytest
 
 from fanoutcloud.core.directory import PublishRate, RealmKey, RealmSnapshot, Retention
+from fanoutcloud.core.errors import FanoutError, Forbidden, Unauthorized
 from fanoutcloud.core.names import RealmId
+from publishing.authentication import Authenticator
+from tests.fakes.clock import SteppedClock
+from tests.fakes.directory import FakeDirectory
 
 ALICE = RealmId("0a1b2c3d")
 CHARLIE = RealmId("cc00cc00")
 ALICE_KEY = bytes(range(32))
 CHARLIE_KEY = bytes(range(100, 132))
+#: As the old service gave them out.
+SHORT_KEY = bytes(range(16))
 #: The year 2100: what the vectors of fanout-cloud-api.md §3.1 expire in.
 FAR_AWAY = 4_102_444_800
 
@@ -54,3 +61,24 @@ def signed_payload(key: bytes, payload: bytes, *, header: bytes = b'{"alg":"HS25
     """Return an Authorization header with a token of these very bytes."""
     sealed = f"{_part(header)}.{_part(payload)}"
     return b"Bearer " + f"{sealed}.{_sign(sealed, key)}".encode()
+
+
+class World:
+    """Alice's realm with two keys, Charlie's with one, and who checks their credentials."""
+
+    def __init__(self) -> None:
+        self.clock = SteppedClock()
+        self.alice = realm_of(ALICE, ALICE_KEY, SHORT_KEY)
+        self.directory = FakeDirectory(self.alice, realm_of(CHARLIE, CHARLIE_KEY))
+        self.authenticator = Authenticator(self.directory, self.clock)
+
+    async def key_of(self, header: bytes | None, *, realm: str = ALICE) -> str:
+        """Return the id of the key that the credential proves."""
+        snapshot, key = await self.authenticator.authenticate(realm, header)  # type: ignore[arg-type]
+        assert snapshot.realm == realm
+        return key.key_id
+
+    async def refusal_of(self, header: bytes | None, *, realm: str = ALICE) -> FanoutError:
+        with pytest.raises((Unauthorized, Forbidden)) as refused:
+            await self.key_of(header, realm=realm)
+        return refused.value
