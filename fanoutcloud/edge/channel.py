@@ -39,7 +39,7 @@ class LocalChannel:
     """
 
     __slots__ = (
-        "ahead", "channel", "empty_since", "groups", "individuals", "joining", "last_item_at", "opening",
+        "ahead", "awaited", "channel", "empty_since", "groups", "individuals", "joining", "last_item_at", "opening",
         "pending", "realm", "top",
     )  # fmt: skip
 
@@ -55,6 +55,8 @@ class LocalChannel:
         self.joining: dict[Subscriber, Joining] = {}
         #: Subscribers that history brought beyond `top`: live items reach this process a moment later.
         self.ahead: dict[Subscriber, StreamPosition] = {}
+        #: How many subscribers are on their way here: the channel must not be forgotten before they have arrived.
+        self.awaited = 0
         self.empty_since: float | None = None
         self.last_item_at = 0.0
 
@@ -66,7 +68,7 @@ class LocalChannel:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.groups or self.individuals or self.joining or self.ahead)
+        return not (self.awaited or self.groups or self.individuals or self.joining or self.ahead)
 
     def add(self, subscriber: Subscriber) -> None:
         """Deliver to `subscriber` from `top` on."""

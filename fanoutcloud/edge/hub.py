@@ -91,8 +91,8 @@ class Hub:
             )
 
     def tell_connected(self, subscriber: Subscriber) -> None:
-        """Show watchers of the realm that the subscriber is there, and its channels."""
-        if self._activity.is_watched(subscriber.realm):
+        """Show watchers of the realm that the subscriber is there, and its channels; nothing if it has left since."""
+        if not subscriber.is_closed and self._activity.is_watched(subscriber.realm):
             self._activity.record(
                 subscriber.realm,
                 Connected(
@@ -133,6 +133,7 @@ class Hub:
             await self._join_opened(subscriber, channels, [since for _, since in wanted])
         finally:
             for local in channels:
+                local.awaited -= 1
                 self._note_if_empty(local)
 
     async def _join_opened(
@@ -150,7 +151,8 @@ class Hub:
     async def _join_one(self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition | None) -> None:
         if since is None or since == local.position:
             subscriber.tell_subscribed(local.channel, local.position, recovered=since is not None)
-            local.add(subscriber)
+            if _is_wanted(subscriber, local):
+                local.add(subscriber)
         else:
             await self._catch_up(subscriber, local, since)
 
@@ -159,9 +161,9 @@ class Hub:
         joining = local.joining[subscriber] = Joining(since)
         try:
             is_told = False
-            while not subscriber.is_closed:
+            while _is_wanted(subscriber, local):
                 is_told = await self._read_history(subscriber, local, joining, is_told=is_told)
-                if not subscriber.is_closed and self._merge_late(subscriber, local, joining):
+                if self._merge_late(subscriber, local, joining):
                     return
         finally:
             local.joining.pop(subscriber, None)
@@ -171,25 +173,39 @@ class Hub:
     ) -> bool:
         """Deliver all that is kept after `joining.at`, page by page; return whether the start has been told."""
         page_size = self.limits.catch_up_page_items
-        while not subscriber.is_closed:
+        while _is_wanted(subscriber, local):
             try:
                 page = await self._broker.read_since(local.realm, local.channel, joining.at, limit=page_size)
             except PositionLost as lost:
+                if not _is_wanted(subscriber, local):
+                    break
                 if not is_told:
                     subscriber.tell_subscribed(local.channel, lost.top, recovered=False)
                 subscriber.tell_reset(local.channel, lost.top, lost.reason)
                 joining.at = lost.top
                 return True
+            if not _is_wanted(subscriber, local):
+                break
             if not is_told:
                 subscriber.tell_subscribed(local.channel, joining.at, recovered=True)
                 is_told = True
-            for stored in page:
-                subscriber.deliver(stored)
-                joining.at = stored.position
+            await self._deliver_page(subscriber, local, joining, page)
             if len(page) < page_size:
                 break
             await self._wait_for_room(subscriber)
         return is_told
+
+    async def _deliver_page(
+        self, subscriber: Subscriber, local: LocalChannel, joining: Joining, page: list[StoredItem]
+    ) -> None:
+        """Deliver the items at the pace of the client; an item may end the subscriber, and then no more follow."""
+        for stored in page:
+            if subscriber.sink.unsent_bytes() > self.limits.catch_up_bytes:
+                await self._wait_for_room(subscriber)
+            if not _is_wanted(subscriber, local):
+                return
+            subscriber.deliver(stored)
+            joining.at = stored.position
 
     async def _wait_for_room(self, subscriber: Subscriber) -> None:
         try:
@@ -199,13 +215,17 @@ class Hub:
             subscriber.close(CloseReason.SLOW)
 
     def _merge_late(self, subscriber: Subscriber, local: LocalChannel, joining: Joining) -> bool:
-        """Deliver what came live behind history; return True when the subscriber is live, False to read on."""
+        """Deliver what came live behind history; return True when the subscriber is live or gone, False to read on."""
         for stored in joining.late:
             at, position = joining.at, stored.position
+            if not _is_wanted(subscriber, local):
+                return True
             if position.epoch == at.epoch and position.offset == at.offset + 1:
                 subscriber.deliver(stored)
                 joining.at = position
         joining.late.clear()
+        if not _is_wanted(subscriber, local):
+            return True
         top = local.position
         if joining.at == top:
             local.add(subscriber)
@@ -239,17 +259,20 @@ class Hub:
             local = LocalChannel(realm, channel, asyncio.get_running_loop().create_future())
             self._channels[realm, channel] = local
             self.spawn(self._open(local))
-        local.empty_since = None  # somebody wants it; not to be forgotten meanwhile
+        local.empty_since = None
+        local.awaited += 1
         return local
 
     async def _open(self, local: LocalChannel) -> None:
         """Subscribe at the broker; then let those go on who wait in `join`."""
         try:
             top = await self._broker.subscribe(local.realm, local.channel)
-        except Unavailable as error:
+        except Exception as error:  # whatever it is, those who wait in `join` must hear of it
             self._channels.pop((local.realm, local.channel), None)
             local.opening.set_exception(error)
             local.opening.exception()  # seen: there may be nobody left who waits
+            if not isinstance(error, Unavailable):
+                raise
             return
         early, local.pending = local.pending or [], None
         local.top = top
@@ -343,6 +366,11 @@ class Hub:
         pending, local.pending = local.pending or [], None
         for item in pending:
             self._take(local, item)
+
+
+def _is_wanted(subscriber: Subscriber, local: LocalChannel) -> bool:
+    """Tell whether the subscriber still is there and has the channel: both can change while it joins."""
+    return not subscriber.is_closed and local.channel in subscriber.channels
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent

@@ -26,7 +26,8 @@ class WebSocketSubscriber(Subscriber):
     def __init__(self, realm: RealmId, wire: WireFormat, *, address: str, hub: Hub) -> None:
         super().__init__(realm, wire, address=address)
         self._hub = hub
-        self._commands: deque[str] | None = None  # None: nothing is being handled
+        #: None: nothing is being handled. Commands that come before the URL's channels are joined wait for that.
+        self._commands: deque[str] | None = deque()
 
     def tell(self, message: bytes) -> None:
         """Send one JSON message to this client alone."""
@@ -35,13 +36,14 @@ class WebSocketSubscriber(Subscriber):
     def on_text(self, text: str) -> None:
         if self._commands is None:
             self._commands = deque([text])
-            self._hub.spawn(self._handle_commands())
+            self._hub.spawn(self.handle_waiting())
         elif len(self._commands) < self._hub.limits.max_waiting_commands:
             self._commands.append(text)
         else:
             self.close(CloseReason.TOO_MANY_COMMANDS)
 
-    async def _handle_commands(self) -> None:
+    async def handle_waiting(self) -> None:
+        """Handle the commands that wait, and from now on others as they come."""
         while self._commands and not self.is_closed:
             await self.handle(self._commands.popleft())
         self._commands = None
@@ -112,6 +114,7 @@ class WebSocketTransport:
             subscriber.close(CloseReason.UNAVAILABLE)
         else:
             self._hub.tell_connected(subscriber)
+            await subscriber.handle_waiting()
 
 
 async def refuse_websocket(scope: Scope, receive: Receive, send: Send, error: FanoutError, reason: CloseReason) -> None:
