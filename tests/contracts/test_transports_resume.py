@@ -168,7 +168,9 @@ async def test_all_that_is_kept_is_delivered(site: SiteUnderTest, reader: type[R
         assert await subscriber.data(101) == list(range(30, MORE_THAN_IS_KEPT + 1))
 
 
-async def test_a_reset_of_one_channel_spares_the_others(site: SiteUnderTest, reader: type[Reader], channel: str) -> None:
+async def test_a_reset_of_one_channel_spares_the_others(
+    site: SiteUnderTest, reader: type[Reader], channel: str
+) -> None:
     positions = await _positions(site, channel, 2)
     lost = f"{channel}-lost"
 

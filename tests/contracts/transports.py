@@ -120,8 +120,11 @@ class Reader:
 
     async def items(self, count: int) -> list[Message]:
         """Return the next `count` messages, which must be items."""
-        messages = [await self.next() for _ in range(count)]
-        assert [message["type"] for message in messages] == ["item"] * count, messages
+        messages: list[Message] = []
+        while len(messages) < count:
+            message = await self.next()
+            assert message["type"] == "item", (len(messages), message)
+            messages.append(message)
         return messages
 
     async def data(self, count: int) -> list[Any]:
@@ -207,9 +210,7 @@ class StreamReader(Reader):
 class SseReader(StreamReader):
     path = "/fanout/sse"
 
-    def __init__(
-        self, site: SiteUnderTest, *channels: str, last_event_id: str | None = None, **options: Any
-    ) -> None:
+    def __init__(self, site: SiteUnderTest, *channels: str, last_event_id: str | None = None, **options: Any) -> None:
         super().__init__(site, *channels, **options)
         self.last_event_id = last_event_id
 

@@ -26,7 +26,16 @@ class DaphneProduct(Product):
                 timeout=START_TIMEOUT_S,
             )
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "fanoutcloud.asgi:application"],
+                [
+                    sys.executable,
+                    "-m",
+                    "daphne",
+                    "-b",
+                    "127.0.0.1",
+                    "-p",
+                    str(self.port),
+                    "fanoutcloud.asgi:application",
+                ],
                 cwd=ROOT,
                 env=self._environment,
                 stdout=subprocess.DEVNULL,
