@@ -1,4 +1,4 @@
-"""`POST /realm/{realm}/publish/`: the hot path. Plain ASGI, no Django, no query, no per-request object it can do without.
+"""`POST /realm/{realm}/publish/`: the hot path. Plain ASGI, no Django, no database query per request.
 
 Also the older form `/realm/{realm}/publish/{channel}/`. Source: docs/api/publish.md.
 """
@@ -8,7 +8,7 @@ import base64
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -34,7 +34,7 @@ from publishing.services import Publisher
 MAX_DISCARDED_BYTES = 32_000_000
 BODY_TIMEOUT_S = 30.0
 _METHODS = "POST, OPTIONS"
-_PATH = re.compile(r"/realm/([^/]+)/publish(?:/(.*?))?/?\Z", re.DOTALL)
+_PATH = re.compile(rb"/realm/([^/]+)/publish(?:/(.*?))?/?\Z", re.DOTALL)
 
 _CORS: list[tuple[bytes, bytes]] = [
     (b"access-control-allow-origin", b"*"),  # credentials are in a header that pages must set themselves
@@ -51,6 +51,11 @@ _PREFLIGHT = [
 _TEXT = b"text/plain; charset=utf-8"
 _JSON = b"application/json"
 
+
+class BodyUnfinished(InvalidRequest):
+    """The body did not come to its end, so that nothing more can be read from the connection."""
+
+
 Scope = Any  # as ASGI has it: open mappings and callables, checked by the server
 Receive = Any
 Send = Any
@@ -61,18 +66,18 @@ class PublishTarget:
     """Where a request publishes to: as its path says, not yet checked."""
 
     realm: RealmId
-    channel: str | None
+    channel: bytes | None  # unescaped
 
 
 def find_target(raw_path: bytes) -> PublishTarget | None:
     """Return what a publish path names, or None if it is none. Works on the raw path: channels may hold `%2F`."""
     if not raw_path.startswith(b"/realm/"):
         return None
-    match = _PATH.match(raw_path.decode("latin-1"))
-    realm = find_realm_id(match[1]) if match else None
+    match = _PATH.match(raw_path)
+    realm = find_realm_id(match[1].decode("latin-1")) if match else None
     if match is None or realm is None:
         return None
-    return PublishTarget(realm, unquote(match[2]) if match[2] else None)
+    return PublishTarget(realm, unquote_to_bytes(match[2]) if match[2] else None)
 
 
 class PublishEndpoint:
@@ -86,12 +91,14 @@ class PublishEndpoint:
         activity: ActivitySink,
         clock: Clock,
         max_body_bytes: int,
+        body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self._authenticator = authenticator
         self._publisher = publisher
         self._activity = activity
         self._clock = clock
         self._max_body_bytes = max_body_bytes
+        self._body_timeout_s = body_timeout_s
 
     async def serve(self, target: PublishTarget, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: 200 once its items are stored, else the reason why not."""
@@ -101,7 +108,7 @@ class PublishEndpoint:
         headers = dict(scope["headers"])
         wants_json = False
         try:
-            wants_json = _wants_json(headers.get(b"accept", b"*/*"))
+            wants_json = _wants_json(headers.get(b"accept", b"*/*").lower())
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], _METHODS)
             await self._publish(target, headers, receive)
@@ -113,7 +120,7 @@ class PublishEndpoint:
             await _answer(send, 200, body, [*_CORS, (b"content-type", media_type), _length(body)])
 
     async def _publish(self, target: PublishTarget, headers: dict[bytes, bytes], receive: Receive) -> None:
-        body = await _read_body(receive, headers, self._max_body_bytes)
+        body = await _read_body(receive, headers, limit_bytes=self._max_body_bytes, timeout_s=self._body_timeout_s)
         realm, key = await self._authenticator.authenticate(target.realm, headers.get(b"authorization"))
         channel = _path_channel(target)
         items = parse_publish(body, channel=channel)
@@ -137,7 +144,14 @@ class PublishEndpoint:
 
 
 def _path_channel(target: PublishTarget) -> ChannelName | None:
-    return None if target.channel is None else parse_channel_name(target.channel, field="path")
+    if target.channel is None:
+        return None
+    try:
+        name = target.channel.decode()
+    except UnicodeDecodeError:
+        cure = "percent-escape the name's UTF-8 bytes"
+        raise InvalidRequest("the channel name is not UTF-8", cure=cure, field="path") from None
+    return parse_channel_name(name, field="path")
 
 
 def _hint(key: RealmKey) -> str:
@@ -145,12 +159,12 @@ def _hint(key: RealmKey) -> str:
     return "…" + base64.b64encode(key.secret)[-5:].decode().rstrip("=")
 
 
-async def _read_body(receive: Receive, headers: dict[bytes, bytes], limit_bytes: int) -> bytes:
+async def _read_body(receive: Receive, headers: dict[bytes, bytes], *, limit_bytes: int, timeout_s: float) -> bytes:
     """Return the whole body.
 
     Raises:
         BodyTooLarge: it is larger than the limit; it was read to its end, or to `MAX_DISCARDED_BYTES`.
-        InvalidRequest: it did not come within `BODY_TIMEOUT_S`, or the client left.
+        BodyUnfinished: it did not come within `timeout_s`, or the client left.
     """
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit_bytes and headers.get(b"expect"):
@@ -158,11 +172,11 @@ async def _read_body(receive: Receive, headers: dict[bytes, bytes], limit_bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise InvalidRequest("the client left before the body's end", field="body")
+                    raise BodyUnfinished("the client left before the body's end", field="body")
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 if size <= limit_bytes:
@@ -172,8 +186,8 @@ async def _read_body(receive: Receive, headers: dict[bytes, bytes], limit_bytes:
                 if not message.get("more_body") or size > MAX_DISCARDED_BYTES:
                     break
     except TimeoutError:
-        raise InvalidRequest(
-            f"the body did not come within {BODY_TIMEOUT_S:.0f} s", cure="send it at once", field="body"
+        raise BodyUnfinished(
+            f"the body did not come within {timeout_s:.0f} s", cure="send it at once", field="body"
         ) from None
     if size > limit_bytes:
         raise BodyTooLarge(limit_bytes)
@@ -203,7 +217,7 @@ async def _answer_error(send: Send, error: FanoutError, *, as_json: bool) -> Non
             headers.append((b"allow", allow.encode()))
         case RateLimited(retry_after_s=seconds) | Unavailable(retry_after_s=seconds):
             headers.append((b"retry-after", str(seconds).encode()))
-        case BodyTooLarge():
+        case BodyTooLarge() | BodyUnfinished():
             headers.append((b"connection", b"close"))  # what is left of the body is not read
     if as_json:
         members = {"code": error.code, "message": str(error), "cure": error.cure, "field": error.field}

@@ -21,6 +21,9 @@ class PublishLimiter:
     def take(self, realm: RealmId, count: int, rate: PublishRate | None) -> None:
         """Take `count` items from the realm's bucket.
 
+        More than a full bucket holds may be taken from a full one, which is then in debt: else a large request
+        could never pass.
+
         Raises:
             RateLimited: it does not hold that many; nothing was taken.
         """
@@ -29,8 +32,8 @@ class PublishLimiter:
         now = self._clock.monotonic()
         tokens, at = self._buckets.get(realm, (float(rate.burst_items), now))
         tokens = min(rate.burst_items, tokens + (now - at) * rate.items_per_s)
-        if count > tokens:
-            missing = min(count, rate.burst_items) - tokens
+        missing = min(count, rate.burst_items) - tokens
+        if missing > 0:
             raise RateLimited(
                 f"this realm may publish {rate.items_per_s:,.0f} items per second, {rate.burst_items:,} at once",
                 retry_after_s=max(1, math.ceil(missing / rate.items_per_s)),
