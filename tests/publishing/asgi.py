@@ -60,9 +60,12 @@ class Endpoint:
         self.directory = directory or FakeDirectory(
             realm_of(ALICE, ALICE_KEY, rate=rate), realm_of(CHARLIE, CHARLIE_KEY)
         )
+        self.publisher = Publisher(
+            broker=self.broker, activity=self.activity, limiter=PublishLimiter(clock), clock=clock
+        )
         self.endpoint = PublishEndpoint(
             authenticator=Authenticator(self.directory, clock),
-            publisher=Publisher(broker=self.broker, activity=self.activity, limiter=PublishLimiter(clock), clock=clock),
+            publisher=self.publisher,
             activity=self.activity,
             clock=clock,
             max_body_bytes=MAX_BODY_BYTES,

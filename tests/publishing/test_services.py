@@ -1,0 +1,93 @@
+"""Publishing as a service: what is stored, and what the owner sees of it while watching."""
+
+import pytest
+
+from fanoutcloud.broker.base import Outcome
+from fanoutcloud.core.activity import Published, Refused
+from fanoutcloud.core.directory import PublishRate
+from fanoutcloud.core.errors import RateLimited
+from fanoutcloud.core.formats import parse_publish
+from tests.publishing.asgi import Endpoint
+from tests.publishing.credentials import (
+    ALICE,
+    ALICE_KEY,
+    key_text,
+    realm_of,
+)
+
+HELLO = {"channel": "hello", "json-object": {"text": "hi"}}
+
+
+async def the_event(endpoint: Endpoint) -> Published | Refused:
+    [(realm, event)] = endpoint.activity.events
+    assert realm == ALICE
+    assert isinstance(event, Published | Refused)
+    return event
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    return Endpoint(watched=[ALICE])
+
+
+async def test_a_publish_is_shown_with_what_it_was(endpoint: Endpoint):
+    await endpoint.publish({**HELLO, "id": 18})
+
+    event = await the_event(endpoint)
+
+    assert isinstance(event, Published)
+    assert (event.at, event.via, event.outcome) == (endpoint.clock.now(), "rest", "stored")
+    assert (event.channel, event.id, event.formats) == ("hello", "18", ["json-object"])
+    assert (event.preview, event.size_bytes) == ('{"text": "hi"}', 14)
+    assert event.position is not None
+    assert event.position.endswith(":1")
+    assert event.key == "…" + key_text(ALICE_KEY).rstrip("=")[-4:]
+
+
+async def test_a_duplicate_is_shown_as_one(endpoint: Endpoint):
+    for _ in range(2):
+        await endpoint.publish({**HELLO, "id": "18"})
+
+    outcomes = [event.outcome for _, event in endpoint.activity.events if isinstance(event, Published)]
+
+    assert outcomes == ["stored", "duplicate"]
+
+
+async def test_an_item_that_waits_is_shown_without_a_position(endpoint: Endpoint):
+    await endpoint.publish({**HELLO, "id": "1"}, {**HELLO, "id": "3", "prev-id": "2"})
+
+    _, (_, waiting) = endpoint.activity.events
+
+    assert isinstance(waiting, Published)
+    assert (waiting.outcome, waiting.position) == ("waiting", None)
+    await endpoint.broker.close()
+
+
+async def test_the_key_of_a_publish_is_shown_by_its_last_characters_only(endpoint: Endpoint):
+    await endpoint.publish(HELLO)
+
+    assert key_text(ALICE_KEY)[:30] not in repr(await the_event(endpoint))
+
+
+async def test_whom_it_publishes_for_and_how_is_up_to_the_caller(endpoint: Endpoint):
+    snapshot = realm_of(ALICE, ALICE_KEY)
+    items = parse_publish(b'{"items":[{"channel":"hello","json-object":1},{"channel":"hello","json-object":2}]}')
+
+    results = await endpoint.publisher.publish_items(snapshot, items, via="page")
+
+    assert [result.outcome for result in results] == [Outcome.STORED, Outcome.STORED]
+    assert await endpoint.stored() == [b"1", b"2"]
+    assert [(event.via, event.key) for _, event in endpoint.activity.events if isinstance(event, Published)] == [
+        ("page", None)
+    ] * 2
+
+
+async def test_what_is_refused_by_rate_reaches_no_broker(endpoint: Endpoint):
+    snapshot = realm_of(ALICE, ALICE_KEY, rate=PublishRate(items_per_s=1, burst_items=1))
+    items = parse_publish(b'{"items":[{"channel":"hello","json-object":1}]}')
+    await endpoint.publisher.publish_items(snapshot, items, via="page")
+
+    with pytest.raises(RateLimited):
+        await endpoint.publisher.publish_items(snapshot, items, via="page")
+
+    assert await endpoint.stored() == [b"1"]
