@@ -42,6 +42,9 @@ export function plural(count, one, many = `${one}s`) {
   return `${count.toLocaleString()} ${count === 1 ? one : many}`;
 }
 
+/** The text with a capital and a full stop; names such as `items[0]` at its beginning stay as they are. */
 export function sentence(text) {
-  return text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : "";
+  if (!text) return "";
+  const begun = /^[a-z]+[ ,]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+  return begun + (/[.!?]$/.test(begun) ? "" : ".");
 }

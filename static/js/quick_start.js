@@ -36,7 +36,7 @@ function tick(step, { isNews }) {
 
 function factsOf(event) {
   const parts = [`${event.status} ${event.code}`, `at ${clock(event.at)}`];
-  if (event.field) parts.push(`in ${event.field}`);
+  if (event.field && !event.message.startsWith(event.field)) parts.push(`in ${event.field}`);
   if (event.address) parts.push(`from ${event.address}`);
   return parts.join(" · ");
 }

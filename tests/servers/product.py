@@ -70,7 +70,8 @@ class Product:
                 stderr=log,
                 text=True,
             )
-        threading.Thread(target=self._read_output, args=(self._process,), daemon=True).start()
+        self._printed = queue.Queue()  # a process before this one may have left its end in the old one
+        threading.Thread(target=_read_output, args=(self._process, self._printed), daemon=True).start()
         deadline = time.monotonic() + START_TIMEOUT_S
         while (line := self._next_line(deadline)) is not None:
             if line.startswith("ready: "):
@@ -117,19 +118,20 @@ class Product:
         )
         return [ProductRealm(**json.loads(line)) for line in done.stdout.splitlines()]
 
-    def _read_output(self, process: "subprocess.Popen[str]") -> None:
-        assert process.stdout is not None
-        with process.stdout as printed:
-            for line in printed:
-                self._printed.put(line)
-        self._printed.put("")
-
     def _next_line(self, deadline: float) -> str | None:
         """Return the next line that it prints, or None if it has ended or time is up."""
         try:
             return self._printed.get(timeout=max(0.0, deadline - time.monotonic())) or None
         except queue.Empty:
             return None
+
+
+def _read_output(process: "subprocess.Popen[str]", lines: "queue.Queue[str]") -> None:
+    assert process.stdout is not None
+    with process.stdout as printed:
+        for line in printed:
+            lines.put(line)
+    lines.put("")
 
 
 _CREATE_REALMS = """

@@ -1,0 +1,160 @@
+"""What holds for each page at each size: it fits, it is labelled, its colours can be read."""
+
+import re
+from itertools import product as each
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, StorageState, expect
+
+from tests.browser.conftest import PHONE, open_context, watched_page
+from tests.factories import PASSWORD
+from tests.servers.product import Product
+
+TOKENS = Path(__file__).resolve().parents[2] / "static/css/tokens.css"
+OPEN_PAGES = ["/", "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/", "/no/such/page/"]
+OWN_PAGES = [
+    "/realms/",
+    "/realms/REALM/",
+    "/realms/REALM/start/",
+    "/realms/REALM/console/",
+    "/realms/REALM/delete/",
+    "/accounts/password/change/",
+]
+SIZES = [PHONE, (768, 1024), (2560, 1440)]
+
+# Each returns the HTML of what is wrong.
+UNNAMED = """() => {
+  const nameOf = (node) => node.getAttribute("aria-label") || node.textContent.trim() ||
+    [...(node.labels ?? [])].map((label) => label.textContent.trim()).join("");
+  return [...document.querySelectorAll("input:not([type=hidden]), button, a[href], summary")]
+    .filter((node) => node.checkVisibility() && !nameOf(node))
+    .map((node) => node.outerHTML);
+}"""
+BROKEN_REFERENCES = """() => {
+  const names = ["aria-describedby", "aria-labelledby", "aria-controls", "for"];
+  const idsOf = (node) => names.flatMap((name) => (node.getAttribute(name) ?? "").split(" ")).filter(Boolean);
+  return [...document.querySelectorAll("*")]
+    .filter((node) => idsOf(node).some((id) => !document.getElementById(id)))
+    .map((node) => node.outerHTML);
+}"""
+TWICE = """() => { const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+  return ids.filter((id, place) => ids.indexOf(id) !== place); }"""
+
+
+@pytest.fixture(scope="module")
+def alices_realm(chromium: Browser, product: Product, alices_state: StorageState) -> str:
+    """The realm that Alice has had since she signed up."""
+    context = open_context(chromium, product, state=alices_state)
+    page = context.new_page()
+    page.goto("/realms/")
+    realm = page.locator(".realm-card code").first.inner_text()
+    context.close()
+    return realm
+
+
+def check(page: Page, path: str) -> None:
+    page.goto(path)
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0, f"{path} is {overflow} px too wide"
+    assert page.locator("h1").count() == 1
+    assert page.title().endswith("Fanout Cloud") or "Fanout Cloud" in page.title()
+    assert page.evaluate(UNNAMED) == []
+    assert page.evaluate(BROKEN_REFERENCES) == []
+    assert page.evaluate(TWICE) == []
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}px")
+def test_open_pages_fit_and_are_labelled(chromium: Browser, product: Product, size: tuple[int, int]):
+    for page in watched_page(open_context(chromium, product, size=size)):
+        for path in OPEN_PAGES:
+            check(page, path)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}px")
+def test_own_pages_fit_and_are_labelled(
+    chromium: Browser, product: Product, alices_state: StorageState, alices_realm: str, size: tuple[int, int]
+):
+    for page in watched_page(open_context(chromium, product, size=size, state=alices_state)):
+        for path in OWN_PAGES:
+            check(page, path.replace("REALM", alices_realm))
+
+
+def test_a_page_loads_at_most_100_kb_of_our_own(page: Page, realm: str, product: Product):
+    sizes: dict[str, int] = {}
+    page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}) if answer.ok else None)
+
+    page.goto(f"/realms/{realm}/start/", wait_until="networkidle")
+
+    ours = {url: size for url, size in sizes.items() if url.endswith((".css", ".js")) and "htmx" not in url}
+    assert len(ours) > 10
+    assert sum(ours.values()) < 100_000
+
+
+def test_signing_in_shows_what_is_typed_on_request_and_says_what_is_wrong(strangers_page: Page):
+    page = strangers_page
+    page.goto("/accounts/login/")
+    password = page.locator("#id_password")
+    page.get_by_label("E-mail address").fill("nobody@example.com")
+    password.fill(PASSWORD)
+
+    page.get_by_role("button", name="Show the password").click()
+    expect(password).to_have_attribute("type", "text")
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(page.get_by_role("alert").first).to_be_visible()
+    expect(password).to_have_attribute("type", "password")
+    expect(page.get_by_label("E-mail address")).to_have_value("nobody@example.com")
+
+
+def test_the_keyboard_reaches_the_content_first(strangers_page: Page):
+    strangers_page.goto("/")
+
+    strangers_page.keyboard.press("Tab")
+    expect(strangers_page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    strangers_page.keyboard.press("Enter")
+
+    expect(strangers_page.locator("#main")).to_be_focused()
+
+
+# -- colours ----------------
+
+SURFACES = ["paper", "surface", "surface-sunk"]
+TEXTS = [
+    *each(["ink", "ink-soft", "link", "ok", "danger"], SURFACES),
+    *each(["ink", "ink-soft", "on-brand-soft"], ["brand-soft"]),
+    *each(["ink", "ok"], ["ok-soft"]),
+    *each(["ink", "ink-soft", "danger"], ["danger-soft"]),
+    *each(["code-ink", "code-soft", "code-name", "code-text"], ["code-paper"]),
+    ("on-brand", "brand"),
+]
+SHAPES = [*each(["line-strong", "focus"], ["paper", "surface"])]
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG 2.2, definition of contrast ratio."""
+    darker, lighter = sorted((luminance(first), luminance(second)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_meet_wcag_aa(scheme: str):
+    light, dark = TOKENS.read_text().split("@media")
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
+    if scheme == "dark":
+        colours |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark))
+
+    too_faint = [
+        (front, back)
+        for pairs, least in ((TEXTS, 4.5), (SHAPES, 3.0))
+        for front, back in pairs
+        if contrast(colours[front], colours[back]) < least
+    ]
+
+    assert too_faint == []
