@@ -193,3 +193,14 @@ async def test_large_history_reaches_a_subscriber_that_reads(
         received = await subscriber.data(80)
 
     assert [number for number, _ in received] == list(range(80))
+
+
+async def test_one_answer_to_a_poll_holds_about_a_mebibyte(site: SiteUnderTest, channel: str) -> None:
+    [start, *_] = await _positions(site, channel, 0)
+    for _ in range(3):
+        await site.publish(channel, *["x" * 50_000] * 16)
+
+    async with PollReader(site, channel, since=start) as subscriber:
+        answers = [await subscriber.poll("&timeout=0") for _ in range(3)]
+
+    assert [len(answer["items"]) for answer in answers] == [21, 21, 6]

@@ -6,9 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from fanoutcloud.core.activity import Transport
-from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
-from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge.frames import unframed
@@ -23,6 +21,8 @@ from fanoutcloud.edge.wire import Ending, JsonLinesWire
 
 #: One answer holds at most this many items; the cursor stands behind the last of them.
 MAX_ITEMS_PER_ANSWER = 100
+#: An answer that has reached this size takes no further item; a hundred large ones would fill the memory.
+MAX_ANSWER_BYTES = 1_048_576
 
 _JSON = (b"content-type", b"application/json")
 _HEAD = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % header for header in (_JSON, *SITE_HEADERS))
@@ -70,7 +70,7 @@ POLL = PollWire()
 class PollSubscriber(CursorSubscriber):
     """One poll: collects what its answer will hold, and calls `wake` when there is something."""
 
-    __slots__ = ("_newest", "is_ready", "items", "resets", "wake")
+    __slots__ = ("_newest", "_size_bytes", "is_ready", "items", "resets", "wake")
 
     def __init__(self, realm: RealmId, *, address: str) -> None:
         super().__init__(realm, POLL, address=address)
@@ -80,6 +80,12 @@ class PollSubscriber(CursorSubscriber):
         self.is_ready = False
         self.wake: Callable[[], None] | None = None
         self._newest: StoredItem | None = None
+        self._size_bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what comes now is left to the next poll."""
+        return len(self.items) >= MAX_ITEMS_PER_ANSWER or self._size_bytes >= MAX_ANSWER_BYTES
 
     @property
     def only_item(self) -> StoredItem | None:
@@ -87,11 +93,13 @@ class PollSubscriber(CursorSubscriber):
         return self._newest if len(self.items) == len(self.positions) == 1 and not self.resets else None
 
     def deliver(self, stored: StoredItem) -> None:
-        if len(self.items) >= MAX_ITEMS_PER_ANSWER:
+        if self.is_full:
             return  # behind the cursor of this answer; the next poll begins there
         self.positions[stored.item.channel] = stored.position
         if stored.item.json_object is not None or response_content(stored.item) is not None:
-            self.items.append(self.wire.item(stored))
+            item = self.wire.item(stored)
+            self.items.append(item)
+            self._size_bytes += len(item)
             self._newest = stored
             self.become_ready()
         else:
@@ -140,7 +148,7 @@ class _PollSink:
 
     async def drained(self) -> None:
         """Read history no further than one answer holds."""
-        if len(self._subscriber.items) >= MAX_ITEMS_PER_ANSWER:
+        if self._subscriber.is_full:
             self._subscriber.on_lost()
 
     def close(self, code: int, reason: str) -> None:
@@ -177,8 +185,6 @@ class LongPollTransport:
         finally:
             if not is_held:
                 self._hub.unregister(subscriber)
-        if subscriber.close_reason in (CloseReason.UNAVAILABLE, CloseReason.REALM_DELETED):
-            raise Unavailable(subscriber.close_reason.text)
         await respond(send, 200, subscriber.answer(), headers=[_JSON])
 
 
