@@ -5,6 +5,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -28,11 +29,16 @@ class SiteUnderTest:
     """One realm's site on a running server, and the means to publish to it."""
 
     def __init__(self, product: Product, realm: ProductRealm, http: httpx.AsyncClient) -> None:
+        self._product = product
         self.port = product.port
         self.is_prepared = not isinstance(product, DaphneProduct)
         self.realm = realm
         self.http = http
         self.url = f"http://127.0.0.1:{product.port}"
+
+    def of(self, realm: str) -> "SiteUnderTest":
+        """Return the site of another realm on the same server; it can't be published to."""
+        return SiteUnderTest(self._product, replace(self.realm, realm=realm), self.http)
 
     @property
     def path(self) -> str:
@@ -253,17 +259,19 @@ class PollReader(Reader):
         return self
 
     async def poll(self, more: str = "") -> Message:
-        """Make one request; return its answer."""
-        since = f"&since={self._cursor}" if self._cursor else ""
-        query = self._channels_only() if self._cursor else self.query
-        url = f"{self.site.url}{self._path}?{query}{since}{more}"
-        answer = await self.site.http.get(url, headers={"host": self._host})
+        """Make one request, which must succeed; return its answer."""
+        answer = await self.request(more)
         assert answer.status_code == 200, answer.text
         body: Message = answer.json()
         self.answers.append(body)
         self._cursor = body["cursor"]
         assert len(body["items"]) <= 100
         return body
+
+    async def request(self, more: str = "") -> httpx.Response:
+        """Ask for what comes behind the last answer."""
+        query = f"{self._channels_only()}&since={self._cursor}" if self._cursor else self.query
+        return await self.site.http.get(f"{self.site.url}{self._path}?{query}{more}", headers={"host": self._host})
 
     def _channels_only(self) -> str:
         return "&".join(member for member in self.query.split("&") if not member.startswith("since="))

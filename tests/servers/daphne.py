@@ -8,23 +8,28 @@ import urllib.request
 
 import pytest
 
+from fanoutcloud.management.commands.serve import UNUSED_STATIC_FILES
 from tests.servers.product import ROOT, START_TIMEOUT_S, Product
+
+#: What `manage.py serve` does by itself.
+_PREPARATIONS = [["migrate"], ["collectstatic", *(f"--ignore={pattern}" for pattern in UNUSED_STATIC_FILES)]]
 
 
 class DaphneProduct(Product):
     """One running `daphne fanoutcloud.asgi:application`, with its own data directory. What it prints is in `log`."""
 
     def start(self) -> None:
-        """Migrate, then start it; returns once it answers."""
+        """Prepare database and static files, then start it; returns once it answers."""
         with self.log.open("w") as log:
-            subprocess.run(
-                [sys.executable, "manage.py", "migrate", "--no-input", "--verbosity", "0"],
-                cwd=ROOT,
-                env=self._environment,
-                stderr=log,
-                check=True,
-                timeout=START_TIMEOUT_S,
-            )
+            for command in _PREPARATIONS:
+                subprocess.run(
+                    [sys.executable, "manage.py", *command, "--no-input", "--verbosity", "0"],
+                    cwd=ROOT,
+                    env=self._environment,
+                    stderr=log,
+                    check=True,
+                    timeout=START_TIMEOUT_S,
+                )
             self._process = subprocess.Popen(
                 [
                     sys.executable,
