@@ -187,7 +187,7 @@ async def _read_body(receive: Receive, headers: dict[bytes, bytes], *, limit_byt
                     break
     except TimeoutError:
         raise BodyUnfinished(
-            f"the body did not come within {timeout_s:.0f} s", cure="send it at once", field="body"
+            f"the body did not come within {timeout_s:g} s", cure="send it at once", field="body"
         ) from None
     if size > limit_bytes:
         raise BodyTooLarge(limit_bytes)
