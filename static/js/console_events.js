@@ -50,6 +50,16 @@ function row(event) {
   return item;
 }
 
+function isDeliveryOf(published, event) {
+  return (
+    published.kind === "published" &&
+    published.position !== null &&
+    event?.kind === "delivered" &&
+    event.channel === published.channel &&
+    event.position === published.position
+  );
+}
+
 export class EventList {
   constructor({ list, empty, filtered }) {
     this.list = list;
@@ -75,11 +85,17 @@ export class EventList {
   /** A delivery may be told before its publish, when both are in the same process: the publish came first. */
   placeOf(event) {
     let place = this.fresh.length;
-    if (event.kind !== "published" || !event.position) return place;
-    const isDelivery = (other) =>
-      other?.kind === "delivered" && other.channel === event.channel && other.position === event.position;
-    while (isDelivery(this.fresh[place - 1])) place -= 1;
+    while (isDeliveryOf(event, this.fresh[place - 1])) place -= 1;
     return place;
+  }
+
+  /** The same when the delivery is on the page already: it comes off, to follow its publish. */
+  takeBackDeliveries() {
+    while (isDeliveryOf(this.fresh[0], this.kept.at(-1))) {
+      const delivery = this.kept.pop();
+      this.fresh.splice(1, 0, delivery);
+      if (this.matches(delivery)) this.list.firstElementChild?.remove();
+    }
   }
 
   clear() {
@@ -99,6 +115,7 @@ export class EventList {
   /** Bring the page up to date. Keeps the reader's place: only somebody at the top sees rows move. */
   draw() {
     if (this.isPaused || !this.fresh.length) return;
+    this.takeBackDeliveries();
     const fresh = this.fresh;
     this.fresh = [];
     this.kept = [...this.kept, ...fresh].slice(-MAX_ROWS);

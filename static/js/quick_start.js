@@ -96,9 +96,11 @@ function addRow(row) {
   while (items.children.length > MAX_ITEMS) items.lastElementChild.remove();
 }
 
-function wordsOf(data) {
-  if (data && typeof data === "object" && typeof data.text === "string" && Object.keys(data).length === 1) return data.text;
-  return JSON.stringify(data, null, 2);
+/** `{"text": "…"}`, as the snippets send it, reads as its text; anything else as JSON. */
+function showData(data) {
+  const isText = data && typeof data === "object" && typeof data.text === "string" && Object.keys(data).length === 1;
+  if (isText) return make("p", { class: "item-data", text: data.text });
+  return make("pre", { class: "item-data", text: JSON.stringify(data, null, 2) });
 }
 
 subscribe({
@@ -111,7 +113,7 @@ subscribe({
       make("time", { text: clock(Date.now() / 1000) }),
       make("span", { text: item.id ? `id ${item.id}` : item.position }),
     );
-    addRow(make("li", { class: "item" }, make("p", { class: "item-data", text: wordsOf(item.data) }), facts));
+    addRow(make("li", { class: "item" }, showData(item.data), facts));
   },
   onReset() {
     addRow(make("li", { class: "item item-note", text: "Some items were missed while the connection was away." }));
