@@ -76,6 +76,10 @@ class HeldConnection(asyncio.Protocol):
             return
         self._is_closing = True
         self._say_goodbye(code, reason)
+        self._give_up_if_stuck()
+
+    def _give_up_if_stuck(self) -> None:
+        """Bound how long a peer that takes nothing keeps a connection that has ended."""
         if self._transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(self._limits.stuck_s, self._transport.abort)
 
@@ -162,6 +166,7 @@ class HeldWebSocket(HeldConnection):
         if protocol.state is not State.OPEN:
             self._is_closing = True
             self._transport.close()
+            self._give_up_if_stuck()
 
     def _on_frame(self, frame: Frame) -> None:
         if frame.opcode in (Opcode.PING, Opcode.PONG, Opcode.CLOSE) or self._is_closing:
