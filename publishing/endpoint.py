@@ -156,7 +156,7 @@ def _path_channel(target: PublishTarget) -> ChannelName | None:
 
 def _hint(key: RealmKey) -> str:
     """Return the last characters of the key's text, by which its owner knows it."""
-    return "…" + base64.b64encode(key.secret)[-5:].decode().rstrip("=")
+    return "…" + base64.b64encode(key.secret)[-4:].decode()
 
 
 async def _read_body(receive: Receive, headers: dict[bytes, bytes], *, limit_bytes: int, timeout_s: float) -> bytes:

@@ -18,6 +18,7 @@ class CloseReason(enum.Enum):
     SLOW = ("slow", 4508, 503, "the connection does not keep up; reconnect and resume")
     TOO_MANY_COMMANDS = ("too_many_commands", 4529, 429, "commands come faster than they are handled")
     UNAVAILABLE = ("unavailable", 4503, 503, "a part of the service does not answer")
+    ANSWERED = ("answered", 1000, 200, "the poll was answered")
     CLIENT_LEFT = ("client_left", 1000, 200, "the client closed the connection")
 
     def __init__(self, reason: str, code: int, http_status: int, text: str) -> None:
@@ -30,9 +31,3 @@ class CloseReason(enum.Enum):
     def may_reconnect(self) -> bool:
         """Tell whether a client should come back by itself."""
         return self.code >= 4000
-
-
-#: HTTP status of a refused request → close code of a refused WebSocket.
-def refusal_code(http_status: int, *, retryable: bool) -> int:
-    """Return the close code for a refusal that has an HTTP status: 3xxx, or 45xx where trying again may help."""
-    return 4500 + http_status % 100 if retryable else 3000 + http_status

@@ -21,6 +21,9 @@ class PollOwner(Protocol):
     def on_lost(self) -> None:
         """The poll is over."""
 
+    def on_left(self) -> None:
+        """The client left before the answer."""
+
 
 class HeldPoll(asyncio.Protocol):
     """Holds the connection until its owner wakes it or time is up; then answers and gives it back to HTTP."""
@@ -83,7 +86,9 @@ class HeldPoll(asyncio.Protocol):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._is_answering:
+            return
         self._is_answering = True
         self._timer.cancel()
         self._connections.discard(self)
-        self._owner.on_lost()
+        self._owner.on_left()

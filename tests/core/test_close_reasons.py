@@ -2,7 +2,7 @@
 
 import pytest
 
-from fanoutcloud.core.close_reasons import CloseReason, refusal_code
+from fanoutcloud.core.close_reasons import CloseReason
 
 #: RFC 6455 §7.4.2: applications may use these, and 1000 for a normal end.
 SENDABLE = {1000, *range(3000, 5000)}
@@ -32,11 +32,3 @@ def test_who_is_to_stay_away_gets_a_4xx_and_who_is_to_come_back_one_that_is_retr
     retried = reason.http_status in (429, 503)
 
     assert retried == reason.may_reconnect
-
-
-@pytest.mark.parametrize(
-    ("http_status", "retryable", "code"),
-    [(400, False, 3400), (404, False, 3404), (413, False, 3413), (429, True, 4529), (503, True, 4503)],
-)
-def test_a_refusal_has_the_close_code_of_its_status(http_status: int, retryable: bool, code: int):
-    assert refusal_code(http_status, retryable=retryable) == code

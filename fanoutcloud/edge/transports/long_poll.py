@@ -6,6 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from fanoutcloud.core.activity import Transport
+from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
@@ -75,6 +76,7 @@ class PollSubscriber(CursorSubscriber):
     def __init__(self, realm: RealmId, *, address: str) -> None:
         super().__init__(realm, POLL, address=address)
         self.sink = _PollSink(self)
+        self.close_reason = CloseReason.ANSWERED
         self.items: list[bytes] = []
         self.resets: list[bytes] = []
         self.is_ready = False
@@ -112,6 +114,11 @@ class PollSubscriber(CursorSubscriber):
         self.positions[channel] = position
         self.resets.append(reset_message(channel, position, reason))
         self.become_ready()
+
+    def on_left(self) -> None:
+        """Know that the client did not wait for the answer."""
+        self.close_reason = CloseReason.CLIENT_LEFT
+        self.on_lost()
 
     def become_ready(self) -> None:
         """Have the answer sent, with what there is by then."""
@@ -180,7 +187,10 @@ class LongPollTransport:
             if not subscriber.is_ready and timeout_s:
                 offer = scope.get("extensions", {}).get(EXTENSION)
                 is_held = offer is not None and offer.hold_poll(subscriber, timeout_s=timeout_s)
-                if is_held or not await _is_ready(subscriber, receive, timeout_s):
+                if is_held:
+                    return
+                if not await _is_ready(subscriber, receive, timeout_s):
+                    subscriber.on_left()
                     return
         finally:
             if not is_held:
