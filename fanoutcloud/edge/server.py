@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import httptools
 import uvicorn
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -267,6 +268,8 @@ def _begin_http(
     protocol = protocol_class(config=config, server_state=server_state, app_state=app_state)
     transport.set_protocol(protocol)
     protocol.connection_made(transport)
+    if transport.get_write_buffer_size() > HIGH_WATER_LIMIT:
+        protocol.pause_writing()  # the transport told this to whoever had it before, and says it only once
     if early:
         protocol.data_received(early)
 
