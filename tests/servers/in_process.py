@@ -16,7 +16,7 @@ HttpApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serve_in_process(app: HttpApp) -> AsyncIterator[int]:
+async def serve_in_process(app: HttpApp, *, limits: EdgeLimits = EdgeLimits()) -> AsyncIterator[int]:  # noqa: B008 - frozen
     """Serve `app`, which need not know of lifespan; yield the port."""
 
     async def app_with_lifespan(scope: Any, receive: Any, send: Any) -> None:
@@ -28,17 +28,16 @@ async def serve_in_process(app: HttpApp) -> AsyncIterator[int]:
             await send({"type": f"lifespan.{phase}.complete"})
 
     port, ready, thresholds = free_port(), asyncio.Event(), gc.get_threshold()
-    config = configure(
-        app_with_lifespan, host="127.0.0.1", port=port, sites=SiteNames("localhost"), limits=EdgeLimits()
-    )
+    config = configure(app_with_lifespan, host="127.0.0.1", port=port, sites=SiteNames("localhost"), limits=limits)
     server = EdgeServer(config, on_ready=ready.set)
+    serving = asyncio.create_task(server.serve())
     try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server.serve())
-            async with asyncio.timeout(PATIENCE_S):
-                await ready.wait()
-            yield port
-            server.should_exit = True
+        async with asyncio.timeout(PATIENCE_S):
+            await ready.wait()
+        yield port
     finally:
+        server.should_exit = True
+        async with asyncio.timeout(PATIENCE_S):
+            await serving
         gc.set_threshold(*thresholds)  # the server sets its process up for itself
         gc.unfreeze()

@@ -59,6 +59,11 @@ class Product:
     def url(self) -> str:
         return f"http://localhost:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it; returns once it says that it is ready."""
         with self.log.open("w") as log:

@@ -1,0 +1,65 @@
+"""Realms' sites alone on our own server, on the test's event loop, so that a test can look into the hub."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fanoutcloud.broker.memory import MemoryBroker
+from fanoutcloud.core.clock import SystemClock
+from fanoutcloud.core.close_reasons import CloseReason
+from fanoutcloud.core.directory import RealmSnapshot, Retention
+from fanoutcloud.core.items import Item
+from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.edge.app import EdgeApp
+from fanoutcloud.edge.housekeeping import run_hub
+from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.limits import EdgeLimits
+from fanoutcloud.edge.sinks import Receive, Scope, Send
+from fanoutcloud.edge.sites import SiteNames
+from tests.fakes.activity import RecordingActivity
+from tests.fakes.directory import FakeDirectory
+from tests.servers.in_process import serve_in_process
+
+REALM = RealmId("0a1b2c3d")
+_KEEP = Retention(items=1000, age_s=300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningEdge:
+    """One edge and what is inside."""
+
+    port: int
+    hub: Hub
+    broker: MemoryBroker
+
+    async def publish(self, channel: str, *texts: str) -> None:
+        """Publish JSON texts."""
+        items = [Item(channel=ChannelName(channel), json_object=text.encode()) for text in texts]
+        await self.broker.publish(REALM, items, retention=_KEEP)
+
+
+@asynccontextmanager
+async def running_edge(limits: EdgeLimits) -> AsyncIterator[RunningEdge]:
+    """Serve the site of `REALM`."""
+    clock, activity, sites = SystemClock(), RecordingActivity(), SiteNames("localhost")
+    broker = MemoryBroker(clock)
+    hub = Hub(broker=broker, activity=activity, limits=limits, clock=clock)
+    directory = FakeDirectory(RealmSnapshot(REALM, keys=(), retention=_KEEP))
+    edge = EdgeApp(hub=hub, directory=directory, activity=activity)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        site = sites.find(scope)
+        assert site is not None, scope["path"]
+        await edge.serve(site, scope, receive, send)
+
+    chores = asyncio.create_task(run_hub(hub, broker))
+    try:
+        async with serve_in_process(app, limits=limits) as port:
+            yield RunningEdge(port, hub, broker)
+            for subscriber in list(hub.subscribers):
+                subscriber.close(CloseReason.DRAINING)
+    finally:
+        chores.cancel()
+        await asyncio.wait([chores])
+        await broker.close()
