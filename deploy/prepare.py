@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -27,25 +28,35 @@ PYTHON = VENV / "bin" / "python"
 UNFINISHED = VENV / "unfinished"
 DEFAULT_PORT = "8000"
 PIP_TRIES = 3
-# A person's pip settings may say where packages come from; what they say about where to install does not hold here.
-PIP_SETTINGS = {
-    "PIP_USER": "0",
-    "PIP_TARGET": "",
-    "PIP_PREFIX": "",
-    "PIP_ROOT": "",
-    "PIP_LOG": "",
-    "PIP_REPORT": "",
-    "PIP_DRY_RUN": "0",
-    "PIP_CONSTRAINT": "",
-    "PIP_REQUIREMENT": "",
-    "PIP_NO_BINARY": "",
-    "PIP_ONLY_BINARY": "",
-    "PIP_NO_DEPS": "0",
-    "PIP_COMPILE": "1",
-    "PIP_REQUIRE_VIRTUALENV": "0",
-    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    "PIP_NO_INPUT": "1",
+# What a person's pip settings say of where packages come from holds; what they say of where to install does not.
+PIP_SETTINGS_THAT_HOLD = {
+    "cache-dir",
+    "cert",
+    "client-cert",
+    "default-timeout",
+    "extra-index-url",
+    "find-links",
+    "index-url",
+    "keyring-provider",
+    "no-cache-dir",
+    "no-index",
+    "proxy",
+    "retries",
+    "timeout",
+    "trusted-host",
+    "use-feature",
 }
+# `pip config list` leaves files out. Newer versions of pip keep the settings per file, older ones in one dictionary.
+LIST_PIP_SETTINGS = """
+import json
+from pip._internal.configuration import Configuration
+found = Configuration(isolated=False)
+found.load()
+settings = {}
+for name, value in found.items():
+    settings.update(value if isinstance(value, dict) else {name: value})
+print(json.dumps(settings))
+"""
 UNREACHABLE = re.compile(
     r"Retrying \(|Connection(Error|ResetError| broken)|NameResolution|Max retries|ReadTimeout|timed out"
 )
@@ -231,15 +242,37 @@ def build_from_source(requirements: Path, package: str) -> None:
 def pip_install(requirements: Path, *options: str) -> str | None:
     """Run pip; return its output if it failed."""
     pip = [str(PYTHON), "-I", "-m", "pip", "install", "--require-hashes", "--no-warn-script-location", *options]
-    done = run([*pip, "--requirement", str(requirements)], extra=PIP_SETTINGS)
+    done = run([*pip, "--requirement", str(requirements)], environment=pip_environment())
     return done.stdout.strip() if done.returncode else None
 
 
-def run(command: list[str], extra: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def pip_environment() -> dict[str, str]:
+    """Return this environment with only those of the person's pip settings that hold, wherever they are written."""
+    listed = run([str(PYTHON), "-I", "-c", LIST_PIP_SETTINGS])
+    if listed.returncode:  # a pip that is built otherwise: it takes the settings as they are
+        return {**os.environ}
+    held: dict[str, str] = {}
+    settings: dict[str, str] = json.loads(last_line(listed.stdout))
+    for wanted in ("global", "install", ":env:"):  # what comes later wins, as in pip
+        for key, value in settings.items():
+            section, _, name = key.rpartition(".")
+            if section == wanted and name in PIP_SETTINGS_THAT_HOLD and value:
+                held[f"PIP_{name.upper().replace('-', '_')}"] = " ".join(value.split())
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    return {
+        **inherited,
+        **held,
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+    }
+
+
+def run(command: list[str], environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end with its output captured; it ends with us when we are told to stop."""
     with subprocess.Popen(
         command,
-        env={**os.environ, **(extra or {})},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,5 +1,6 @@
 """What `make` does before anything runs: the virtual environment, and clear words when it can't be made."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,7 +159,7 @@ def test_a_hiccup_of_the_index_is_survived(checkout: Path, monkeypatch: pytest.M
 
 def test_a_python_without_venv_is_one_sentence(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = subprocess.CompletedProcess([], 1, "No module named ensurepip")
-    monkeypatch.setattr(prepare, "run", lambda command, extra=None: failed)
+    monkeypatch.setattr(prepare, "run", lambda command, environment=None: failed)
     monkeypatch.setattr(prepare.shutil, "which", lambda name: None)
 
     with pytest.raises(
@@ -167,16 +168,24 @@ def test_a_python_without_venv_is_one_sentence(checkout: Path, monkeypatch: pyte
         prepare.install("run")
 
 
-def test_what_a_persons_pip_settings_say_about_places_does_not_hold(
+def test_of_a_persons_pip_settings_only_those_of_where_packages_come_from_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = tmp_path / "pip.conf"
-    odd.write_text(f"[global]\nuser = true\ntarget = {tmp_path / 'elsewhere'}\nno-compile = true\nlog = /dev/full\n")
+    odd.write_text(
+        "[global]\nuser = true\ntarget = elsewhere\nproxy = proxy.example\nretries = 2\n[install]\nretries = 7\n"
+    )
+    monkeypatch.setattr(prepare, "PYTHON", Path(sys.executable))
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", str(odd))
+    monkeypatch.setenv("PIP_PREFIX", "elsewhere")
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "one.example two.example")
 
-    asked = prepare.run([sys.executable, "-I", "-m", "pip", "install", "--help"], extra=prepare.PIP_SETTINGS)
-    listed = prepare.run([sys.executable, "-I", "-m", "pip", "config", "list"], extra=prepare.PIP_SETTINGS).stdout
+    settings = {name: value for name, value in prepare.pip_environment().items() if name.startswith("PIP_")}
 
-    assert asked.returncode == 0
-    assert ":env:.target=''" in listed  # an empty variable wins over the file, and counts as not set
-    assert ":env:.user='0'" in listed
+    assert settings["PIP_PROXY"] == "proxy.example"
+    assert settings["PIP_RETRIES"] == "7"
+    assert settings["PIP_TRUSTED_HOST"] == "one.example two.example"
+    assert settings["PIP_CONFIG_FILE"] == os.devnull
+    assert {"PIP_USER", "PIP_TARGET", "PIP_PREFIX"}.isdisjoint(settings)
