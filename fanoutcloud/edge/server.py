@@ -148,10 +148,18 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         if self._is_head_done or self.transport.is_closing():
             return
         if self._head_bytes > MAX_HEAD_BYTES:
-            text = b"The request line and headers are larger than %d bytes.\n" % MAX_HEAD_BYTES
-            self._refuse(b"431 Request Header Fields Too Large", text)
+            self._refuse_head()
         elif self._head_timer is None:
             self._arm_head_timer()
+
+    def _refuse_head(self) -> None:
+        text = b"The request line and headers are larger than %d bytes.\n" % MAX_HEAD_BYTES
+        self._refuse(b"431 Request Header Fields Too Large", text)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, unless the request was refused already."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def _refuse(self, status: bytes, text: bytes) -> None:
         """Answer without the application and end the connection."""
@@ -167,6 +175,9 @@ class EdgeHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._end_head()
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
+            self._refuse_head()  # a large head may come whole in one read
+            raise ValueError("the head is too large")  # ends the parser; goes no further than it
         offer = StreamOffer(self)
         if self.parser.get_http_version() == "1.1":
             cast(Scope, self.scope)["extensions"] = {EXTENSION: offer}  # an open mapping in ASGI
@@ -222,7 +233,10 @@ class EdgeHttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._end_head()
-        scope = self._websocket_scope()
+        scope = self._find_websocket_scope()
+        if scope is None:
+            self.send_400_response("This is no address for a WebSocket.")
+            return
         if self.sites.find(scope) is None:
             super().handle_websocket_upgrade()
             return
@@ -243,14 +257,19 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
-    def _websocket_scope(self) -> Scope:
-        url = httptools.parse_url(self.url)
+    def _find_websocket_scope(self) -> Scope | None:
+        """Return the scope, or None when the request's URL can't be read."""
+        try:
+            url = httptools.parse_url(self.url)
+        except httptools.HttpParserInvalidURLError:
+            return None
+        raw_path = url.path or b"/"  # an absolute URL may come without
         return {
             **self.scope,
             "type": "websocket",
             "scheme": "wss" if self.scheme == "https" else "ws",
-            "path": decode_path(url.path),
-            "raw_path": url.path,
+            "path": decode_path(raw_path),
+            "raw_path": raw_path,
             "query_string": url.query or b"",
             "subprotocols": [],
         }
