@@ -6,7 +6,7 @@ from allauth.account.views import SignupView as AllauthSignupView
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 
-from accounts.models import User
+from accounts.selectors import is_registered
 
 
 class SignupView(AllauthSignupView):  # type: ignore[misc]  # allauth is untyped
@@ -18,7 +18,7 @@ class SignupView(AllauthSignupView):  # type: ignore[misc]  # allauth is untyped
             with transaction.atomic():
                 response: HttpResponse = super().form_valid(form)
         except IntegrityError:
-            if not User.objects.filter(email__iexact=form.cleaned_data["email"]).exists():
+            if not is_registered(form.cleaned_data["email"]):
                 raise
             form.add_error("email", "A user is already registered with this email address.")
             response = self.form_invalid(form)
