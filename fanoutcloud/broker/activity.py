@@ -71,7 +71,7 @@ class ActivityFeed:
         if watched is None or watched.until <= now:
             return
         if now - watched.window_began >= 1.0:
-            watched.window_began, watched.in_window = now, 0
+            self._begin_window(watched, now)
         if watched.in_window >= MAX_EVENTS_PER_S:
             watched.dropped += 1
         else:
@@ -110,8 +110,7 @@ class ActivityFeed:
     async def _flush(self, realm: RealmId, watched: _Watched) -> None:
         now = self._clock.monotonic()
         if watched.dropped and now - watched.window_began >= 1.0:
-            watched.lines.append(self._encoder.encode(Sampled(at=self._clock.now(), dropped=watched.dropped)))
-            watched.dropped = 0
+            self._begin_window(watched, now)
         lines, watched.lines = watched.lines, []
         if lines:
             try:
@@ -122,6 +121,13 @@ class ActivityFeed:
             del self._watched[realm]
         elif watched.dropped:
             self._has_lines.set()  # come back to tell of them once the second is over
+
+    def _begin_window(self, watched: _Watched, now: float) -> None:
+        """Begin another second; tell what was left out of the one before, also when it goes on as busy."""
+        watched.window_began, watched.in_window = now, 0
+        if watched.dropped:
+            watched.lines.append(self._encoder.encode(Sampled(at=self._clock.now(), dropped=watched.dropped)))
+            watched.dropped = 0
 
     async def _renew(self, realm: RealmId) -> None:
         while True:
