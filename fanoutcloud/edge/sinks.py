@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
@@ -107,3 +108,10 @@ class PlainSink:
                 self._room.set()
             if self._closing is not None:
                 return self._closing
+
+
+async def send_last(send: Send, message: Message, limits: EdgeLimits) -> None:
+    """Send the last message of a connection; a peer that takes nothing goes without it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limits.stuck_s):
+            await send(message)

@@ -9,7 +9,7 @@ from fanoutcloud.edge.held import EXTENSION
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.requests import SubscribeRequest
 from fanoutcloud.edge.responses import SITE_HEADERS, Headers
-from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send
+from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, send_last
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.wire import WireFormat
 
@@ -71,7 +71,7 @@ class StreamResponse:
                 await sink.pump(self._send_frame)
                 watcher.cancel()
                 joiner.cancel()
-            await self._send({"type": "http.response.body", "body": b""})
+            await send_last(self._send, {"type": "http.response.body", "body": b""}, self._hub.limits)
         finally:
             self._hub.unregister(subscriber)
 

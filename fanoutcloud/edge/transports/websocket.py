@@ -11,8 +11,9 @@ from fanoutcloud.core.streams import parse_position
 from fanoutcloud.edge import messages
 from fanoutcloud.edge.held import EXTENSION
 from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.requests import SubscribeRequest, check_channel_count, client_address, parse_subscribe
-from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send
+from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, send_last
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.transports.commands import Command, parse_command
 from fanoutcloud.edge.wire import PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
@@ -94,7 +95,8 @@ class WebSocketTransport:
         else:
             subscriber.wire = PLAIN_WEBSOCKET
             subscriber.sink = sink = PlainSink(subscriber, self._hub.limits)
-            await _run_plain(sink, receive, send, subscriber, self._begin(subscriber, scope))
+            beginning = self._begin(subscriber, scope)
+            await _run_plain(sink, receive, send, subscriber, beginning, limits=self._hub.limits)
 
     async def _begin(self, subscriber: WebSocketSubscriber, scope: Scope) -> None:
         limits = self._hub.limits
@@ -152,6 +154,8 @@ async def _run_plain(
     send: Send,
     subscriber: WebSocketSubscriber,
     beginning: "asyncio._CoroutineLike[None]",
+    *,
+    limits: EdgeLimits,
 ) -> None:
     """Run a WebSocket on a server without prepared sinks, until it ends."""
     await receive()  # websocket.connect
@@ -168,7 +172,7 @@ async def _run_plain(
             begin.cancel()
             reader.cancel()
         if reader.cancelled():  # else the client has closed already
-            await send({"type": "websocket.close", "code": code, "reason": reason})
+            await send_last(send, {"type": "websocket.close", "code": code, "reason": reason}, limits)
     finally:
         subscriber.on_lost()
 
