@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Sequence
 
 from fanoutcloud.broker.base import BrokerListener
 from fanoutcloud.broker.memory import MemoryBroker
@@ -72,6 +73,10 @@ class GatedBroker(MemoryBroker):
         answer = await super().read_since(realm, channel, since, limit=limit)
         await self._pass("read_since")
         return answer
+
+    async def positions(self, channels: Sequence[tuple[RealmId, ChannelName]]) -> list[StreamPosition]:
+        await self._pass("positions")
+        return await super().positions(channels)
 
     # -- live items
 
