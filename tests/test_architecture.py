@@ -35,7 +35,6 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/celery.py": "tests/accounts/test_task_queue.py",
     "fanoutcloud/core/clock.py": "reads the system's clocks, nothing else",
     "fanoutcloud/core/directory.py": "declarations: the protocol, kept to by tests/realms/test_directory.py",
-    "fanoutcloud/edge/app.py": "tests/contracts/test_transports_refusals.py",
     "fanoutcloud/edge/channel.py": "tests/edge/test_hub_joining.py",
     "fanoutcloud/edge/limits.py": "declarations",
     "fanoutcloud/edge/messages.py": "tests/contracts/test_transports.py",

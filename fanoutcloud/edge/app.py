@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from fanoutcloud.core.activity import ActivitySink, Refused
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot
-from fanoutcloud.core.errors import FanoutError, MethodNotAllowed, NotFound, Unavailable
+from fanoutcloud.core.errors import FanoutError, InvalidRequest, MethodNotAllowed, NotFound, Unavailable
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.requests import client_address
@@ -56,13 +56,15 @@ class EdgeApp:
             if path != WEBSOCKET_PATH:
                 raise _no_such_path(path)
             snapshot = await self._find(realm)
+            await self._websocket.serve(snapshot, scope, receive, send)
         except NotFound as error:
             self._tell_refused(realm, scope, error)
             await refuse_websocket(scope, receive, send, error, CloseReason.UNKNOWN_REALM)
         except Unavailable as error:
             await refuse_websocket(scope, receive, send, error, CloseReason.UNAVAILABLE)
-        else:
-            await self._websocket.serve(snapshot, scope, receive, send)
+        except InvalidRequest as error:
+            self._tell_refused(realm, scope, error)
+            await refuse_websocket(scope, receive, send, error, CloseReason.INVALID_REQUEST)
 
     async def _serve_http(self, realm: RealmId, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":

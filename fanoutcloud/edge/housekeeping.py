@@ -52,9 +52,10 @@ class _House:
             subscriber.sink.write(subscriber.wire.keep_alive())
 
     def _close_stuck(self) -> None:
-        """Close those whose unsent bytes did not get fewer since the last look."""
+        """Close those whose unsent bytes did not get fewer since the last look, or are too many."""
+        limit = self._hub.limits.outbox_bytes
         unsent = {s: size for s in self._hub.subscribers if (size := s.sink.unsent_bytes())}
-        stuck = [s for s, size in unsent.items() if size >= self._unsent.get(s, math.inf)]
+        stuck = [s for s, size in unsent.items() if size > limit or size >= self._unsent.get(s, math.inf)]
         self._unsent = unsent
         for subscriber in stuck:
             subscriber.close(CloseReason.SLOW)

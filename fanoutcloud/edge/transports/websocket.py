@@ -84,34 +84,36 @@ class WebSocketTransport:
         self._hub = hub
 
     async def serve(self, realm: RealmSnapshot, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one handshake; a refusal is a close code behind an error message, since pages see nothing else."""
+        """Answer one handshake.
+
+        Raises:
+            InvalidRequest: before anything was sent.
+        """
+        request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels, needs_channel=False)
         subscriber = WebSocketSubscriber(realm.realm, PREPARED_WEBSOCKET, address=client_address(scope), hub=self._hub)
         offer = scope.get("extensions", {}).get(EXTENSION)
         if offer is not None:
             held = offer.hold(subscriber)
             if held is not None:
                 subscriber.sink = held
-                await self._begin(subscriber, scope)
+                await self._begin(subscriber, request)
         else:
             subscriber.wire = PLAIN_WEBSOCKET
             subscriber.sink = sink = PlainSink(subscriber, self._hub.limits)
-            beginning = self._begin(subscriber, scope)
+            beginning = self._begin(subscriber, request)
             await _run_plain(sink, receive, send, subscriber, beginning, limits=self._hub.limits)
 
-    async def _begin(self, subscriber: WebSocketSubscriber, scope: Scope) -> None:
-        limits = self._hub.limits
+    async def _begin(self, subscriber: WebSocketSubscriber, request: SubscribeRequest) -> None:
         self._hub.register(subscriber)
         subscriber.tell(
             messages.welcome_message(
-                realm=subscriber.realm, connection=subscriber.connection, keep_alive_s=limits.keep_alive_s
+                realm=subscriber.realm,
+                connection=subscriber.connection,
+                keep_alive_s=self._hub.limits.keep_alive_s,
             )
         )
         try:
-            request: SubscribeRequest = parse_subscribe(scope, max_channels=limits.max_channels, needs_channel=False)
             await self._hub.join(subscriber, request.wanted)
-        except InvalidRequest as error:
-            subscriber.tell(messages.error_message(error))
-            subscriber.close(CloseReason.INVALID_REQUEST)
         except FanoutError:
             subscriber.close(CloseReason.UNAVAILABLE)
         else:
