@@ -11,19 +11,18 @@ import platform
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.load.generator import Load, Measured, NotMeasured, run
-from tests.load.server import ROOT, Server, running_server
+from tests.load.compare import OURS, compare, draw_chart, ratios
+from tests.load.generator import NotMeasured
+from tests.load.measure import Figures, measure
+from tests.load.server import ROOT
 
 REPORT = ROOT / "build" / "bench.json"
-CHANNEL = "bench"
-# Both transports say so in their first message; see docs/api/subscribe.md.
-SUBSCRIBED = "subscribed"
-SETTLE_S = 1.0  # for memory that is given back a moment later
-COLUMNS = (
+CHART = ROOT / "build" / "bench.svg"
+Columns = tuple[tuple[str, str, str], ...]
+COLUMNS: Columns = (
     ("transport", "transport", "{}"),
     ("subscribers", "subscribers", "{:,}"),
     ("connects_per_s", "connects/s", "{:,.0f}"),
@@ -36,44 +35,16 @@ COLUMNS = (
     ("bytes_per_connection", "KB/connection", "{:.1f}"),
     ("cpu_us_per_message", "CPU us/msg", "{:.2f}"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What was measured of one transport, and what the whole process used for it."""
-
-    transport: str
-    measured: Measured
-    bytes_before: int
-    bytes_held: int
-    bytes_after: int
-    cpu_s: float
-
-    def row(self) -> dict[str, Any]:
-        """Return the figures that the table shows, by their names in the report."""
-        measured, load = self.measured, self.measured.load
-        messages = sum(one["arrived"] for one in measured.rounds)
-        fields = ("messages_per_s", "first_ms", "p50_ms", "p99_ms", "last_ms", "answered_ms")
-        return {
-            "transport": self.transport,
-            "subscribers": load.subscribers,
-            "connects_per_s": measured.held["connects_per_s"],
-            **{field: measured.median(field) for field in fields},
-            "bytes_per_connection": (self.bytes_held - self.bytes_before) / load.subscribers,
-            "cpu_us_per_message": self.cpu_s / messages * 1e6 if messages else 0.0,
-        }
-
-    def report(self) -> dict[str, Any]:
-        """Return everything, for build/bench.json."""
-        memory = {"before": self.bytes_before, "held": self.bytes_held, "after": self.bytes_after}
-        return {
-            **self.row(),
-            "items_per_publish": self.measured.load.items,
-            "resident_bytes": memory,
-            "held": self.measured.held,
-            "rounds": self.measured.rounds,
-            "faults": self.measured.faults(),
-        }
+PEER_COLUMNS: Columns = (
+    ("name", "server", "{}"),
+    ("transport", "transport", "{}"),
+    ("messages_per_s", "msg/s", "{:,.0f}"),
+    ("p50_ms", "p50 ms", "{:.1f}"),
+    ("p99_ms", "p99 ms", "{:.1f}"),
+    ("last_ms", "last ms", "{:.1f}"),
+    ("connects_per_s", "connects/s", "{:,.0f}"),
+    ("bytes_per_connection", "KB/connection", "{:.1f}"),
+)
 
 
 def main() -> None:
@@ -83,13 +54,19 @@ def main() -> None:
         sys.exit("The load generator stands on epoll and /proc, so `make bench` runs on Linux only.")
     try:
         figures = [measure(transport, arguments) for transport in arguments.transports]
+        rows = measure_peers(arguments) if arguments.turns else []
     except NotMeasured as problem:
         sys.exit(str(problem))
     except KeyboardInterrupt:
         sys.exit(130)
-    print_table([one.row() for one in figures])
-    write_report(figures)
+    print_table([one.row() for one in figures], COLUMNS)
+    if rows:
+        show_comparison(rows)
+    write_report(figures, rows)
     faults = [f"{one.transport}: {fault}" for one in figures for fault in one.measured.faults()]
+    faults += [
+        f"compared, {row['transport']}: {fault}" for row in rows if row["name"] == OURS for fault in row["faults"]
+    ]
     if faults:
         sys.exit("These figures are void:\n" + "\n".join(faults))
 
@@ -101,56 +78,41 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--items", type=int, default=1, help="items per publish")
     parser.add_argument("--transports", nargs="+", choices=["websocket", "sse"], default=["websocket", "sse"])
+    parser.add_argument("--turns", type=int, default=3, help="turns of the comparison with peers; 0 leaves it out")
     return parser.parse_args()
 
 
-def measure(transport: str, arguments: argparse.Namespace) -> Figures:
-    """Measure one transport on a fresh server: another one's memory would hide its own."""
-    with tempfile.TemporaryDirectory(prefix="fanout-bench-") as name, running_server(Path(name)) as server:
-        return measure_on(server, Path(name), transport, arguments)
+def measure_peers(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compare with the peers that are installed."""
+    with tempfile.TemporaryDirectory(prefix="fanout-peers-") as name:
+        return compare(arguments, Path(name))
 
 
-def measure_on(server: Server, folder: Path, transport: str, arguments: argparse.Namespace) -> Figures:
-    """Weigh the process without subscribers, with them, and after the rounds."""
-    at: dict[str, float] = {}
-
-    def weigh_held() -> None:
-        time.sleep(SETTLE_S)
-        at["held"], at["cpu"] = server.resident_bytes(), server.cpu_s()
-
-    run(load_of(server, transport, subscribers=20, items=1, rounds=1), folder)  # what is made once is made now
-    time.sleep(SETTLE_S)
-    before = server.resident_bytes()
-    load = load_of(server, transport, subscribers=arguments.subscribers, items=arguments.items, rounds=arguments.rounds)
-    measured = run(load, folder, when_held=weigh_held)
-    return Figures(transport, measured, before, int(at["held"]), server.resident_bytes(), server.cpu_s() - at["cpu"])
+def show_comparison(rows: list[dict[str, Any]]) -> None:
+    """Print the peers' table and ratios, and draw the chart."""
+    print("\nTurn by turn with its peers:")
+    print_table(rows, PEER_COLUMNS)
+    for row in rows:
+        if row["name"] != OURS and row["faults"]:
+            print(f"{row['name']}, {row['transport']}, lost something: {row['faults'][0]}")
+    for peer, ratio in ratios(rows).items():
+        print(f"{ratio:.2f} times as many messages per second as {peer}")
+    CHART.parent.mkdir(exist_ok=True)
+    draw_chart(rows, CHART)
 
 
-def load_of(server: Server, transport: str, *, subscribers: int, items: int, rounds: int) -> Load:
-    """Return the load for one transport of `server`."""
-    return Load(
-        port=server.port,
-        subscribers=subscribers,
-        request=server.subscribe_request(transport, CHANNEL),
-        ready=SUBSCRIBED,
-        publish=server.publish_request(CHANNEL, items),
-        items=items,
-        rounds=rounds,
-    )
-
-
-def print_table(rows: list[dict[str, Any]]) -> None:
+def print_table(rows: list[dict[str, Any]], columns: Columns) -> None:
     """Print the rows under their headings, each column as wide as it needs."""
-    lines = [[title for _, title, _ in COLUMNS]]
+    lines = [[title for _, title, _ in columns]]
     for row in rows:
         shown = {**row, "bytes_per_connection": row["bytes_per_connection"] / 1000}
-        lines.append([form.format(shown[field]) for field, _, form in COLUMNS])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+        lines.append([form.format(shown[field]) for field, _, form in columns])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     for line in lines:
         print("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)))
 
 
-def write_report(figures: list[Figures]) -> None:
+def write_report(figures: list[Figures], rows: list[dict[str, Any]]) -> None:
     """Write all that was measured, and on what, to build/bench.json."""
     machine = {
         "cores": os.cpu_count(),
@@ -159,7 +121,9 @@ def write_report(figures: list[Figures]) -> None:
     }
     report = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine}
     REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps({**report, "figures": [one.report() for one in figures]}, indent=2) + "\n")
+    REPORT.write_text(
+        json.dumps({**report, "figures": [one.report() for one in figures], "peers": rows}, indent=2) + "\n"
+    )
     print(f"details: {REPORT.relative_to(ROOT)}")
 
 

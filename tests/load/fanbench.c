@@ -5,7 +5,7 @@
  * keep-alive connection and notes when every subscriber got it. It looks for texts and parses no protocol, so that it is
  * not the bottleneck.
  *
- *   fanbench PORT N REQUEST_FILE READY PUBLISH_PORT PUBLISH_FILE ITEMS ROUNDS PAUSE_MS DEADLINE_S
+ *   fanbench PORT N REQUEST_FILE READY PUBLISH_PORT PUBLISH_FILE ITEMS ROUNDS PAUSE_MS DEADLINE_S CONNECTS_AT_ONCE
  *
  * REQUEST_FILE, PUBLISH_FILE  the bytes to send, headers included. PUBLISH_FILE has the text "fanbench000000" once in
  *                             each of its ITEMS items; the digits are set to the number of the round, from 1 on.
@@ -36,7 +36,6 @@
 #define TAIL_BYTES 64              /* of what was read before: enough for a text that two reads cut in half */
 #define READ_BYTES (1 << 17)
 #define SUBSCRIBERS_PER_ADDRESS 20000 /* below the 28,232 ports that Linux gives out per address pair */
-#define CONNECTS_AT_ONCE 256
 #define ROUND_TIMEOUT_S 20.0
 #define QUIET_S 0.3                /* nothing arrived for so long: greetings are over, strays are in */
 #define QUIET_WITHIN_S 1.5         /* by then at the latest: keep-alives may come all the time */
@@ -59,7 +58,7 @@ typedef struct {
 } Text;
 
 static struct {
-    int port, publish_port, subscribers, items, rounds, pause_ms;
+    int port, publish_port, subscribers, items, rounds, pause_ms, connects_at_once;
     const char *ready;
     Text request, publish;
 } plan;
@@ -224,7 +223,7 @@ static void read_publish_answer(void) {
     if (publish_status || strncmp(answer, "HTTP/1.1 ", 9)) return;
     publish_status = atoi(answer + 9);
     publish_answered_at = now();
-    if (publish_status != 200) fprintf(stderr, "fanbench: publish: %.300s\n", answer);
+    if (publish_status / 100 != 2) fprintf(stderr, "fanbench: publish: %.300s\n", answer);
 }
 
 static void write_publish(void) {
@@ -270,7 +269,7 @@ static void rest(int ms) {
 static void connect_all(void) {
     double began = now();
     while (ready + refused < plan.subscribers && now() < deadline) {
-        while (started < plan.subscribers && under_way < CONNECTS_AT_ONCE) start_subscriber(started++);
+        while (started < plan.subscribers && under_way < plan.connects_at_once) start_subscriber(started++);
         turn(100);
     }
     double took = now() - began;
@@ -290,6 +289,11 @@ static void wait_for_a_line(void) {
 }
 
 /* ---- rounds ---- */
+
+static int publisher_is_gone(void) {
+    char byte;
+    return publisher < 0 || recv(publisher, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
 
 static int by_value(const void *left, const void *right) {
     double a = *(const double *)left, b = *(const double *)right;
@@ -322,6 +326,7 @@ static void run_round(void) {
     round_number++;
     arrived = publish_status = 0; /* what came too often since the last report counts for this round */
     for (int i = 0; i < started; i++) all[i].arrived = 0;
+    if (publisher_is_gone()) open_publisher(); /* some servers close after each answer */
     round_started_at = now();
     write_publish();
     double round_deadline = round_started_at + ROUND_TIMEOUT_S;
@@ -345,7 +350,7 @@ static void allow_many_files(void) {
 }
 
 int main(int count, char **words) {
-    if (count != 11) {
+    if (count != 12) {
         fprintf(stderr, "usage: see the head of fanbench.c\n");
         return 2;
     }
@@ -359,6 +364,7 @@ int main(int count, char **words) {
     plan.rounds = atoi(words[8]);
     plan.pause_ms = atoi(words[9]);
     deadline = now() + atof(words[10]);
+    plan.connects_at_once = atoi(words[11]);
     allow_many_files();
     all = calloc((size_t)plan.subscribers, sizeof *all);
     arrival_times = calloc((size_t)plan.subscribers * (size_t)plan.items, sizeof *arrival_times);

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.load.bench import measure
 from tests.load.generator import Load, Measured
+from tests.load.measure import measure
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the load generator stands on epoll"),
