@@ -100,7 +100,7 @@ def running_nchan(folder: Path) -> Iterator[Peer]:
     settings = folder / "nginx.conf"
     settings.write_text(NCHAN_SETTINGS.format(module=NCHAN_MODULE, folder=folder, port=port))
     with _started([nginx, "-p", folder, "-c", settings], folder) as process:
-        _wait_for_port(port, process)
+        _wait_for_port(port, process, folder)
         worker = _children(process.pid)
         publish = _request("POST", "/publish", body=MARKER)
         yield Peer("Nchan", worker, _subscriptions(port, port, publish, ready="", at_once=256))
@@ -137,9 +137,9 @@ def running_pushpin(folder: Path) -> Iterator[Peer]:
         stack.enter_context(_started([sys.executable, ORIGIN, origin_port], folder))
         stack.enter_context(_started([zurl, f"--config={folder / 'zurl.conf'}"], folder))
         process = stack.enter_context(_started([pushpin, f"--config={folder / 'pushpin.conf'}"], folder))
-        _wait_for_port(port, process)
-        _wait_for_port(5561 + offset, process)
-        _wait_for_port(origin_port, process)
+        _wait_for_port(port, process, folder)
+        _wait_for_port(5561 + offset, process, folder)
+        _wait_for_port(origin_port, process, folder)
         item = f'{{"channel":"g","formats":{{"http-stream":{{"content":"data: {MARKER}\\n\\n"}},'
         item += f'"ws-message":{{"content":"{MARKER}"}}}}}}'
         publish = _request("POST", "/publish/", "Content-Type: application/json", body=f'{{"items":[{item}]}}')
@@ -202,14 +202,16 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in found] or [pid]
 
 
-def _wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", folder: Path) -> None:
     """Wait until something accepts on the port."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.05)
-    raise NotMeasured(f"{Path(process.args[0]).name} did not open port {port}")  # type: ignore[index]
+    name = Path(str(process.args[0])).name  # type: ignore[index]
+    said = "".join(log.read_text(errors="replace")[-600:] for log in sorted(folder.glob("*.log")))
+    raise NotMeasured(f"{name} did not open port {port} (its status: {process.poll()}):\n{said}")
 
 
 def make_folder(parent: Path, name: str) -> Path:
