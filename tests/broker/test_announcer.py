@@ -7,7 +7,7 @@ import pytest
 
 from fanoutcloud.broker.announcer import LoopAnnouncer, NullAnnouncer, RedisAnnouncer
 from tests.contracts.brokers import RedisWorld
-from tests.servers.redis import free_port
+from tests.servers.command import free_port
 
 
 async def test_a_redis_announcer_reaches_the_brokers_on_that_redis(redis_world: RedisWorld) -> None:

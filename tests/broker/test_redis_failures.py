@@ -12,7 +12,8 @@ from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import ChannelName
 from tests.broker.tcp_proxy import TcpProxy
 from tests.contracts.brokers import KEEP, PATIENCE_S, RecordingListener, RedisWorld, item
-from tests.servers.redis import RedisServer, free_port
+from tests.servers.command import free_port
+from tests.servers.redis import RedisServer
 
 HELLO = ChannelName("hello")
 #: Short, so that the tests are; long enough for a busy machine.

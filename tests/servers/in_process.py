@@ -9,8 +9,8 @@ from typing import Any
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.server import EdgeServer, configure
 from fanoutcloud.edge.sites import SiteNames
+from tests.servers.command import free_port
 from tests.servers.listening import PATIENCE_S
-from tests.servers.redis import free_port
 
 HttpApp = Callable[[Any, Any, Any], Awaitable[None]]
 

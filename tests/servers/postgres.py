@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.servers.redis import free_port
+from tests.servers.command import free_port
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0

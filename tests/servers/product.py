@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.redis import free_port
+from tests.servers.command import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 60.0  # two busy cores: migrations and static files are done first

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.command import free_port
+
 START_TIMEOUT_S = 15.0
 
 
@@ -72,14 +74,6 @@ class RedisServer:
         self.kill()
         log = self._directory / "redis.log"
         pytest.fail(f"redis-server did not start:\n{log.read_text() if log.exists() else '(no log)'}")
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")
