@@ -2,7 +2,6 @@
 
 from urllib.parse import urlsplit
 
-from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
@@ -19,7 +18,8 @@ class SameOriginOnly:
         if _is_same_origin(scope):
             await self._app(scope, receive, send)
         else:
-            await WebsocketDenier()(scope, receive, send)
+            await receive()
+            await send({"type": "websocket.close", "code": 4403})
 
 
 def _is_same_origin(scope: Scope) -> bool:
