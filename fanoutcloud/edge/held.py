@@ -2,7 +2,7 @@
 
 Each is the transport's asyncio protocol from then on: the HTTP protocol with its parser, scope and task is let go, so
 that a held connection costs little more than its socket. Offered to the application as `scope["extensions"]
-["fanout.sink"]` by `edge.server`; source: docs/topics/fan-out.md.
+["fanout.sink"]` by `edge.http_protocol`; source: docs/topics/fan-out.md.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from fanoutcloud.edge.held_poll import MAX_EARLY_BYTES, HeldPoll
-from fanoutcloud.edge.server import EdgeHttpProtocol, _begin_http
+from fanoutcloud.edge.http_protocol import EdgeHttpProtocol, begin_http
 from fanoutcloud.edge.sites import SiteNames
 from tests.edge.worlds import until
 from tests.fakes.transport import FakeTransport
@@ -133,7 +133,7 @@ async def test_http_begins_anew_knowing_how_much_is_unsent(unsent: int, is_pause
     transport = FakeTransport()
     transport.write(b"x" * unsent)
 
-    _begin_http(protocol_class, config, ServerState(), {}, transport, b"")
+    begin_http(protocol_class, config, ServerState(), {}, transport, b"")
 
     protocol: Any = transport.get_protocol()
     assert protocol.flow.write_paused is is_paused

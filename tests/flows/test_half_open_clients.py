@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from fanoutcloud.edge import server
+from fanoutcloud.edge import http_protocol
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.responses import Headers, respond
 from fanoutcloud.edge.sinks import Send
@@ -26,7 +26,7 @@ def _request(path: str, *, since: str = "") -> bytes:
 
 @pytest.mark.parametrize("begun", [b"", b"GET /r/0a1b", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: 1"])
 async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
-    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.1)
     async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as client:
         await client.send(begun)
 
@@ -34,7 +34,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest
 
 
 async def test_a_second_head_that_does_not_come_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.1)
     async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as client:
         await client.send(get(f"{SITE}/fanout/poll?channel=a&timeout=0") + b"GET /r/0a1b")
 
@@ -46,7 +46,7 @@ async def test_a_second_head_that_does_not_come_ends_the_connection(monkeypatch:
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_subscriber_is_not_under_the_limit_of_heads(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.05)
     async with running_edge(EdgeLimits(keep_alive_s=1)) as edge, bare_socket(edge.port) as client:
         await client.send(_request(path, since="" if path != "/fanout/poll" else "&timeout=1"))
 
