@@ -16,7 +16,8 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import PositionLost, StoredItem, StreamPosition
-from fanoutcloud.edge.channel import MAX_PENDING_ITEMS, Joining, LocalChannel
+from fanoutcloud.edge.catching_up import catch_up, is_wanted
+from fanoutcloud.edge.channel import MAX_PENDING_ITEMS, LocalChannel
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.subscriber import Subscriber
 
@@ -151,89 +152,10 @@ class Hub:
     async def _join_one(self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition | None) -> None:
         if since is None or since == local.position:
             subscriber.tell_subscribed(local.channel, local.position, recovered=since is not None)
-            if _is_wanted(subscriber, local):
+            if is_wanted(subscriber, local):
                 local.add(subscriber)
         else:
-            await self._catch_up(subscriber, local, since)
-
-    async def _catch_up(self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition) -> None:
-        """Bring `subscriber` from `since` to live: history first, then what came meanwhile, merged by offset."""
-        joining = local.joining[subscriber] = Joining(since)
-        try:
-            is_told = False
-            while _is_wanted(subscriber, local):
-                is_told = await self._read_history(subscriber, local, joining, is_told=is_told)
-                if self._merge_late(subscriber, local, joining):
-                    return
-        finally:
-            local.joining.pop(subscriber, None)
-
-    async def _read_history(
-        self, subscriber: Subscriber, local: LocalChannel, joining: Joining, *, is_told: bool
-    ) -> bool:
-        """Deliver all that is kept after `joining.at`, page by page; return whether the start has been told."""
-        page_size = self.limits.catch_up_page_items
-        while _is_wanted(subscriber, local):
-            try:
-                page = await self._broker.read_since(local.realm, local.channel, joining.at, limit=page_size)
-            except PositionLost as lost:
-                if not _is_wanted(subscriber, local):
-                    break
-                if not is_told:
-                    subscriber.tell_subscribed(local.channel, lost.top, recovered=False)
-                subscriber.tell_reset(local.channel, lost.top, lost.reason)
-                joining.at = lost.top
-                return True
-            if not _is_wanted(subscriber, local):
-                break
-            if not is_told:
-                subscriber.tell_subscribed(local.channel, joining.at, recovered=True)
-                is_told = True
-            await self._deliver_page(subscriber, local, joining, page)
-            if len(page) < page_size:
-                break
-            await self._wait_for_room(subscriber)
-        return is_told
-
-    async def _deliver_page(
-        self, subscriber: Subscriber, local: LocalChannel, joining: Joining, page: list[StoredItem]
-    ) -> None:
-        """Deliver the items at the pace of the client; an item may end the subscriber, and then no more follow."""
-        for stored in page:
-            if subscriber.sink.unsent_bytes() > self.limits.catch_up_bytes:
-                await self._wait_for_room(subscriber)
-            if not _is_wanted(subscriber, local):
-                return
-            subscriber.deliver(stored)
-            joining.at = stored.position
-
-    async def _wait_for_room(self, subscriber: Subscriber) -> None:
-        try:
-            async with asyncio.timeout(self.limits.stuck_s):
-                await subscriber.sink.drained()
-        except TimeoutError:
-            subscriber.close(CloseReason.SLOW)
-
-    def _merge_late(self, subscriber: Subscriber, local: LocalChannel, joining: Joining) -> bool:
-        """Deliver what came live behind history; return True when the subscriber is live or gone, False to read on."""
-        for stored in joining.late:
-            at, position = joining.at, stored.position
-            if not _is_wanted(subscriber, local):
-                return True
-            if position.epoch == at.epoch and position.offset == at.offset + 1:
-                subscriber.deliver(stored)
-                joining.at = position
-        joining.late.clear()
-        if not _is_wanted(subscriber, local):
-            return True
-        top = local.position
-        if joining.at == top:
-            local.add(subscriber)
-        elif joining.at.epoch == top.epoch and joining.at.offset > top.offset:
-            local.ahead[subscriber] = joining.at
-        else:
-            return False
-        return True
+            await catch_up(subscriber, local, since, broker=self._broker, limits=self.limits)
 
     def leave(self, subscriber: Subscriber, channel: ChannelName) -> bool:
         """End delivery of one channel to the subscriber; return whether it had it."""
@@ -366,11 +288,6 @@ class Hub:
         pending, local.pending = local.pending or [], None
         for item in pending:
             self._take(local, item)
-
-
-def _is_wanted(subscriber: Subscriber, local: LocalChannel) -> bool:
-    """Tell whether the subscriber still is there and has the channel: both can change while it joins."""
-    return not subscriber.is_closed and local.channel in subscriber.channels
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent

@@ -1,0 +1,121 @@
+"""Bringing one subscriber of a channel from a position to live: history first, then what came meanwhile, by offset."""
+
+import asyncio
+
+from fanoutcloud.broker.base import Broker
+from fanoutcloud.core.close_reasons import CloseReason
+from fanoutcloud.core.streams import PositionLost, StoredItem, StreamPosition
+from fanoutcloud.edge.channel import Joining, LocalChannel
+from fanoutcloud.edge.limits import EdgeLimits
+from fanoutcloud.edge.subscriber import Subscriber
+
+
+def is_wanted(subscriber: Subscriber, local: LocalChannel) -> bool:
+    """Tell whether the subscriber still is there and has the channel: both can change while it joins."""
+    return not subscriber.is_closed and local.channel in subscriber.channels
+
+
+async def catch_up(
+    subscriber: Subscriber, local: LocalChannel, since: StreamPosition, *, broker: Broker, limits: EdgeLimits
+) -> None:
+    """Deliver all that is kept after `since`, and leave the subscriber among the channel's live ones.
+
+    Raises:
+        Unavailable: the broker does not answer.
+    """
+    await _CatchingUp(subscriber, local, since, broker, limits).run()
+
+
+class _CatchingUp:
+    """One subscriber on its way."""
+
+    def __init__(
+        self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition, broker: Broker, limits: EdgeLimits
+    ) -> None:
+        self._subscriber = subscriber
+        self._local = local
+        self._joining = Joining(since)
+        self._broker = broker
+        self._limits = limits
+        self._is_told = False
+
+    def _goes_on(self) -> bool:
+        return is_wanted(self._subscriber, self._local)
+
+    async def run(self) -> None:
+        self._local.joining[self._subscriber] = self._joining
+        try:
+            while self._goes_on():
+                await self._read_history()
+                if self._merge_late():
+                    return
+        finally:
+            self._local.joining.pop(self._subscriber, None)
+
+    async def _read_history(self) -> None:
+        """Deliver all that is kept after where it stands, page by page."""
+        local, joining, page_size = self._local, self._joining, self._limits.catch_up_page_items
+        while self._goes_on():
+            try:
+                page = await self._broker.read_since(local.realm, local.channel, joining.at, limit=page_size)
+            except PositionLost as lost:
+                self._begin_anew(lost)
+                return
+            if not self._goes_on():
+                return
+            if not self._is_told:
+                self._subscriber.tell_subscribed(local.channel, joining.at, recovered=True)
+                self._is_told = True
+            await self._deliver_page(page)
+            if len(page) < page_size:
+                return
+            await self._wait_for_room()
+
+    def _begin_anew(self, lost: PositionLost) -> None:
+        """Say that items were lost, and go on at the stream's newest position."""
+        if not self._goes_on():
+            return
+        if not self._is_told:
+            self._subscriber.tell_subscribed(self._local.channel, lost.top, recovered=False)
+            self._is_told = True
+        self._subscriber.tell_reset(self._local.channel, lost.top, lost.reason)
+        self._joining.at = lost.top
+
+    async def _deliver_page(self, page: list[StoredItem]) -> None:
+        """Deliver the items at the pace of the client; an item may end the subscriber, and then no more follow."""
+        for stored in page:
+            if self._subscriber.sink.unsent_bytes() > self._limits.catch_up_bytes:
+                await self._wait_for_room()
+            if not self._goes_on():
+                return
+            self._subscriber.deliver(stored)
+            self._joining.at = stored.position
+
+    async def _wait_for_room(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.stuck_s):
+                await self._subscriber.sink.drained()
+        except TimeoutError:
+            self._subscriber.close(CloseReason.SLOW)
+
+    def _merge_late(self) -> bool:
+        """Deliver what came live behind history; return True when the subscriber is live or gone, False to read on."""
+        subscriber, local, joining = self._subscriber, self._local, self._joining
+        for stored in joining.late:
+            at, position = joining.at, stored.position
+            if not self._goes_on():
+                return True
+            if position.epoch == at.epoch and position.offset == at.offset + 1:
+                subscriber.deliver(stored)
+                joining.at = position
+        joining.late.clear()
+        if not self._goes_on():
+            return True
+        top = local.position
+        if joining.at == top:
+            local.add(subscriber)
+        elif joining.at.epoch == top.epoch and joining.at.offset > top.offset:
+            local.ahead[subscriber] = joining.at
+        else:
+            return False
+        return True
