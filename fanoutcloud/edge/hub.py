@@ -91,6 +91,24 @@ class Hub:
                 ),
             )
 
+    # -- subscribers move between processes (edge.handing_over, edge.rejoining)
+
+    def find_positions(self, subscriber: Subscriber) -> dict[ChannelName, StreamPosition] | None:
+        """Return what the subscriber has of each channel; None while that is about to change without an item."""
+        positions = {}
+        for channel in subscriber.channels:
+            local = self._channels.get((subscriber.realm, channel))
+            if local is None or local.top is None or subscriber in local.joining:
+                return None
+            positions[channel] = local.ahead.get(subscriber, local.top)
+        return positions if subscriber.is_at_rest and subscriber in self._subscribers else None
+
+    def detach(self, subscriber: Subscriber) -> None:
+        """Deliver nothing more to a subscriber that leaves for another process. `rejoin` takes it back."""
+        self._subscribers.discard(subscriber)
+        for channel in subscriber.channels:
+            self._leave(subscriber, channel)
+
     def tell_connected(self, subscriber: Subscriber) -> None:
         """Show watchers of the realm that the subscriber is there, and its channels; nothing if it has left since."""
         if not subscriber.is_closed and self._activity.is_watched(subscriber.realm):
@@ -127,15 +145,16 @@ class Hub:
         Raises:
             Unavailable: the broker does not answer.
         """
-        channels = [self._local(subscriber.realm, channel) for channel, _ in wanted]
+        subscriber.is_settled = False
+        channels = [self.expect(subscriber.realm, channel) for channel, _ in wanted]
         try:
             for local in channels:
                 await asyncio.shield(local.opening)
             await self._join_opened(subscriber, channels, [since for _, since in wanted])
         finally:
+            subscriber.is_settled = True
             for local in channels:
-                local.awaited -= 1
-                self._note_if_empty(local)
+                self.expect_no_more(local)
 
     async def _join_opened(
         self, subscriber: Subscriber, channels: list[LocalChannel], sinces: list[StreamPosition | None]
@@ -175,7 +194,8 @@ class Hub:
         if local.is_empty:
             local.empty_since = self.clock.monotonic()
 
-    def _local(self, realm: RealmId, channel: ChannelName) -> LocalChannel:
+    def expect(self, realm: RealmId, channel: ChannelName) -> LocalChannel:
+        """Keep the channel for somebody on the way to it until `expect_no_more`; usable once `opening` is done."""
         local = self._channels.get((realm, channel))
         if local is None:
             local = LocalChannel(realm, channel, asyncio.get_running_loop().create_future())
@@ -184,6 +204,11 @@ class Hub:
         local.empty_since = None
         local.awaited += 1
         return local
+
+    def expect_no_more(self, local: LocalChannel) -> None:
+        """End what `expect` began."""
+        local.awaited -= 1
+        self._note_if_empty(local)
 
     async def _open(self, local: LocalChannel) -> None:
         """Subscribe at the broker; then let those go on who wait in `join`."""

@@ -29,7 +29,8 @@ class Subscriber:
     """
 
     __slots__ = (
-        "address", "channels", "close_reason", "is_closed", "realm", "registry", "serial", "sink", "wire",
+        "address", "channels", "close_reason", "is_closed", "is_settled", "origin", "realm", "registry", "serial",
+        "sink", "wire",
     )  # fmt: skip
 
     #: True: the hub writes the shared bytes of the wire format. False: it calls `deliver`.
@@ -43,13 +44,26 @@ class Subscriber:
         self.registry: Registry | None = None
         self.channels: list[ChannelName] = []
         self.serial = next(_serials)
+        self.origin = _process_token
+        #: False while the hub brings it to its channels.
+        self.is_settled = False
         self.is_closed = False
         self.close_reason = CloseReason.CLIENT_LEFT
 
     @property
     def connection(self) -> str:
         """Name of this connection: unique over all processes, and no secret."""
-        return f"{_process_token}{self.serial:08x}"
+        return f"{self.origin}{self.serial:08x}"
+
+    @connection.setter
+    def connection(self, name: str) -> None:
+        """Keep the name that another process gave."""
+        self.origin, self.serial = name[:-8], int(name[-8:], 16)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is under way but items."""
+        return self.is_settled and not self.is_closed
 
     def begin(self, positions: dict[ChannelName, StreamPosition]) -> None:
         """Know where each channel begins, in the order of the request; called once, before anything is told."""

@@ -30,6 +30,10 @@ class WebSocketSubscriber(Subscriber):
         #: None: nothing is being handled. Commands that come before the URL's channels are joined wait for that.
         self._commands: deque[str] | None = deque()
 
+    @property
+    def is_at_rest(self) -> bool:
+        return self._commands is None and super().is_at_rest
+
     def tell(self, message: bytes) -> None:
         """Send one JSON message to this client alone."""
         self.sink.write(self.wire.framing(message))
