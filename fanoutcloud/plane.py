@@ -5,8 +5,10 @@ Composition only: built from settings by `fanoutcloud.asgi`, which is the only o
 
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
+import math
 from typing import cast
 
 from django.apps import apps
@@ -38,10 +40,8 @@ from realms.snapshots import load_snapshot
 
 logger = logging.getLogger(__name__)
 
-#: Connections closed per second while draining: clients come back at about this pace, to other processes.
-DRAIN_PER_S = 2000
-#: Everybody is told to leave within this time, however many there are.
-DRAIN_LIMIT_S = 10.0
+#: Draining goes in steps of this length.
+DRAIN_STEP_S = 0.05
 
 
 class Plane:
@@ -50,6 +50,8 @@ class Plane:
     def __init__(self, settings: LazySettings) -> None:
         clock: Clock = SystemClock()
         self._redis_url: str = settings.REDIS_URL
+        self._drain_per_s: int = settings.DRAIN_PER_S
+        self._drain_limit_s: float = settings.DRAIN_LIMIT_S
         self.broker: Broker = RedisBroker(self._redis_url, clock) if self._redis_url else MemoryBroker(clock)
         self.sites = SiteNames(settings.EDGE_DOMAIN, other_hosts=settings.ALLOWED_HOSTS)
         self.limits = EdgeLimits(max_channels=settings.MAX_CHANNELS_PER_SUBSCRIBER, keep_alive_s=settings.KEEP_ALIVE_S)
@@ -101,15 +103,21 @@ class Plane:
         self.is_started = False
 
     async def drain(self) -> None:
-        """Tell every subscriber to reconnect elsewhere, at a pace that spreads their return."""
-        subscribers = list(self.hub.subscribers)
-        pace_per_s = max(DRAIN_PER_S, len(subscribers) / DRAIN_LIMIT_S)
-        step = max(1, round(pace_per_s / 20))
-        for start in range(0, len(subscribers), step):
-            for subscriber in subscribers[start : start + step]:
+        """Tell every subscriber to reconnect elsewhere, at a pace that spreads their return.
+
+        Ends within `DRAIN_LIMIT_S`: the pace is `DRAIN_PER_S`, or faster where that would not do.
+        """
+        pace_per_s = max(self._drain_per_s, len(self.hub.subscribers) / self._drain_limit_s)
+        step = max(1, math.ceil(pace_per_s * DRAIN_STEP_S))
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._drain_limit_s
+        while remaining := self.hub.subscribers:  # those who come on kept-alive connections are told, too
+            is_late = loop.time() > ends_at
+            for subscriber in list(remaining if is_late else itertools.islice(remaining, step)):
                 subscriber.close(CloseReason.DRAINING)
-            if start + step < len(subscribers):
-                await asyncio.sleep(1 / 20)
+            if is_late or not self.hub.subscribers:
+                return
+            await asyncio.sleep(DRAIN_STEP_S)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:

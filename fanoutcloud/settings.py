@@ -292,6 +292,19 @@ HISTORY_AGE_S = env.seconds("HISTORY_AGE_S", 300.0)
 MAX_CHANNELS_PER_SUBSCRIBER = env.int("MAX_CHANNELS_PER_SUBSCRIBER", 200, at_least=1)
 KEEP_ALIVE_S = env.seconds("KEEP_ALIVE_S", 25.0)
 
+# -- ends and deploys of edges ----------------
+
+#: Connections closed per second when a process ends: clients come back at about this pace, to other processes.
+DRAIN_PER_S = env.int("DRAIN_PER_S", 2000, at_least=1)
+#: Everybody has been told to leave by then, however many there are; the pace is raised for that.
+DRAIN_LIMIT_S = env.seconds("DRAIN_LIMIT_S", 10.0)
+#: Connections that have not moved to the next process by then are drained instead.
+TAKEOVER_LIMIT_S = env.seconds("TAKEOVER_LIMIT_S", 60.0)
+if not 0.1 <= DRAIN_LIMIT_S <= 600:
+    raise BadSetting(f"DRAIN_LIMIT_S is {DRAIN_LIMIT_S:g} seconds; expected 0.1 to 600")
+if not 1 <= TAKEOVER_LIMIT_S <= 600:
+    raise BadSetting(f"TAKEOVER_LIMIT_S is {TAKEOVER_LIMIT_S:g} seconds; expected 1 to 600")
+
 # -- logging ----------------
 
 LOG_FORMAT = env.choice("LOG_FORMAT", "plain", ("plain", "json"))
@@ -311,5 +324,6 @@ LOGGING = {
         "uvicorn": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
+        "websockets": {"level": "WARNING"},  # else one line for each connection that ends
     },
 }

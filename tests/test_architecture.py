@@ -37,6 +37,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/core/directory.py": "declarations: the protocol, kept to by tests/realms/test_directory.py",
     "fanoutcloud/edge/channel.py": "tests/edge/test_hub_joining.py",
     "fanoutcloud/edge/catching_up.py": "tests/edge/test_hub_joining.py",
+    "fanoutcloud/edge/handover_state.py": "tests/edge/test_takeover.py",
     "fanoutcloud/edge/limits.py": "declarations",
     "fanoutcloud/edge/messages.py": "tests/contracts/test_transports.py",
     "fanoutcloud/edge/responses.py": "tests/flows/test_half_open_clients.py",

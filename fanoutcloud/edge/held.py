@@ -13,6 +13,7 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.streams import StreamReader
 
 from fanoutcloud.edge.frames import LAST_CHUNK, close_frame
 from fanoutcloud.edge.limits import EdgeLimits
@@ -27,6 +28,18 @@ class ServerConnections(Protocol):
     def add(self, connection: Any, /) -> None: ...  # Any: uvicorn's own protocol classes and ours
 
     def discard(self, connection: Any, /) -> None: ...
+
+
+class Gone(asyncio.Protocol):
+    """The protocol of a transport that this process has no business with any more."""
+
+
+def let_go(transport: asyncio.Transport) -> None:
+    """Close this process's descriptor only. The connection lives on if another process has one, since no FIN is sent:
+    that takes the last descriptor, or `shutdown(2)`, which closing a transport does not call.
+    """
+    transport.set_protocol(Gone())
+    transport.abort()
 
 
 class HeldConnection(asyncio.Protocol):
@@ -53,6 +66,25 @@ class HeldConnection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=limits.outbox_bytes)
         connections.add(self)
         transport.set_protocol(self)
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        return self._transport
+
+    @property
+    def owner(self) -> SinkOwner:
+        return self._owner
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the connection could go on in another process: what the client has begun to say is complete."""
+        return not self._is_closing and not self._transport.is_closing()
+
+    def let_go(self) -> None:
+        """Forget the connection, which another process has got; the owner is told nothing."""
+        self._is_closing = True
+        self._connections.discard(self)
+        let_go(self._transport)
 
     def unsent_bytes(self) -> int:
         return self._transport.get_write_buffer_size()
@@ -140,6 +172,12 @@ class HeldWebSocket(HeldConnection):
         self._fragments: list[bytes] = []
         super().__init__(transport, owner, limits=limits, connections=connections)
 
+    @property
+    def is_at_rest(self) -> bool:
+        protocol = self._protocol
+        is_between_frames = protocol is None or (protocol.state is State.OPEN and _is_between_frames(protocol))
+        return is_between_frames and not self._fragments and super().is_at_rest
+
     def _say_goodbye(self, code: int, reason: str) -> None:
         self._transport.write(close_frame(code, reason))
         if self._protocol is not None and self._protocol.state is State.CLOSING:
@@ -194,3 +232,11 @@ class HeldWebSocket(HeldConnection):
                 self._protocol.receive_eof()
             except ProtocolError:
                 return
+
+
+def _is_between_frames(protocol: ServerProtocol) -> bool:
+    """Whether the parser waits for the first byte of a frame: there it asks whether the client has ended."""
+    waits_in: object = protocol.parser
+    while (inner := getattr(waits_in, "gi_yieldfrom", None)) is not None:
+        waits_in = inner
+    return getattr(waits_in, "__name__", "") == StreamReader.at_eof.__name__

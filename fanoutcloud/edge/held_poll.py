@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from fanoutcloud.edge.held import ServerConnections
+from fanoutcloud.edge.held import ServerConnections, let_go
 
 #: What a client may send ahead while its poll is held; more ends the connection.
 MAX_EARLY_BYTES = 32_768
@@ -14,6 +14,10 @@ class PollOwner(Protocol):
     """The poll's subscriber."""
 
     wake: Callable[[], None] | None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the connection ends with the answer, whatever the client asked for."""
 
     def response(self) -> bytes:
         """Return the whole HTTP response, as of now."""
@@ -52,6 +56,44 @@ class HeldPoll(asyncio.Protocol):
         connections.add(self)
         transport.set_protocol(self)
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        return self._transport
+
+    @property
+    def owner(self) -> PollOwner:
+        return self._owner
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the poll could go on in another process."""
+        return not self._is_answering and not self._transport.is_closing()
+
+    @property
+    def early(self) -> bytes:
+        """What the client has sent ahead."""
+        return self._early
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the connection goes on after the answer."""
+        return self._begin_http is not None
+
+    def stop_timer(self) -> float:
+        """Answer no more when time is up; return the seconds that were left."""
+        self._timer.cancel()
+        return max(0.0, self._timer.when() - asyncio.get_running_loop().time())
+
+    def restart_timer(self, seconds_left: float) -> None:
+        """Go on where `stop_timer` stopped."""
+        self._timer = asyncio.get_running_loop().call_later(seconds_left, self._answer)
+
+    def let_go(self) -> None:
+        """Forget the connection, which another process has got; the owner is told nothing."""
+        self._is_answering = True
+        self._connections.discard(self)
+        let_go(self._transport)
+
     def _answer_soon(self) -> None:
         """Answer at the end of this turn of the loop, so that items published together are answered together."""
         asyncio.get_running_loop().call_soon(self._answer)
@@ -62,12 +104,12 @@ class HeldPoll(asyncio.Protocol):
         self._is_answering = True
         self._timer.cancel()
         self._connections.discard(self)
-        response = self._owner.response()
+        response, is_last = self._owner.response(), self._owner.is_last
         self._owner.on_lost()
         if self._transport.is_closing():
             return
         self._transport.write(response)
-        if self._begin_http is None:
+        if self._begin_http is None or is_last:
             self._transport.close()
         else:
             self._begin_http(self._transport, self._early)

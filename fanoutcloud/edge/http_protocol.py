@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from fanoutcloud.edge.handshake import Handshake, WebSocketOffer, answer_handshake, find_accept
-from fanoutcloud.edge.held import EXTENSION, HeldStream
+from fanoutcloud.edge.held import EXTENSION, HeldStream, let_go
 from fanoutcloud.edge.held_poll import HeldPoll, PollOwner
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.sinks import Scope, SinkOwner
@@ -56,6 +56,7 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._head_bytes = 0
         self._is_head_done = False
+        self._is_receiving = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._arm_head_timer()
 
@@ -101,7 +102,11 @@ class EdgeHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head_bytes, self._is_head_done = 0, False
+        self._head_bytes, self._is_head_done, self._is_receiving = 0, False, True
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._is_receiving = False
 
     def on_headers_complete(self) -> None:
         self._end_head()
@@ -113,6 +118,21 @@ class EdgeHttpProtocol(HttpToolsProtocol):
             cast(Scope, self.scope)["extensions"] = {EXTENSION: offer}  # an open mapping in ASGI
         super().on_headers_complete()
         offer.cycle = self.cycle
+
+    # -- other processes
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the connection is between two requests, or before the first."""
+        is_answered = self.cycle is None or self.cycle.response_complete
+        return is_answered and not self._is_receiving and not self.pipeline and not self.transport.is_closing()
+
+    def let_go(self) -> None:
+        """Forget the connection, which another process has got."""
+        self._end_head()
+        self._unset_keepalive_if_required()
+        self.connections.discard(self)
+        let_go(self.transport)
 
     # -- streams
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.edge.handover_worlds import Handover
 from tests.edge.worlds import EdgeWorld
 
 
@@ -12,3 +13,10 @@ async def world() -> AsyncIterator[EdgeWorld]:
     """A running hub."""
     async with EdgeWorld().running() as world:
         yield world
+
+
+@pytest.fixture
+async def handover(world: EdgeWorld) -> AsyncIterator[Handover]:
+    """An old edge and a new one."""
+    async with Handover(world).running() as handover:
+        yield handover

@@ -19,6 +19,7 @@ class RecordingPoll:
     """The subscriber's side of a held poll."""
 
     def __init__(self) -> None:
+        self.is_last = False
         self.wake: Callable[[], None] | None = None
         self.losses = 0
         self.departures = 0
@@ -121,6 +122,16 @@ async def test_a_server_that_goes_down_answers_and_closes(link: Link) -> None:
 
     assert link.transport.written == b"answer"
     assert link.transport.closed_by == "close"
+
+
+async def test_a_last_answer_ends_the_connection_whatever_the_client_wants(link: Link) -> None:
+    link.owner.is_last = True
+    assert link.owner.wake is not None
+
+    link.owner.wake()
+    await until(lambda: link.transport.closed_by is not None)
+
+    assert (link.transport.written, link.early) == (b"answer", [])
 
 
 @pytest.mark.parametrize(("unsent", "is_paused"), [(0, False), (65_536, False), (65_537, True)])

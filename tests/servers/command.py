@@ -73,7 +73,9 @@ class Command:
 
     def _read(self, deadline: float) -> bool:
         assert self.process.stdout is not None
-        readable, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+        poll = select.poll()  # `select` knows no descriptors above 1023, and some tests hold thousands
+        poll.register(self.process.stdout, select.POLLIN)
+        readable = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
         chunk = os.read(self.process.stdout.fileno(), 65_536) if readable else b""
         self.output += chunk.decode(errors="replace")
         return bool(chunk)

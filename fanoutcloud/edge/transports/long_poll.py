@@ -27,6 +27,7 @@ MAX_ANSWER_BYTES = 1_048_576
 
 _JSON = (b"content-type", b"application/json")
 _HEAD = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % header for header in (_JSON, *SITE_HEADERS))
+_LAST_HEAD = _HEAD + b"connection: close\r\n"
 
 
 class PollWire(JsonLinesWire):
@@ -50,6 +51,8 @@ class PollWire(JsonLinesWire):
     def response(self, subscriber: "PollSubscriber") -> bytes:
         """Return the whole HTTP response of the subscriber's answer."""
         alone = subscriber.only_item
+        if subscriber.is_last:
+            return _respond_prepared(subscriber.answer(), head=_LAST_HEAD)
         if alone is None:
             return _respond_prepared(subscriber.answer())
         if self._response[0] is not alone:
@@ -61,8 +64,8 @@ class PollWire(JsonLinesWire):
         return None
 
 
-def _respond_prepared(body: bytes) -> bytes:
-    return b"%bcontent-length: %d\r\n\r\n%b" % (_HEAD, len(body), body)
+def _respond_prepared(body: bytes, head: bytes = _HEAD) -> bytes:
+    return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
 
 
 POLL = PollWire()
@@ -93,6 +96,11 @@ class PollSubscriber(CursorSubscriber):
     def only_item(self) -> StoredItem | None:
         """The item, if the answer is one item of the only channel and so the same for every such poll."""
         return self._newest if len(self.items) == len(self.positions) == 1 and not self.resets else None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether this process answers no more polls: the client comes back on a new connection, elsewhere."""
+        return self.close_reason is CloseReason.DRAINING
 
     def deliver(self, stored: StoredItem) -> None:
         if self.is_full:

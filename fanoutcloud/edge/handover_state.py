@@ -1,0 +1,184 @@
+"""A held connection as another process needs to know it, and the connection made again from that."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.streams import StreamPosition
+from fanoutcloud.edge.handover_messages import Connection
+from fanoutcloud.edge.held import HeldConnection, HeldStream, HeldWebSocket, ServerConnections
+from fanoutcloud.edge.held_poll import HeldPoll
+from fanoutcloud.edge.http_protocol import EdgeHttpProtocol
+from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.rejoining import Positions
+from fanoutcloud.edge.subscriber import SseCursorSubscriber, Subscriber
+from fanoutcloud.edge.transports.long_poll import PollSubscriber
+from fanoutcloud.edge.transports.websocket import WebSocketSubscriber
+from fanoutcloud.edge.wire import (
+    PREPARED_JSON_LINES,
+    PREPARED_RAW_STREAM,
+    PREPARED_SSE,
+    PREPARED_WEBSOCKET,
+    SseWire,
+    WireFormat,
+)
+
+Movable = HeldConnection | HeldPoll | EdgeHttpProtocol
+
+HTTP = "http"
+POLL = "poll"
+WEBSOCKET = "websocket"
+SSE = "sse"
+SSE_CURSOR = "sse-cursor"
+_STREAMS: dict[str, tuple[type[Subscriber], WireFormat]] = {
+    SSE: (Subscriber, PREPARED_SSE),
+    SSE_CURSOR: (SseCursorSubscriber, PREPARED_SSE),
+    "json-lines": (Subscriber, PREPARED_JSON_LINES),
+    "raw-stream": (Subscriber, PREPARED_RAW_STREAM),
+}
+
+
+@dataclass(slots=True)
+class Moving:
+    """A connection on its way out: nothing is read from it nor written to it any more."""
+
+    held: Movable
+    state: Connection
+    subscriber: Subscriber | None
+    positions: Positions
+
+    @property
+    def descriptor(self) -> int:
+        descriptor: int = self.held.transport.get_extra_info("socket").fileno()
+        return descriptor
+
+    @property
+    def is_lost(self) -> bool:
+        return self.held.transport.is_closing()
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether all that was written is the kernel's."""
+        return self.held.transport.get_write_buffer_size() == 0
+
+    def stay(self) -> None:
+        """Go on here, once the subscriber is back in the hub."""
+        if isinstance(self.held, HeldPoll):
+            self.held.restart_timer(self.state.seconds_left)
+        self.held.transport.resume_reading()
+
+
+def may_move(connection: object) -> bool:
+    """Whether this is a connection of a kind that can move at all."""
+    if isinstance(connection, EdgeHttpProtocol):
+        return connection.transport.get_extra_info("sslcontext") is None
+    if not isinstance(connection, HeldConnection | HeldPoll):
+        return False
+    is_plain = connection.transport.get_extra_info("sslcontext") is None
+    return is_plain and isinstance(connection.owner, Subscriber) and _find_kind(connection.owner) is not None
+
+
+def depart(hub: Hub, held: Movable) -> Moving | None:
+    """Take the connection out of the hub and return its state, or None if something is under way on it."""
+    if held.transport.get_protocol() is not held or not held.is_at_rest:
+        return None  # an HTTP request may have become a poll since the list was made, or a poll been answered
+    if isinstance(held, EdgeHttpProtocol):
+        return Moving(held, Connection(HTTP), None, {})
+    subscriber = held.owner
+    assert isinstance(subscriber, Subscriber), "see may_move"
+    kind, positions = _find_kind(subscriber), hub.find_positions(subscriber)
+    if kind is None or positions is None or (isinstance(subscriber, PollSubscriber) and subscriber.is_ready):
+        return None
+    hub.detach(subscriber)
+    poll = held if isinstance(held, HeldPoll) else None
+    state = Connection(
+        kind,
+        realm=subscriber.realm,
+        name=subscriber.connection,
+        address=subscriber.address,
+        channels=[(channel, position.epoch, position.offset) for channel, position in positions.items()],
+        early=poll.early if poll else b"",
+        seconds_left=poll.stop_timer() if poll else 0.0,
+        keeps_alive=poll is not None and poll.keeps_alive,
+    )
+    return Moving(held, state, subscriber, positions)
+
+
+def _find_kind(subscriber: Subscriber) -> str | None:
+    if isinstance(subscriber, PollSubscriber):
+        return POLL
+    if isinstance(subscriber, WebSocketSubscriber):
+        return WEBSOCKET if subscriber.wire is PREPARED_WEBSOCKET else None
+    for kind, (kind_of_subscriber, wire) in _STREAMS.items():
+        if type(subscriber) is kind_of_subscriber and subscriber.wire is wire:
+            return kind
+    return None
+
+
+KINDS = frozenset({HTTP, POLL, WEBSOCKET, *_STREAMS})
+
+
+@dataclass(frozen=True, slots=True)
+class Revival:
+    """What connections are made again with."""
+
+    hub: Hub
+    connections: ServerConnections
+    begin_http: Callable[[asyncio.Transport, bytes], None]
+
+
+@dataclass(slots=True)
+class Arrived:
+    """A connection made again; its subscriber is not in the hub yet. `early` is for it once it is."""
+
+    transport: asyncio.Transport
+    subscriber: Subscriber | None
+    positions: Positions
+    early: bytes
+
+    async def go_on(self) -> None:
+        """Show the client a sign of life, since its last one may be old, and listen to it."""
+        subscriber = self.subscriber
+        if subscriber is not None and not subscriber.is_closed:
+            subscriber.sink.write(subscriber.wire.keep_alive())
+            if isinstance(subscriber, WebSocketSubscriber):
+                await subscriber.handle_waiting()
+                if self.early and isinstance(subscriber.sink, HeldWebSocket):
+                    subscriber.sink.data_received(self.early)
+        self.transport.resume_reading()
+
+
+def revive(revival: Revival, transport: asyncio.Transport, state: Connection, early: bytes) -> Arrived:
+    """Make the connection again. Bytes that came `early`, in either process, are kept for it."""
+    early = state.early + early
+    if state.kind == HTTP:
+        revival.begin_http(transport, early)
+        return Arrived(transport, None, {}, b"")
+    subscriber = _make_subscriber(revival.hub, state)
+    subscriber.connection = state.name
+    if isinstance(subscriber, PollSubscriber):
+        begin_http = revival.begin_http if state.keeps_alive else None
+        connections, timeout_s = revival.connections, state.seconds_left
+        poll = HeldPoll(transport, subscriber, timeout_s=timeout_s, connections=connections, begin_http=begin_http)
+        poll.data_received(early)
+        early = b""
+    else:
+        kind = HeldWebSocket if state.kind == WEBSOCKET else HeldStream
+        limits, connections = revival.hub.limits, revival.connections
+        subscriber.sink = kind(transport, subscriber, limits=limits, connections=connections)
+    positions = {ChannelName(name): StreamPosition(epoch, offset) for name, epoch, offset in state.channels}
+    return Arrived(transport, subscriber, positions, early)
+
+
+def _make_subscriber(hub: Hub, state: Connection) -> Subscriber:
+    realm = RealmId(state.realm)
+    if state.kind == POLL:
+        return PollSubscriber(realm, address=state.address)
+    if state.kind == WEBSOCKET:
+        return WebSocketSubscriber(realm, PREPARED_WEBSOCKET, address=state.address, hub=hub)
+    kind_of_subscriber, wire = _STREAMS[state.kind]
+    if kind_of_subscriber is SseCursorSubscriber:
+        assert isinstance(wire, SseWire)
+        return SseCursorSubscriber(realm, wire, address=state.address)
+    return kind_of_subscriber(realm, wire, address=state.address)
