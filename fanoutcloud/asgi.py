@@ -23,9 +23,10 @@ from django.urls import path  # noqa: E402
 
 from fanoutcloud.bounded_body import BoundedBody  # noqa: E402
 from fanoutcloud.core.errors import NotFound, Unavailable  # noqa: E402
-from fanoutcloud.edge.responses import respond, respond_error  # noqa: E402
+from fanoutcloud.edge.responses import respond_error  # noqa: E402
 from fanoutcloud.edge.sinks import AsgiApp, Receive, Scope, Send  # noqa: E402
 from fanoutcloud.edge.sites import Site  # noqa: E402
+from fanoutcloud.ops.endpoints import OPS_PATHS  # noqa: E402
 from fanoutcloud.plane import Plane  # noqa: E402
 from fanoutcloud.same_origin import SameOriginOnly  # noqa: E402
 from onboarding.consumers import LiveConsumer  # noqa: E402
@@ -67,8 +68,8 @@ class Application:
         target = find_target(scope.get("raw_path") or scope["path"].encode())
         if target is not None:
             await self.plane.endpoint.serve(target, scope, receive, send)
-        elif scope["path"] == "/healthz":
-            await respond(send, 200, b"ok\n", headers=[(b"content-type", b"text/plain")])
+        elif scope["path"] in OPS_PATHS and await self.plane.ops.serve(scope, send):
+            return
         elif self._dashboard is not None:
             await self._dashboard(scope, receive, send)
         else:
@@ -85,6 +86,7 @@ class Application:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self.plane.health.begin_draining()
         await self.plane.stop()
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -23,18 +23,23 @@ from fanoutcloud.core.clock import Clock, SystemClock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
+from fanoutcloud.core.statistics import Statistics
 from fanoutcloud.edge.app import EdgeApp
 from fanoutcloud.edge.housekeeping import run_hub
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.sites import SiteNames
+from fanoutcloud.ops.endpoints import OpsEndpoints
+from fanoutcloud.ops.health import Health, Probe
+from fanoutcloud.ops.metrics import Metrics
+from fanoutcloud.quotas import Quotas
 from publishing.apps import PublishingConfig
 from publishing.authentication import Authenticator
 from publishing.endpoint import PublishEndpoint
-from publishing.rate_limits import PublishLimiter
 from publishing.services import Publisher
 from realms.announcements import CONTROL_TOPIC
 from realms.apps import RealmsConfig
+from realms.database import ask_database
 from realms.directory import CachedRealmDirectory
 from realms.snapshots import load_snapshot
 
@@ -57,23 +62,45 @@ class Plane:
         self.limits = EdgeLimits(max_channels=settings.MAX_CHANNELS_PER_SUBSCRIBER, keep_alive_s=settings.KEEP_ALIVE_S)
         self.activity = ActivityFeed(self.broker, clock)
         self.directory = CachedRealmDirectory(load_snapshot, clock)
-        self.hub = Hub(broker=self.broker, activity=self.activity, limits=self.limits, clock=clock)
+        self.statistics = Statistics()
+        self.quotas = Quotas(self.broker, self.directory, clock, self.statistics)
+        self.hub = Hub(
+            broker=self.broker, activity=self.activity, limits=self.limits, clock=clock, ledger=self.quotas.ledger
+        )
         self.activity.on_watch(self.hub.tell_all_connected)
         self.publisher = Publisher(
-            broker=self.broker, activity=self.activity, limiter=PublishLimiter(clock), clock=clock
-        )
-        self.edge = EdgeApp(hub=self.hub, directory=self.directory, activity=self.activity)
-        self.endpoint = PublishEndpoint(
-            authenticator=Authenticator(self.directory, clock),
-            publisher=self.publisher,
+            broker=self.broker,
             activity=self.activity,
+            limiter=self.quotas.publish_limiter,
             clock=clock,
-            max_body_bytes=settings.PUBLISH_BODY_BYTES,
+            statistics=self.statistics.publish,
+        )
+        self.edge = EdgeApp(
+            hub=self.hub, directory=self.directory, failures=self.quotas.failures, pacer=self.quotas.pacer
+        )
+        self.endpoint = self._make_endpoint(clock, max_body_bytes=settings.PUBLISH_BODY_BYTES)
+        self.health = Health(self._probes(settings), clock, self.statistics.process)
+        self.ops = OpsEndpoints(
+            self.health,
+            Metrics(self.statistics, self._gauges),
+            token=settings.METRICS_TOKEN,
+            trusts_proxies=bool(settings.TRUSTED_PROXIES),
         )
         self._running: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._closing = contextlib.ExitStack()
         self.is_started = False
+
+    def _make_endpoint(self, clock: Clock, *, max_body_bytes: int) -> PublishEndpoint:
+        return PublishEndpoint(
+            authenticator=Authenticator(self.directory, clock, self.quotas.failures),
+            publisher=self.publisher,
+            activity=self.activity,
+            clock=clock,
+            max_body_bytes=max_body_bytes,
+            statistics=self.statistics.publish,
+            pacer=self.quotas.pacer,
+        )
 
     async def start(self) -> None:
         """Connect the broker and begin the plane's own work. Idempotent.
@@ -97,6 +124,7 @@ class Plane:
             self._running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
+            await self.quotas.give_back()
         await self.directory.aclose()
         await self.broker.close()
         self._closing.close()
@@ -107,6 +135,7 @@ class Plane:
 
         Ends within `DRAIN_LIMIT_S`: the pace is `DRAIN_PER_S`, or faster where that would not do.
         """
+        self.health.begin_draining()
         pace_per_s = max(self._drain_per_s, len(self.hub.subscribers) / self._drain_limit_s)
         step = max(1, math.ceil(pace_per_s * DRAIN_STEP_S))
         loop = asyncio.get_running_loop()
@@ -123,6 +152,21 @@ class Plane:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.activity.run())
             tasks.create_task(run_hub(self.hub, self.broker))
+            tasks.create_task(self.quotas.run(self.hub))
+            tasks.create_task(self.health.run())
+
+    def _probes(self, settings: LazySettings) -> dict[str, Probe]:
+        """An edge needs no database to deliver: only processes with pages do."""
+        has_pages = settings.ROLE in ("all", "web")
+        return {"broker": self.broker.check} | ({"database": ask_database} if has_pages else {})
+
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        parts = self.health.parts.items()
+        return {
+            "fanout_edge_channels": ("Channels subscribed at the broker", len(self.hub.channels)),
+            "fanout_health_ready": ("1 while this process can do its work", float(self.health.is_ready)),
+            **{f"fanout_{name}_up": (f"1 while the {name} answers", float(part.is_well)) for name, part in parts},
+        }
 
     def _hand_to_apps(self) -> None:
         """Give Django's side its two doors: views publish through the plane, services announce changes."""

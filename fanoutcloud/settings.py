@@ -287,6 +287,11 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 PUBLISH_BODY_BYTES = env.bytes("PUBLISH_BODY_BYTES", 1_000_000)
 PUBLISH_ITEMS_PER_S = env.int("PUBLISH_ITEMS_PER_S", 20_000, at_least=1)
 PUBLISH_ITEMS_BURST = env.int("PUBLISH_ITEMS_BURST", 40_000, at_least=1)
+ITEM_BYTES = env.bytes("ITEM_BYTES", 1_000_000)  # 0 here and below: no limit
+REALM_CONNECTIONS = env.int("REALM_CONNECTIONS", 200_000)
+REALM_CHANNELS = env.int("REALM_CHANNELS", 200_000)
+EGRESS_BYTES_PER_S = env.bytes("EGRESS_BYTES_PER_S", 100_000_000)
+EGRESS_BYTES_BURST = env.bytes("EGRESS_BYTES_BURST", 1_000_000_000)
 HISTORY_ITEMS = env.int("HISTORY_ITEMS", 100)
 HISTORY_AGE_S = env.seconds("HISTORY_AGE_S", 300.0)
 MAX_CHANNELS_PER_SUBSCRIBER = env.int("MAX_CHANNELS_PER_SUBSCRIBER", 200, at_least=1)
@@ -304,6 +309,11 @@ if not 0.1 <= DRAIN_LIMIT_S <= 600:
     raise BadSetting(f"DRAIN_LIMIT_S is {DRAIN_LIMIT_S:g} seconds; expected 0.1 to 600")
 if not 1 <= TAKEOVER_LIMIT_S <= 600:
     raise BadSetting(f"TAKEOVER_LIMIT_S is {TAKEOVER_LIMIT_S:g} seconds; expected 1 to 600")
+
+# -- for operators ----------------
+
+#: Shows `/metrics` to whoever brings it; private addresses need none.
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
 
 # -- logging ----------------
 

@@ -20,6 +20,7 @@ from jwt.algorithms import HMACAlgorithm
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmDirectory, RealmKey, RealmSnapshot
 from fanoutcloud.core.errors import Forbidden, Unauthorized
+from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import RealmId, find_realm_id
 
 #: Clocks of callers may differ this much from ours.
@@ -77,24 +78,49 @@ class _Verified:
 class Authenticator:
     """Checks credentials of publish requests. One per process."""
 
-    def __init__(self, directory: RealmDirectory, clock: Clock) -> None:
+    def __init__(self, directory: RealmDirectory, clock: Clock, failures: FailuresByAddress | None = None) -> None:
         self._directory = directory
+        self._failures = failures or FailuresByAddress(clock)
         self._clock = clock
         self._verified: OrderedDict[tuple[RealmId, bytes], _Verified] = OrderedDict()
 
-    async def authenticate(self, realm: RealmId, header: bytes | None) -> tuple[RealmSnapshot, RealmKey]:
+    async def authenticate(
+        self, realm: RealmId, header: bytes | None, *, address: str = ""
+    ) -> tuple[RealmSnapshot, RealmKey]:
         """Return the realm and the key of it that the credential proves.
+
+        Failures are counted by the caller's `address`, if it is given, and realm; unknown realms count together.
 
         Raises:
             Unauthorized: no credential, or none of a key of this realm; an unknown realm looks the same.
             Forbidden: it is good for another realm.
+            LimitReached: this address failed too often to be looked at now.
             Unavailable: the realm can't be looked up.
         """
-        snapshot = self._directory.find_cached(realm) or await self._directory.find_realm(realm)
-        if header is not None and snapshot is not None:
-            remembered = self._verified.get((realm, header))
-            if remembered and remembered.snapshot is snapshot and remembered.until > self._clock.now():
-                return snapshot, remembered.key
+        snapshot = self._directory.find_cached(realm)
+        if snapshot is not None and (key := self._find_verified(snapshot, header)) is not None:
+            return snapshot, key
+        about = "" if snapshot is None else realm
+        self._failures.check(address, about)
+        try:
+            return await self._verify(realm, header, snapshot)
+        except (Unauthorized, Forbidden):
+            self._failures.note(address, about)
+            raise
+
+    def _find_verified(self, snapshot: RealmSnapshot, header: bytes | None) -> RealmKey | None:
+        """Return the key of a credential that was verified before and still holds."""
+        remembered = self._verified.get((snapshot.realm, header or b""))
+        if remembered and remembered.snapshot is snapshot and remembered.until > self._clock.now():
+            return remembered.key
+        return None
+
+    async def _verify(
+        self, realm: RealmId, header: bytes | None, cached: RealmSnapshot | None
+    ) -> tuple[RealmSnapshot, RealmKey]:
+        snapshot = cached or await self._directory.find_realm(realm)
+        if snapshot is not None and (verified := self._find_verified(snapshot, header)) is not None:
+            return snapshot, verified
         credential = read_credential(header)
         if credential.named_realm is not None and credential.named_realm != realm:
             await self._refuse_foreign(realm, credential)

@@ -12,21 +12,25 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from fanoutcloud.core.activity import ActivitySink, Refused
+from fanoutcloud.core.activity import ActivitySink, refused_event
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmKey
 from fanoutcloud.core.errors import (
     BodyTooLarge,
     FanoutError,
     InvalidRequest,
+    LimitReached,
     MethodNotAllowed,
     NotAcceptable,
     RateLimited,
     Unauthorized,
     Unavailable,
+    limit_members,
 )
 from fanoutcloud.core.formats import parse_publish
 from fanoutcloud.core.names import ChannelName, RealmId, find_realm_id, parse_channel_name
+from fanoutcloud.core.pacing import RefusalPacer
+from fanoutcloud.core.statistics import PublishStatistics
 from publishing.authentication import Authenticator
 from publishing.services import Publisher
 
@@ -92,6 +96,8 @@ class PublishEndpoint:
         clock: Clock,
         max_body_bytes: int,
         body_timeout_s: float = BODY_TIMEOUT_S,
+        statistics: PublishStatistics | None = None,
+        pacer: RefusalPacer | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._publisher = publisher
@@ -99,6 +105,8 @@ class PublishEndpoint:
         self._clock = clock
         self._max_body_bytes = max_body_bytes
         self._body_timeout_s = body_timeout_s
+        self._statistics = statistics or PublishStatistics()
+        self._pacer = pacer or RefusalPacer(clock)
 
     async def serve(self, target: PublishTarget, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: 200 once its items are stored, else the reason why not."""
@@ -111,36 +119,34 @@ class PublishEndpoint:
             wants_json = _wants_json(headers.get(b"accept", b"*/*").lower())
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], _METHODS)
-            await self._publish(target, headers, receive)
+            await self._publish(target, headers, receive, address=_address(scope))
         except FanoutError as error:
+            self._statistics.requests[error.code] += 1
             self._tell_refused(target.realm, scope, error)
+            if isinstance(error, LimitReached):
+                error.__traceback__ = None  # it holds the body
+                await self._pacer.pace(target.realm)
             await _answer_error(send, error, as_json=wants_json)
         else:
+            self._statistics.requests["accepted"] += 1
             body, media_type = (b'{"message":"Published"}\n', _JSON) if wants_json else (b"Published\n", _TEXT)
             await _answer(send, 200, body, [*_CORS, (b"content-type", media_type), _length(body)])
 
-    async def _publish(self, target: PublishTarget, headers: dict[bytes, bytes], receive: Receive) -> None:
+    async def _publish(
+        self, target: PublishTarget, headers: dict[bytes, bytes], receive: Receive, *, address: str
+    ) -> None:
         body = await _read_body(receive, headers, limit_bytes=self._max_body_bytes, timeout_s=self._body_timeout_s)
-        realm, key = await self._authenticator.authenticate(target.realm, headers.get(b"authorization"))
+        realm, key = await self._authenticator.authenticate(
+            target.realm, headers.get(b"authorization"), address=address
+        )
+        self._publisher.check_limits(realm)  # before the items are parsed: a refusal must be cheap
         channel = _path_channel(target)
         items = parse_publish(body, channel=channel)
         await self._publisher.publish_items(realm, items, via="rest", key_hint=_hint(key))
 
     def _tell_refused(self, realm: RealmId, scope: Scope, error: FanoutError) -> None:
         if self._activity.is_watched(realm):
-            client = scope.get("client")
-            self._activity.record(
-                realm,
-                Refused(
-                    at=self._clock.now(),
-                    status=error.http_status,
-                    code=error.code,
-                    message=str(error),
-                    cure=error.cure,
-                    field=error.field,
-                    address=client[0] if client else "",
-                ),
-            )
+            self._activity.record(realm, refused_event(error, at=self._clock.now(), address=_address(scope)))
 
 
 def _path_channel(target: PublishTarget) -> ChannelName | None:
@@ -152,6 +158,11 @@ def _path_channel(target: PublishTarget) -> ChannelName | None:
         cure = "percent-escape the name's UTF-8 bytes"
         raise InvalidRequest("the channel name is not UTF-8", cure=cure, field="path") from None
     return parse_channel_name(name, field="path")
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _hint(key: RealmKey) -> str:
@@ -220,7 +231,13 @@ async def _answer_error(send: Send, error: FanoutError, *, as_json: bool) -> Non
         case BodyTooLarge() | BodyUnfinished():
             headers.append((b"connection", b"close"))  # what is left of the body is not read
     if as_json:
-        members = {"code": error.code, "message": str(error), "cure": error.cure, "field": error.field}
+        members: dict[str, object] = {
+            "code": error.code,
+            "message": str(error),
+            "cure": error.cure,
+            "field": error.field,
+        }
+        members |= limit_members(error)
         body = msgspec.json.encode({"error": members}) + b"\n"
     else:
         body = error.line.encode(errors="replace") + b"\n"

@@ -7,17 +7,31 @@ from fanoutcloud.core.activity import ActivitySink, Published, preview_of
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.items import Item
+from fanoutcloud.core.statistics import PublishStatistics
 from publishing.rate_limits import PublishLimiter
 
 
 class Publisher:
     """One per process, made by the composition."""
 
-    def __init__(self, *, broker: Broker, activity: ActivitySink, limiter: PublishLimiter, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        activity: ActivitySink,
+        limiter: PublishLimiter,
+        clock: Clock,
+        statistics: PublishStatistics | None = None,
+    ) -> None:
         self._broker = broker
         self._activity = activity
         self._limiter = limiter
         self._clock = clock
+        self._statistics = statistics or PublishStatistics()
+
+    def check_limits(self, realm: RealmSnapshot) -> None:
+        """Raise `LimitReached` if the realm can't publish anything now: known without a look at the items."""
+        self._limiter.check(realm)
 
     async def publish_items(
         self, realm: RealmSnapshot, items: Sequence[Item], *, via: str, key_hint: str | None = None
@@ -25,11 +39,15 @@ class Publisher:
         """Store the items in order; return one result each. `via` and `key_hint` are shown to who watches.
 
         Raises:
-            RateLimited: the realm publishes too fast; nothing was stored.
+            ItemTooLarge: an item is larger than the realm allows; nothing was stored.
+            LimitReached: the realm publishes too fast, or its subscribers were sent too much; nothing was stored.
             Unavailable: the broker does not answer; repeat with the same ids.
         """
-        self._limiter.take(realm.realm, len(items), realm.publish_rate)
+        await self._limiter.take(realm, items)
+        begin_s = self._clock.monotonic()
         results = await self._broker.publish(realm.realm, items, retention=realm.retention)
+        self._statistics.broker_answers.observe(self._clock.monotonic() - begin_s)
+        self._statistics.items.update([result.outcome.value for result in results])
         if self._activity.is_watched(realm.realm):
             for item, result in zip(items, results, strict=True):
                 self._tell(realm, item, result, via=via, key_hint=key_hint)

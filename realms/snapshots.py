@@ -5,7 +5,7 @@ import logging
 from channels.db import database_sync_to_async
 from django.conf import settings
 
-from fanoutcloud.core.directory import PublishRate, RealmKey, RealmSnapshot, Retention
+from fanoutcloud.core.directory import Rate, RealmKey, RealmLimits, RealmSnapshot, Retention
 from fanoutcloud.core.names import RealmId
 from realms.errors import SealBroken
 from realms.models import ApiKey, Realm
@@ -27,8 +27,23 @@ def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
         realm=realm_id,
         keys=tuple(keys),
         retention=Retention(items=settings.HISTORY_ITEMS, age_s=settings.HISTORY_AGE_S),
-        publish_rate=PublishRate(items_per_s=settings.PUBLISH_ITEMS_PER_S, burst_items=settings.PUBLISH_ITEMS_BURST),
+        limits=default_limits(),
     )
+
+
+def default_limits() -> RealmLimits:
+    """Return what each realm may use, by the settings; 0 there means no limit."""
+    return RealmLimits(
+        connections=settings.REALM_CONNECTIONS or None,
+        channels=settings.REALM_CHANNELS or None,
+        publish_items=Rate(per_s=settings.PUBLISH_ITEMS_PER_S, burst=settings.PUBLISH_ITEMS_BURST),
+        item_bytes=settings.ITEM_BYTES or None,
+        egress_bytes=_rate(settings.EGRESS_BYTES_PER_S, settings.EGRESS_BYTES_BURST),
+    )
+
+
+def _rate(per_s: int, burst: int) -> Rate | None:
+    return Rate(per_s=per_s, burst=burst) if per_s else None
 
 
 #: The same off the event loop, in a thread whose database connection is closed afterwards. Not bound to one

@@ -107,3 +107,6 @@ class Broker(Protocol):
 
     def listen(self, topic: str, callback: AnnouncementCallback) -> Callable[[], None]:
         """Call `callback` with each announcement of `topic` until the returned function is called."""
+
+    async def check(self) -> None:
+        """Return when the broker has answered one question. Raises `Unavailable` when it does not."""

@@ -106,6 +106,9 @@ class MemoryBroker:
         """See `Broker.listen`."""
         return self._announcements.listen(topic, callback)
 
+    async def check(self) -> None:
+        """See `Broker.check`: always well."""
+
     def announcer(self, loop: asyncio.AbstractEventLoop) -> LoopAnnouncer:
         """Return what other threads announce with; callbacks run on `loop`, which this broker lives on."""
         return LoopAnnouncer(loop, self._announcements.deliver)

@@ -151,6 +151,18 @@ class RedisBroker:
         """See `Broker.listen`."""
         return self._live.listen(topic, callback)
 
+    async def check(self) -> None:
+        """See `Broker.check`."""
+        await self.connection_for("").call("PING")
+
+    def connection_for(self, key: str) -> RedisConnection:
+        """Return the open connection to where `key` is: other parts keep their own keys there (limits).
+
+        Raises:
+            Unavailable: there is none at the moment.
+        """
+        return self._link.connection
+
     async def _load_scripts(self, connection: RedisConnection) -> None:
         for script in (self._scripts.publish, self._scripts.touch, self._scripts.read):
             await connection.call("SCRIPT", "LOAD", script.text)

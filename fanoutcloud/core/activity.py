@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import RealmId
 
 Transport = Literal["websocket", "sse", "http-stream", "long-poll"]
@@ -71,6 +72,19 @@ class Refused(msgspec.Struct, frozen=True, tag_field="kind", tag="refused"):
     cure: str
     field: str | None
     address: str
+
+
+def refused_event(error: FanoutError, *, at: float, address: str) -> Refused:
+    """Return the event of an error that somebody at `address` was answered with."""
+    return Refused(
+        at=at,
+        status=error.http_status,
+        code=error.code,
+        message=str(error),
+        cure=error.cure,
+        field=error.field,
+        address=address,
+    )
 
 
 class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):

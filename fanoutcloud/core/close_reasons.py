@@ -17,6 +17,12 @@ class CloseReason(enum.Enum):
     DRAINING = ("draining", 4012, 503, "this server is going down; reconnect and resume")
     SLOW = ("slow", 4508, 503, "the connection does not keep up; reconnect and resume")
     TOO_MANY_COMMANDS = ("too_many_commands", 4529, 429, "commands come faster than they are handled")
+    OVER_LIMIT = (
+        "over_limit",
+        4529,
+        429,
+        "a limit was reached; the error message before says which, and when to retry",
+    )
     UNAVAILABLE = ("unavailable", 4503, 503, "a part of the service does not answer")
     ANSWERED = ("answered", 1000, 200, "the poll was answered")
     CLIENT_LEFT = ("client_left", 1000, 200, "the client closed the connection")

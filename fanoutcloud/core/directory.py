@@ -15,11 +15,22 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishRate:
-    """How fast a realm may publish, as a token bucket: `items_per_s` for long, `burst_items` at once."""
+class Rate:
+    """How fast something may go on, as a token bucket: `per_s` for long, `burst` at once."""
 
-    items_per_s: float
-    burst_items: int
+    per_s: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class RealmLimits:
+    """What one realm may use over all processes together; None is no limit (docs/topics/limits.md)."""
+
+    connections: int | None = None  # held at once
+    channels: int | None = None  # subscribed at once, however many connections and processes have them
+    publish_items: Rate | None = None  # items
+    item_bytes: int | None = None  # content of one item over all its formats
+    egress_bytes: Rate | None = None  # written to subscribers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,7 @@ class RealmSnapshot:
     realm: RealmId
     keys: tuple[RealmKey, ...]
     retention: Retention
-    publish_rate: PublishRate | None = None
+    limits: RealmLimits = RealmLimits()
 
 
 class RealmDirectory(Protocol):

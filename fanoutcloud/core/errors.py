@@ -9,14 +9,17 @@
     ├── MethodNotAllowed          405
     ├── NotAcceptable             406
     ├── BodyTooLarge              413
+    ├── ItemTooLarge              413  an item in a publish body is too large; names the place
     ├── RateLimited               429  carries when to try again
+    │   └── LimitReached          429  a named limit, with its value
     └── Unavailable               503  carries when to try again
 
 Each carries what happened (`str(error)`), the cause's place (`field`) and what to do about it (`cure`). Apps add
 leaves of their own (`realms.errors`). Translated once, at the border: publish endpoint, transports, views.
 """
 
-from typing import Any, ClassVar
+import math
+from typing import Any, ClassVar, Literal
 
 
 class FanoutError(Exception):
@@ -125,6 +128,22 @@ class BodyTooLarge(FanoutError):
         self.limit_bytes = limit_bytes
 
 
+class ItemTooLarge(FanoutError):
+    """One item of a publish request exceeds what its realm allows."""
+
+    code = "item_too_large"
+    http_status = 413
+
+    def __init__(self, size_bytes: int, limit_bytes: int, *, field: str) -> None:
+        super().__init__(
+            f"the item holds {size_bytes:,} bytes of content; the realm's limit is {limit_bytes:,} (item_bytes)",
+            cure="send smaller items, or a link to what is large",
+            field=field,
+        )
+        self.limit = "item_bytes"
+        self.limit_bytes = limit_bytes
+
+
 class RateLimited(FanoutError):
     """A limit on the number of things per second was reached."""
 
@@ -135,6 +154,45 @@ class RateLimited(FanoutError):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message, cure=f"try again in {retry_after_s} s")
         self.retry_after_s = retry_after_s
+
+
+LimitName = Literal[
+    "publish_items",
+    "egress_bytes",
+    "connections",
+    "channels",
+    "connection_commands",
+    "failed_credentials",
+]
+
+#: Limit → code of the error, and the sentence that names its value.
+_LIMITS: dict[LimitName, tuple[str, str]] = {
+    "publish_items": ("rate_limited", "this realm may publish {}"),
+    "egress_bytes": ("egress_limited", "this realm's subscribers were sent more than {}"),
+    "connections": ("too_many_connections", "this realm may have {} at once"),
+    "channels": ("too_many_channels", "this realm may have {} subscribed at once"),
+    "connection_commands": ("too_many_commands", "one connection may send {}"),
+    "failed_credentials": ("too_many_failures", "one address may fail {}"),
+}
+
+
+class LimitReached(RateLimited):
+    """A limit was reached. Says which one (`limit`, and `code`), its value in words, and when to try again."""
+
+    def __init__(self, limit: LimitName, value: str, *, retry_after_s: float, cure: str | None = None) -> None:
+        code, sentence = _LIMITS[limit]
+        super().__init__(f"{sentence.format(value)} (limit {limit})", retry_after_s=max(1, math.ceil(retry_after_s)))
+        self.code = code  # type: ignore[misc]  # one code for each limit
+        self.limit: LimitName = limit
+        if cure is not None:
+            self.cure = cure
+
+
+def limit_members(error: FanoutError) -> dict[str, object]:
+    """Return what an error tells programs about a limit: its name, and seconds until it is worth trying again."""
+    limit, seconds = getattr(error, "limit", None), getattr(error, "retry_after_s", None)
+    members: dict[str, object] = {} if limit is None else {"limit": limit}
+    return members if limit is None or seconds is None else members | {"retry_after_s": seconds}
 
 
 class Unavailable(FanoutError):

@@ -2,11 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 
-from fanoutcloud.core.activity import ActivitySink, Refused
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot
-from fanoutcloud.core.errors import FanoutError, InvalidRequest, MethodNotAllowed, NotFound, Unavailable
+from fanoutcloud.core.errors import (
+    FanoutError,
+    InvalidRequest,
+    LimitReached,
+    MethodNotAllowed,
+    NotFound,
+    Unavailable,
+)
+from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import RealmId
+from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.requests import client_address
 from fanoutcloud.edge.responses import SITE_METHODS, respond_error, respond_preflight
@@ -20,6 +28,13 @@ from fanoutcloud.edge.transports.websocket import WebSocketTransport, refuse_web
 Serve = Callable[[RealmSnapshot, Scope, Receive, Send], Awaitable[None]]
 
 WEBSOCKET_PATH = "/fanout/ws"
+#: HTTP status of a refusal → how a WebSocket that gets it is closed.
+_CLOSE_REASONS = {
+    400: CloseReason.INVALID_REQUEST,
+    404: CloseReason.UNKNOWN_REALM,
+    429: CloseReason.OVER_LIMIT,
+    503: CloseReason.UNAVAILABLE,
+}
 
 
 class UnknownRealm(NotFound):
@@ -32,10 +47,18 @@ class UnknownRealm(NotFound):
 class EdgeApp:
     """Serves the sites of all realms. Knows nothing of cookies: the composition takes them away."""
 
-    def __init__(self, *, hub: Hub, directory: RealmDirectory, activity: ActivitySink) -> None:
+    def __init__(
+        self,
+        *,
+        hub: Hub,
+        directory: RealmDirectory,
+        failures: FailuresByAddress | None = None,
+        pacer: RefusalPacer | None = None,
+    ) -> None:
         self._hub = hub
         self._directory = directory
-        self._activity = activity
+        self._failures = failures or FailuresByAddress(hub.clock)
+        self._pacer = pacer or RefusalPacer(hub.clock)
         self._http: dict[str, Serve] = {
             "/fanout/sse": SseTransport(hub).serve,
             "/fanout/stream": HttpStreamTransport(hub).serve,
@@ -55,16 +78,11 @@ class EdgeApp:
         try:
             if path != WEBSOCKET_PATH:
                 raise _no_such_path(path)
-            snapshot = await self._find(realm)
-            await self._websocket.serve(snapshot, scope, receive, send)
-        except NotFound as error:
+            await self._websocket.serve(await self._find(realm, scope), scope, receive, send)
+        except (InvalidRequest, NotFound, LimitReached, Unavailable) as error:
             self._tell_refused(realm, scope, error)
-            await refuse_websocket(scope, receive, send, error, CloseReason.UNKNOWN_REALM)
-        except Unavailable as error:
-            await refuse_websocket(scope, receive, send, error, CloseReason.UNAVAILABLE)
-        except InvalidRequest as error:
-            self._tell_refused(realm, scope, error)
-            await refuse_websocket(scope, receive, send, error, CloseReason.INVALID_REQUEST)
+            await self._pace(realm, error)
+            await refuse_websocket(scope, receive, send, error, _CLOSE_REASONS[error.http_status])
 
     async def _serve_http(self, realm: RealmId, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
@@ -72,7 +90,7 @@ class EdgeApp:
             return
         try:
             serve = self._http.get(path)
-            snapshot = await self._find(realm)
+            snapshot = await self._find(realm, scope)
             if serve is None:
                 raise _no_such_path(path)
             if scope["method"] != "GET":
@@ -80,28 +98,26 @@ class EdgeApp:
             await serve(snapshot, scope, receive, send)
         except FanoutError as error:
             self._tell_refused(realm, scope, error)
+            await self._pace(realm, error)
             await respond_error(send, error)
 
-    async def _find(self, realm: RealmId) -> RealmSnapshot:
-        snapshot = self._directory.find_cached(realm) or await self._directory.find_realm(realm)
+    async def _find(self, realm: RealmId, scope: Scope) -> RealmSnapshot:
+        if (cached := self._directory.find_cached(realm)) is not None:
+            return cached
+        address = client_address(scope)
+        self._failures.check(address, "")  # whoever tries realms must not cost a query each
+        snapshot = await self._directory.find_realm(realm)
         if snapshot is None:
+            self._failures.note(address, "")
             raise UnknownRealm(f"there is no realm {realm}")
         return snapshot
 
+    async def _pace(self, realm: RealmId, error: FanoutError) -> None:
+        if isinstance(error, LimitReached):
+            await self._pacer.pace(realm)
+
     def _tell_refused(self, realm: RealmId, scope: Scope, error: FanoutError) -> None:
-        if self._activity.is_watched(realm):
-            self._activity.record(
-                realm,
-                Refused(
-                    at=self._hub.clock.now(),
-                    status=error.http_status,
-                    code=error.code,
-                    message=str(error),
-                    cure=error.cure,
-                    field=error.field,
-                    address=client_address(scope),
-                ),
-            )
+        self._hub.tell_refused(realm, error, client_address(scope))
 
 
 def _no_such_path(path: str) -> NotFound:

@@ -6,6 +6,7 @@ from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.streams import PositionLost, StoredItem, StreamPosition
 from fanoutcloud.edge.channel import Joining, LocalChannel
+from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.subscriber import Subscriber
 
@@ -16,27 +17,42 @@ def is_wanted(subscriber: Subscriber, local: LocalChannel) -> bool:
 
 
 async def catch_up(
-    subscriber: Subscriber, local: LocalChannel, since: StreamPosition, *, broker: Broker, limits: EdgeLimits
+    subscriber: Subscriber,
+    local: LocalChannel,
+    since: StreamPosition,
+    *,
+    broker: Broker,
+    limits: EdgeLimits,
+    ledger: Ledger | None = None,
 ) -> None:
     """Deliver all that is kept after `since`, and leave the subscriber among the channel's live ones.
 
     Raises:
         Unavailable: the broker does not answer.
     """
-    await _CatchingUp(subscriber, local, since, broker, limits).run()
+    ledger = ledger or Ledger()
+    ledger.edge.catch_ups += 1
+    await _CatchingUp(subscriber, local, since, broker, limits, ledger).run()
 
 
 class _CatchingUp:
     """One subscriber on its way."""
 
     def __init__(
-        self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition, broker: Broker, limits: EdgeLimits
+        self,
+        subscriber: Subscriber,
+        local: LocalChannel,
+        since: StreamPosition,
+        broker: Broker,
+        limits: EdgeLimits,
+        ledger: Ledger,
     ) -> None:
         self._subscriber = subscriber
         self._local = local
         self._joining = Joining(since)
         self._broker = broker
         self._limits = limits
+        self._ledger = ledger
         self._is_told = False
 
     def _goes_on(self) -> bool:
@@ -66,6 +82,7 @@ class _CatchingUp:
             if not self._is_told:
                 self._subscriber.tell_subscribed(local.channel, joining.at, recovered=True)
                 self._is_told = True
+            self._ledger.caught_up(self._subscriber, page)
             await self._deliver_page(page)
             if len(page) < page_size:
                 return
@@ -79,6 +96,7 @@ class _CatchingUp:
             self._subscriber.tell_subscribed(self._local.channel, lost.top, recovered=False)
             self._is_told = True
         self._subscriber.tell_reset(self._local.channel, lost.top, lost.reason)
+        self._ledger.edge.resets[lost.reason] += 1
         self._joining.at = lost.top
 
     async def _deliver_page(self, page: list[StoredItem]) -> None:

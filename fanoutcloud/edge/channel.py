@@ -39,8 +39,8 @@ class LocalChannel:
     """
 
     __slots__ = (
-        "ahead", "awaited", "channel", "empty_since", "groups", "individuals", "joining", "last_item_at", "opening",
-        "pending", "realm", "top",
+        "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts", "individuals", "joining",
+        "last_item_at", "opening", "pending", "realm", "top",
     )  # fmt: skip
 
     def __init__(self, realm: RealmId, channel: ChannelName, opening: asyncio.Future[None]) -> None:
@@ -52,6 +52,7 @@ class LocalChannel:
         #: Wire format → its subscribers and how to write to each; one encoding serves a whole group.
         self.groups: dict[WireFormat, dict[Subscriber, Callable[[bytes], None]]] = {}
         self.individuals: dict[Subscriber, Callable[[StoredItem], None]] = {}
+        self.individual_counts: Counter[str] = Counter()  # individuals by transport
         self.joining: dict[Subscriber, Joining] = {}
         #: Subscribers that history brought beyond `top`: live items reach this process a moment later.
         self.ahead: dict[Subscriber, StreamPosition] = {}
@@ -74,15 +75,17 @@ class LocalChannel:
         """Deliver to `subscriber` from `top` on."""
         if subscriber.is_shared:
             self.groups.setdefault(subscriber.wire, {})[subscriber] = subscriber.sink.write
-        else:
+        elif subscriber not in self.individuals:
             self.individuals[subscriber] = subscriber.deliver
+            self.individual_counts[subscriber.wire.transport] += 1
 
     def remove(self, subscriber: Subscriber) -> None:
         """Forget `subscriber` wherever it stands."""
         group = self.groups.get(subscriber.wire)
         if group is not None and group.pop(subscriber, None) is not None and not group:
             del self.groups[subscriber.wire]
-        self.individuals.pop(subscriber, None)
+        if self.individuals.pop(subscriber, None) is not None:
+            self.individual_counts[subscriber.wire.transport] -= 1
         self.joining.pop(subscriber, None)
         self.ahead.pop(subscriber, None)
 
@@ -93,30 +96,44 @@ class LocalChannel:
 
     def count_by_transport(self) -> Counter[str]:
         """Return how many live subscribers there are of each transport."""
-        counts: Counter[str] = Counter()
+        counts: Counter[str] = Counter(self.individual_counts)
         for wire, group in self.groups.items():
             counts[wire.transport] += len(group)
-        for subscriber in self.individuals:
-            counts[subscriber.wire.transport] += 1
-        return counts
+        return +counts
 
-    def broadcast(self, stored: StoredItem) -> None:
-        """Write the next item to every subscriber; waits for none of them. Encodes once per wire format."""
+    def broadcast(self, stored: StoredItem, items_out: Counter[str] | None = None) -> int:
+        """Write the next item to every subscriber; waits for none of them. Encodes once per wire format.
+
+        Returns how many bytes that was together, and adds to `items_out` how many items by transport.
+        """
         self.top = stored.position
+        size_bytes = 0
         for wire, writers in list(self.groups.items()):
             frame = wire.item(stored)
+            size_bytes += len(frame) * len(writers)
+            if items_out is not None:
+                items_out[wire.transport] += len(writers)
             for write in list(writers.values()):  # a write may find the subscriber slow, which removes it
                 write(frame)
             ending = wire.ending(stored.item)
             if ending is not None:
                 for subscriber in list(writers):
                     subscriber.end(ending)
-        for deliver in list(self.individuals.values()):
-            deliver(stored)
+        if self.individuals:
+            size_bytes += self._deliver_individually(stored, items_out)
         for joining in self.joining.values():
             joining.take(stored)
         if self.ahead:
             self._pass_those_ahead(stored)
+        return size_bytes
+
+    def _deliver_individually(self, stored: StoredItem, items_out: Counter[str] | None) -> int:
+        size_bytes = estimate_bytes(stored) * len(self.individuals)
+        if items_out is not None:
+            items_out.update(self.individual_counts)
+        for deliver in list(self.individuals.values()):
+            deliver(stored)
+        return size_bytes
 
     def _pass_those_ahead(self, stored: StoredItem) -> None:
         for subscriber, at in list(self.ahead.items()):
@@ -126,11 +143,25 @@ class LocalChannel:
                     subscriber.deliver(stored)
                 self.add(subscriber)
 
-    def restart(self, position: StreamPosition, reason: str = EPOCH_CHANGED) -> None:
-        """Tell every live subscriber that items were lost and that the stream goes on at `position`."""
+    def restart(self, position: StreamPosition, reason: str = EPOCH_CHANGED) -> int:
+        """Tell every live subscriber that items were lost and that the stream goes on at `position`.
+
+        Returns how many have been told.
+        """
         self.top = position
         ahead, self.ahead = list(self.ahead), {}
         for subscriber in ahead:
             self.add(subscriber)
-        for subscriber in self.live_subscribers():
+        told = self.live_subscribers()
+        for subscriber in told:
             subscriber.tell_reset(self.channel, position, reason)
+        return len(told)
+
+
+#: What an item's content is wrapped in on the wire: message, names, framing.
+_WRAPPING_BYTES = 120
+
+
+def estimate_bytes(stored: StoredItem) -> int:
+    """Return about how many bytes one subscriber is written for the item, where its bytes are its own."""
+    return stored.item.size_bytes + _WRAPPING_BYTES

@@ -57,6 +57,7 @@ class _House:
         unsent = {s: size for s in self._hub.subscribers if (size := s.sink.unsent_bytes())}
         stuck = [s for s, size in unsent.items() if size > limit or size >= self._unsent.get(s, math.inf)]
         self._unsent = unsent
+        self._hub.ledger.edge.stuck += len(stuck)
         for subscriber in stuck:
             subscriber.close(CloseReason.SLOW)
 
@@ -77,7 +78,7 @@ class _House:
                     if local.pending is not None:
                         continue
                     if top.epoch != local.position.epoch:
-                        local.restart(top, EPOCH_CHANGED)
+                        self._hub.restart(local, top, EPOCH_CHANGED)
                     elif top.offset > local.position.offset:
                         self._hub.fill_gap(local)
         except Unavailable:

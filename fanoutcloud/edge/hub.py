@@ -7,17 +7,19 @@ for other threads. Fan-out (`on_item`) never waits. Source: docs/topics/fan-out.
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from time import perf_counter
 from typing import Any
 
 from fanoutcloud.broker.base import Broker
-from fanoutcloud.core.activity import ActivitySink, Connected, Delivered, Disconnected
+from fanoutcloud.core.activity import ActivitySink, Connected, Delivered, Disconnected, refused_event
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.close_reasons import CloseReason
-from fanoutcloud.core.errors import Unavailable
+from fanoutcloud.core.errors import FanoutError, Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
-from fanoutcloud.core.streams import PositionLost, StoredItem, StreamPosition
+from fanoutcloud.core.streams import EPOCH_CHANGED, PositionLost, StoredItem, StreamPosition
 from fanoutcloud.edge.catching_up import catch_up, is_wanted
 from fanoutcloud.edge.channel import MAX_PENDING_ITEMS, LocalChannel
+from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.subscriber import Subscriber
 
@@ -31,8 +33,11 @@ FILL_RETRY_S = 1.0
 class Hub:
     """Owned by the composition, which keeps `edge.housekeeping.keep_house` running and owns the hub's tasks."""
 
-    def __init__(self, *, broker: Broker, activity: ActivitySink, limits: EdgeLimits, clock: Clock) -> None:
+    def __init__(
+        self, *, broker: Broker, activity: ActivitySink, limits: EdgeLimits, clock: Clock, ledger: Ledger | None = None
+    ) -> None:
         self.limits = limits
+        self.ledger = ledger or Ledger()
         self.clock = clock
         self._broker = broker
         self._activity = activity
@@ -69,6 +74,7 @@ class Hub:
     def register(self, subscriber: Subscriber) -> None:
         """Count the subscriber among the open ones; keep-alives begin."""
         self._subscribers.add(subscriber)
+        self.ledger.opened(subscriber)
         subscriber.registry = self
 
     def unregister(self, subscriber: Subscriber) -> None:
@@ -77,6 +83,7 @@ class Hub:
             return
         subscriber.is_closed = True
         self._subscribers.discard(subscriber)
+        self.ledger.closed(subscriber)
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
         if self._activity.is_watched(subscriber.realm):
@@ -105,7 +112,9 @@ class Hub:
 
     def detach(self, subscriber: Subscriber) -> None:
         """Deliver nothing more to a subscriber that leaves for another process. `rejoin` takes it back."""
-        self._subscribers.discard(subscriber)
+        if subscriber in self._subscribers:
+            self._subscribers.discard(subscriber)
+            self.ledger.closed(subscriber, reason="moved")
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
 
@@ -122,6 +131,12 @@ class Hub:
                     address=subscriber.address,
                 ),
             )
+
+    def tell_refused(self, realm: RealmId, error: FanoutError, address: str) -> None:
+        """Count a subscriber, or a command of one, that was turned away, and show it to watchers of the realm."""
+        self.ledger.edge.refusals[error.code] += 1
+        if self._activity.is_watched(realm):
+            self._activity.record(realm, refused_event(error, at=self.clock.now(), address=address))
 
     def tell_all_connected(self, realm: RealmId) -> None:
         """Show a new watcher who is there already."""
@@ -174,7 +189,7 @@ class Hub:
             if is_wanted(subscriber, local):
                 local.add(subscriber)
         else:
-            await catch_up(subscriber, local, since, broker=self._broker, limits=self.limits)
+            await catch_up(subscriber, local, since, broker=self._broker, limits=self.limits, ledger=self.ledger)
 
     def leave(self, subscriber: Subscriber, channel: ChannelName) -> bool:
         """End delivery of one channel to the subscriber; return whether it had it."""
@@ -241,11 +256,13 @@ class Hub:
     # -- live items (BrokerListener)
 
     def on_item(self, realm: RealmId, channel: ChannelName, stored: StoredItem) -> None:
+        self.ledger.edge.items_in += 1
         local = self._channels.get((realm, channel))
         if local is not None:
             self._take(local, stored)
 
     def on_reconnected(self) -> None:
+        self.ledger.edge.broker_reconnects += 1
         for local in self._channels.values():
             local.last_item_at = 0.0  # housekeeping compares these positions next, whenever their last item was
 
@@ -258,7 +275,7 @@ class Hub:
             return
         top = local.position
         if stored.position.epoch != top.epoch:
-            local.restart(StreamPosition(stored.position.epoch, stored.position.offset - 1))
+            self.restart(local, StreamPosition(stored.position.epoch, stored.position.offset - 1), EPOCH_CHANGED)
         elif stored.position.offset <= top.offset:
             return
         elif stored.position.offset > top.offset + 1:
@@ -267,7 +284,9 @@ class Hub:
         self._broadcast(local, stored)
 
     def _broadcast(self, local: LocalChannel, stored: StoredItem) -> None:
-        local.broadcast(stored)
+        begin_s = perf_counter()
+        size_bytes = local.broadcast(stored, self.ledger.edge.items_out)
+        self.ledger.fanned_out(local, size_bytes, perf_counter() - begin_s)
         if self._activity.is_watched(local.realm):
             self._tell_delivered(local, stored)
 
@@ -285,10 +304,15 @@ class Hub:
                 ),
             )
 
+    def restart(self, local: LocalChannel, position: StreamPosition, reason: str) -> None:
+        """Tell all of a channel that items were lost to them, and go on at `position`."""
+        self.ledger.edge.resets[reason] += local.restart(position, reason)
+
     def fill_gap(self, local: LocalChannel, stored: StoredItem | None = None) -> None:
         """Read from history what is missing behind `top`, deliver it, then go on live. Does nothing if under way."""
         if local.pending is None:
             local.pending = [] if stored is None else [stored]
+            self.ledger.edge.gap_fills += 1
             self.spawn(self._fill(local))
 
     async def _fill(self, local: LocalChannel) -> None:
@@ -298,7 +322,7 @@ class Hub:
                     local.realm, local.channel, local.position, limit=self.limits.catch_up_page_items
                 )
             except PositionLost as lost:
-                local.restart(lost.top, lost.reason)
+                self.restart(local, lost.top, lost.reason)
                 continue
             except Unavailable:
                 await asyncio.sleep(FILL_RETRY_S)

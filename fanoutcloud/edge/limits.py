@@ -13,6 +13,8 @@ class EdgeLimits:
     max_channels: int = 200  # per subscriber
     max_message_bytes: int = 65_536  # one WebSocket message from a client
     max_waiting_commands: int = 64  # WebSocket commands received and not yet handled
+    commands_per_s: float = 100.0  # per WebSocket, for long
+    commands_burst: int = 400  # and at once: every channel of a full subscriber, twice
     poll_s: float = 25.0  # a long-poll is answered empty after this; clients give up at 60 s
     max_poll_s: float = 55.0
     catch_up_page_items: int = 100

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from fanoutcloud.core.errors import FanoutError
+from fanoutcloud.core.errors import FanoutError, limit_members
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem, StreamPosition
@@ -99,7 +99,7 @@ def error_members(error: FanoutError) -> Mapping[str, Any]:  # Any: values of JS
     members = {"code": error.code, "message": str(error), "cure": error.cure}
     if error.field:
         members["field"] = error.field
-    return members
+    return members | limit_members(error)
 
 
 def _message(type_: str, **members: Any) -> bytes:  # Any: values of JSON

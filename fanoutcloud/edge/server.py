@@ -12,6 +12,7 @@ import resource
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import Any, cast
 
 import uvicorn
@@ -43,12 +44,19 @@ class EdgeServer(uvicorn.Server):
         on_ready: Callable[[], None] = lambda: None,
         drain: Callable[[], Awaitable[None]] | None = None,
         succession: Succession | None = None,
+        on_exit: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
         self._drain = drain
         self._succession = succession
         self._listeners: list[socket.socket] = []
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Say first of all that this process ends: `/readyz` must know before the port closes."""
+        self._on_exit()
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: Any = None) -> None:  # Any: as in uvicorn
         await super().startup(sockets=sockets if self._succession is None else [])

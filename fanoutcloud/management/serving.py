@@ -69,7 +69,13 @@ def run_server(
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
     )
-    server = EdgeServer(config, on_ready=lambda: _say(announcement), drain=plane.drain, succession=succession)
+    server = EdgeServer(
+        config,
+        on_ready=lambda: _say(announcement),
+        drain=plane.drain,
+        succession=succession,
+        on_exit=plane.health.begin_draining,
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that both signals end in KeyboardInterrupt
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again once everything has ended
         server.run()

@@ -22,7 +22,7 @@ async def _ask(kind: str, path: str, query: str) -> tuple[list[Any], list[Any]]:
     clock, activity = SteppedClock(), RecordingActivity(REALM)
     hub = Hub(broker=MemoryBroker(clock), activity=activity, limits=EdgeLimits(), clock=clock)
     realm = RealmSnapshot(realm=REALM, keys=(), retention=Retention())
-    app = EdgeApp(hub=hub, directory=FakeDirectory(realm), activity=activity)
+    app = EdgeApp(hub=hub, directory=FakeDirectory(realm))
     sent: list[Any] = []
 
     async def receive() -> Any:

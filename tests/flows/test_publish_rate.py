@@ -35,6 +35,8 @@ def test_too_fast_is_refused_with_when_to_come_back_and_others_are_not(
 
         assert (accepted.status_code, refused.status_code) == (200, 429)
         assert 1 <= int(refused.headers["retry-after"]) <= 5
-        assert refused.text.startswith("this realm may publish 1 items per second, 5 at once; try again in ")
+        assert refused.text.startswith(
+            "this realm may publish 1 items per second, 5 at once (limit publish_items); try again in "
+        )
         assert publish(foreign_realm, 1).status_code == 200
         assert listener.take(5) == [1, 2, 3, 4, 5]

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from fanoutcloud.broker.memory import MemoryBroker
-from fanoutcloud.core.directory import PublishRate, RealmSnapshot, Retention
+from fanoutcloud.core.directory import Rate, RealmLimits, RealmSnapshot, Retention
 from fanoutcloud.core.names import RealmId
 from onboarding.services import mark_delivered, mark_published, mark_subscribed
 from publishing.rate_limits import PublishLimiter
@@ -30,7 +30,7 @@ HTMX = {"HX-Request": "true"}
 def plane(created: CreatedRealm) -> Iterator[SimpleNamespace]:
     """A delivery plane that knows Alice's realm; it takes two items and no third."""
     realm, clock = RealmId(created.realm.pk), SteppedClock()
-    snapshot = RealmSnapshot(realm, (), Retention(), PublishRate(items_per_s=1.0, burst_items=2))
+    snapshot = RealmSnapshot(realm, (), Retention(), RealmLimits(publish_items=Rate(per_s=1.0, burst=2)))
     broker, activity = MemoryBroker(clock), RecordingActivity(realm)
     publisher = Publisher(broker=broker, activity=activity, limiter=PublishLimiter(clock), clock=clock)
     plane = SimpleNamespace(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fanoutcloud.broker.memory import MemoryBroker
-from fanoutcloud.core.directory import PublishRate, RealmDirectory
+from fanoutcloud.core.directory import Rate, RealmDirectory
 from fanoutcloud.core.names import RealmId
 from publishing.authentication import Authenticator
 from publishing.endpoint import PublishEndpoint, find_target
@@ -49,7 +49,7 @@ class Endpoint:
         *,
         broker: MemoryBroker | None = None,
         directory: RealmDirectory | None = None,
-        rate: PublishRate | None = None,
+        rate: Rate | None = None,
         watched: Sequence[RealmId] = (),
         body_timeout_s: float = 30.0,
     ) -> None:

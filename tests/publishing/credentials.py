@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from fanoutcloud.core.directory import PublishRate, RealmKey, RealmSnapshot, Retention
+from fanoutcloud.core.directory import Rate, RealmKey, RealmLimits, RealmSnapshot, Retention
 from fanoutcloud.core.errors import FanoutError, Forbidden, Unauthorized
 from fanoutcloud.core.names import RealmId
 from publishing.authentication import Authenticator
@@ -24,10 +24,10 @@ SHORT_KEY = bytes(range(16))
 FAR_AWAY = 4_102_444_800
 
 
-def realm_of(realm: RealmId, *keys: bytes, rate: PublishRate | None = None) -> RealmSnapshot:
+def realm_of(realm: RealmId, *keys: bytes, rate: Rate | None = None) -> RealmSnapshot:
     """Return a realm with these keys, named k0, k1 …"""
     named = tuple(RealmKey(f"k{number}", secret) for number, secret in enumerate(keys))
-    return RealmSnapshot(realm, named, Retention(), rate)
+    return RealmSnapshot(realm, named, Retention(), RealmLimits(publish_items=rate))
 
 
 def key_text(key: bytes) -> str:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fanoutcloud.core.directory import PublishRate, RealmSnapshot
+from fanoutcloud.core.directory import Rate, RealmSnapshot
 from fanoutcloud.core.names import RealmId
 from publishing.endpoint import MAX_DISCARDED_BYTES, find_target
 from realms.directory import CachedRealmDirectory
@@ -342,7 +342,7 @@ async def test_a_client_that_leaves_in_the_middle_stores_nothing(endpoint: Endpo
 
 
 async def test_too_fast_is_refused_with_when_to_come_back():
-    endpoint = Endpoint(rate=PublishRate(items_per_s=1, burst_items=2))
+    endpoint = Endpoint(rate=Rate(per_s=1, burst=2))
     await endpoint.publish(HELLO, HELLO)
 
     answer = await endpoint.publish(HELLO, HELLO, headers=JSON)
@@ -362,7 +362,7 @@ async def test_a_broker_that_is_down_is_told_with_when_to_come_back():
 
 
 async def test_bad_items_do_not_count_against_the_rate():
-    endpoint = Endpoint(rate=PublishRate(items_per_s=1, burst_items=1))
+    endpoint = Endpoint(rate=Rate(per_s=1, burst=1))
     await endpoint.publish({"json-object": 1})
 
     answer = await endpoint.publish(HELLO)

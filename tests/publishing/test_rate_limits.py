@@ -1,18 +1,34 @@
-"""How fast a realm may publish."""
+"""What a realm may publish: how fast, how large, and not while it owes egress."""
+
+import asyncio
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanoutcloud.core.directory import PublishRate
-from fanoutcloud.core.errors import RateLimited
-from fanoutcloud.core.names import RealmId
-from publishing import rate_limits
+from fanoutcloud.broker.egress import EgressMeter
+from fanoutcloud.broker.memory import MemoryBroker
+from fanoutcloud.broker.memory_limit_store import MemoryLimitStore
+from fanoutcloud.core.directory import Rate, RealmLimits, RealmSnapshot, Retention
+from fanoutcloud.core.errors import ItemTooLarge, LimitReached
+from fanoutcloud.core.items import Item
+from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.statistics import LimitStatistics
 from publishing.rate_limits import PublishLimiter
 from tests.fakes.clock import SteppedClock
 
-ALICE, CHARLIE = RealmId("0a1b2c3d"), RealmId("cc00cc00")
-RATE = PublishRate(items_per_s=10, burst_items=20)
+RATE = Rate(per_s=10, burst=20)
+
+
+def realm(name: str = "0a1b2c3d", **limits: object) -> RealmSnapshot:
+    return RealmSnapshot(RealmId(name), (), Retention(), RealmLimits(**limits))  # type: ignore[arg-type]
+
+
+ALICE, CHARLIE = realm(publish_items=RATE), realm("cc00cc00", publish_items=RATE)
+
+
+def items(count: int, size: int = 1) -> list[Item]:
+    return [Item(ChannelName("hello"), json_object=b"x" * size)] * count
 
 
 @pytest.fixture
@@ -25,92 +41,132 @@ def limiter(clock: SteppedClock) -> PublishLimiter:
     return PublishLimiter(clock)
 
 
-def refusal_of(limiter: PublishLimiter, count: int) -> RateLimited:
-    with pytest.raises(RateLimited) as refused:
-        limiter.take(ALICE, count, RATE)
+async def refusal_of(limiter: PublishLimiter, count: int) -> LimitReached:
+    with pytest.raises(LimitReached) as refused:
+        await limiter.take(ALICE, items(count))
     return refused.value
 
 
-def test_as_much_as_the_bucket_holds_may_come_at_once(limiter: PublishLimiter):
-    limiter.take(ALICE, 15, RATE)
-    limiter.take(ALICE, 5, RATE)
+async def test_as_much_as_the_bucket_holds_may_come_at_once(limiter: PublishLimiter):
+    await limiter.take(ALICE, items(15))
+    await limiter.take(ALICE, items(5))
 
-    refused = refusal_of(limiter, 1)
+    refused = await refusal_of(limiter, 1)
 
-    assert refused.line == "this realm may publish 10 items per second, 20 at once; try again in 1 s"
-
-
-def test_a_refusal_takes_nothing(limiter: PublishLimiter):
-    limiter.take(ALICE, 15, RATE)
-    refusal_of(limiter, 6)
-
-    limiter.take(ALICE, 5, RATE)
+    assert refused.line == (
+        "this realm may publish 10 items per second, 20 at once (limit publish_items); try again in 1 s"
+    )
+    assert (refused.code, refused.limit, refused.retry_after_s) == ("rate_limited", "publish_items", 1)
 
 
-def test_the_bucket_fills_by_and_by_and_no_further_than_full(limiter: PublishLimiter, clock: SteppedClock):
-    limiter.take(ALICE, 20, RATE)
+async def test_a_refusal_takes_nothing(limiter: PublishLimiter):
+    await limiter.take(ALICE, items(15))
+    await refusal_of(limiter, 6)
+
+    await limiter.take(ALICE, items(5))
+
+
+async def test_the_bucket_fills_by_and_by_and_no_further_than_full(limiter: PublishLimiter, clock: SteppedClock):
+    await limiter.take(ALICE, items(20))
     clock.pass_time(0.5)
-    limiter.take(ALICE, 5, RATE)
-    refusal_of(limiter, 1)
+    await limiter.take(ALICE, items(5))
+    await refusal_of(limiter, 1)
     clock.pass_time(3600)
-    limiter.take(ALICE, 20, RATE)
+    await limiter.take(ALICE, items(20))
 
-    refusal_of(limiter, 1)
+    await refusal_of(limiter, 1)
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(1, 1), (10, 1), (11, 2), (20, 2)])
-def test_after_the_time_that_is_told_it_works(limiter: PublishLimiter, clock: SteppedClock, count: int, seconds: int):
-    limiter.take(ALICE, 20, RATE)
-    refused = refusal_of(limiter, count)
+async def test_after_the_time_that_is_told_it_works(
+    limiter: PublishLimiter, clock: SteppedClock, count: int, seconds: int
+):
+    await limiter.take(ALICE, items(20))
+    refused = await refusal_of(limiter, count)
     assert refused.retry_after_s == seconds
     clock.pass_time(refused.retry_after_s)
 
-    limiter.take(ALICE, count, RATE)
+    await limiter.take(ALICE, items(count))
 
 
-def test_a_request_larger_than_the_bucket_passes_when_it_is_full_and_is_paid_for_later(
+async def test_a_request_larger_than_the_bucket_passes_when_it_is_full_and_is_paid_for_later(
     limiter: PublishLimiter, clock: SteppedClock
 ):
-    limiter.take(ALICE, 50, RATE)
-    clock.pass_time(3)
-    refused = refusal_of(limiter, 1)
-    clock.pass_time(refused.retry_after_s)
+    await limiter.take(ALICE, items(50))
+    clock.pass_time(2)
+    refused = await refusal_of(limiter, 1)
+    clock.pass_time(refused.retry_after_s + 0.1)
 
-    limiter.take(ALICE, 1, RATE)
-
-
-def test_realms_do_not_slow_each_other(limiter: PublishLimiter):
-    limiter.take(CHARLIE, 20, RATE)
-
-    limiter.take(ALICE, 20, RATE)
+    await limiter.take(ALICE, items(1))
 
 
-def test_a_realm_without_a_rate_is_not_limited(limiter: PublishLimiter):
+async def test_realms_do_not_slow_each_other(limiter: PublishLimiter):
+    await limiter.take(CHARLIE, items(20))
+
+    await limiter.take(ALICE, items(20))
+
+
+async def test_a_realm_without_a_rate_is_not_limited(limiter: PublishLimiter):
     for _ in range(3):
-        limiter.take(ALICE, 1_000_000, None)
+        await limiter.take(realm(), items(100_000))
 
 
-def test_what_is_remembered_is_bounded_and_the_busy_are_kept(limiter: PublishLimiter, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rate_limits, "MAX_BUCKETS", 10)
-    for number in range(20):
-        limiter.take(RealmId(f"realm-{number}"), 1, RATE)
-        limiter.take(ALICE, 1, RATE)
+async def test_nothing_can_be_published_is_known_before_a_body_is_parsed(limiter: PublishLimiter, clock: SteppedClock):
+    limiter.check(ALICE)
+    await limiter.take(ALICE, items(20))
+    await refusal_of(limiter, 1)
 
-    refusal_of(limiter, 1)
-    assert len(limiter._buckets) == 10
+    with pytest.raises(LimitReached):
+        limiter.check(ALICE)
+    clock.pass_time(1)
+    limiter.check(ALICE)
+
+
+async def test_an_item_that_is_too_large_is_named(clock: SteppedClock):
+    statistics = LimitStatistics()
+    limiter = PublishLimiter(clock, statistics=statistics)
+
+    with pytest.raises(ItemTooLarge) as refused:
+        await limiter.take(realm(item_bytes=100), [*items(2, 100), *items(1, 101)])
+
+    assert (refused.value.http_status, refused.value.field) == (413, "items[2]")
+    assert "101 bytes" in str(refused.value)
+    assert "limit is 100" in str(refused.value)
+    assert statistics.hits == {"item_bytes": 1}
+
+
+async def test_a_realm_that_owes_egress_publishes_nothing_until_it_is_made_good(clock: SteppedClock):
+    store, debtor = MemoryLimitStore(clock), realm(egress_bytes=Rate(per_s=100, burst=1000))
+    egress = EgressMeter(store, MemoryBroker(clock), clock, LimitStatistics(), find_limits=lambda _: debtor.limits)
+    limiter = PublishLimiter(clock, store=store, egress=egress)
+    egress.count(debtor.realm, 1300)
+    await limiter.take(debtor, items(1))  # nobody has reported yet
+    await egress.report()
+
+    for refuse in (limiter.take(debtor, items(1)), asyncio.to_thread(limiter.check, debtor)):
+        with pytest.raises(LimitReached) as refused:
+            await refuse
+        assert (refused.value.code, refused.value.retry_after_s) == ("egress_limited", 3)
+    clock.pass_time(3)
+    await limiter.take(debtor, items(1))
 
 
 @given(takes=st.lists(st.tuples(st.integers(1, 30), st.floats(0, 5)), max_size=50))
 def test_over_any_time_no_more_passes_than_rate_and_bucket_allow(takes: list[tuple[int, float]]):
     clock = SteppedClock()
-    limiter, began, passed = PublishLimiter(clock), clock.monotonic(), 0
-    for count, wait_s in takes:
-        clock.pass_time(wait_s)
-        try:
-            limiter.take(ALICE, count, RATE)
-        except RateLimited:
-            continue
-        passed += count
+
+    async def run() -> tuple[float, int]:
+        limiter, began, passed = PublishLimiter(clock), clock.monotonic(), 0
+        for count, wait_s in takes:
+            clock.pass_time(wait_s)
+            try:
+                await limiter.take(ALICE, items(count))
+            except LimitReached:
+                continue
+            passed += count
+        return clock.monotonic() - began, passed
+
+    took_s, passed = asyncio.run(run())
 
     most_of_one = max((count for count, _ in takes), default=0)
-    assert passed <= (clock.monotonic() - began) * RATE.items_per_s + max(RATE.burst_items, most_of_one) + 1e-3
+    assert passed <= took_s * RATE.per_s + max(RATE.burst, most_of_one) + 1e-3

@@ -4,7 +4,7 @@ import pytest
 
 from fanoutcloud.broker.base import Outcome
 from fanoutcloud.core.activity import Published, Refused
-from fanoutcloud.core.directory import PublishRate
+from fanoutcloud.core.directory import Rate
 from fanoutcloud.core.errors import RateLimited
 from fanoutcloud.core.formats import parse_publish
 from tests.publishing.asgi import Endpoint
@@ -83,7 +83,7 @@ async def test_whom_it_publishes_for_and_how_is_up_to_the_caller(endpoint: Endpo
 
 
 async def test_what_is_refused_by_rate_reaches_no_broker(endpoint: Endpoint):
-    snapshot = realm_of(ALICE, ALICE_KEY, rate=PublishRate(items_per_s=1, burst_items=1))
+    snapshot = realm_of(ALICE, ALICE_KEY, rate=Rate(per_s=1, burst=1))
     items = parse_publish(b'{"items":[{"channel":"hello","json-object":1}]}')
     await endpoint.publisher.publish_items(snapshot, items, via="page")
 

@@ -8,6 +8,7 @@ from channels.db import database_sync_to_async
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
+from fanoutcloud.core.directory import Rate, RealmLimits
 from fanoutcloud.core.names import RealmId
 from realms.models import ApiKey
 from realms.services import CreatedRealm, issue_api_key, revoke_api_key
@@ -18,6 +19,8 @@ from tests.factories import make_realm
 def test_a_snapshot_holds_the_live_keys_and_the_limits(created: CreatedRealm, alice: User, settings: Settings):
     settings.HISTORY_ITEMS, settings.HISTORY_AGE_S = 7, 60.0
     settings.PUBLISH_ITEMS_PER_S, settings.PUBLISH_ITEMS_BURST = 50, 200
+    settings.REALM_CONNECTIONS, settings.REALM_CHANNELS, settings.ITEM_BYTES = 5, 6, 70
+    settings.EGRESS_BYTES_PER_S, settings.EGRESS_BYTES_BURST = 800, 900
     second = issue_api_key(realm=created.realm, issued_by=alice)
 
     found = find_snapshot(RealmId(created.realm.pk))
@@ -26,8 +29,18 @@ def test_a_snapshot_holds_the_live_keys_and_the_limits(created: CreatedRealm, al
     assert [key.secret for key in found.keys] == [base64.b64decode(s) for s in (created.secret, second.secret)]
     assert [key.key_id for key in found.keys] == [str(created.key.pk), str(second.key.pk)]
     assert (found.retention.items, found.retention.age_s) == (7, 60.0)
-    assert found.publish_rate is not None
-    assert (found.publish_rate.items_per_s, found.publish_rate.burst_items) == (50, 200)
+    assert found.limits == RealmLimits(
+        connections=5, channels=6, publish_items=Rate(50, 200), item_bytes=70, egress_bytes=Rate(800, 900)
+    )
+
+
+def test_a_limit_of_0_is_no_limit(created: CreatedRealm, settings: Settings):
+    settings.REALM_CONNECTIONS = settings.REALM_CHANNELS = settings.ITEM_BYTES = settings.EGRESS_BYTES_PER_S = 0
+
+    found = find_snapshot(RealmId(created.realm.pk))
+
+    assert found is not None
+    assert found.limits == RealmLimits(publish_items=found.limits.publish_items)
 
 
 def test_revoked_and_foreign_keys_are_not_in_it(created: CreatedRealm, alice: User, charlie: User):

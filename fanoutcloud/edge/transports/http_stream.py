@@ -20,7 +20,7 @@ class HttpStreamTransport:
         """Answer one request.
 
         Raises:
-            InvalidRequest: before anything was sent.
+            InvalidRequest, LimitReached: before anything was sent.
         """
         request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels)
         is_raw = choose(request.options, "mode", among=("json", "raw")) == "raw"
@@ -40,4 +40,5 @@ class HttpStreamTransport:
             )
             greeting = welcome + b"\n"
         response = StreamResponse(self._hub, scope, receive, send, content_type)
+        await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
         await response.run(subscriber, request, wires, greeting)

@@ -25,7 +25,7 @@ class SseTransport:
         """Answer one request.
 
         Raises:
-            InvalidRequest: before anything was sent.
+            InvalidRequest, LimitReached: before anything was sent.
         """
         request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels)
         address = client_address(scope)
@@ -36,4 +36,5 @@ class SseTransport:
         )
         greeting = b"retry: %d\n" % RETRY_MS + _BARE.event(welcome, name="welcome")
         response = StreamResponse(self._hub, scope, receive, send, b"text/event-stream; charset=utf-8")
+        await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
         await response.run(subscriber, request, Wires(PREPARED_SSE, PLAIN_SSE), greeting)

@@ -5,7 +5,7 @@ from collections import deque
 
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
-from fanoutcloud.core.errors import FanoutError, InvalidRequest
+from fanoutcloud.core.errors import FanoutError, InvalidRequest, LimitReached
 from fanoutcloud.core.names import RealmId, parse_channel_name
 from fanoutcloud.core.streams import parse_position
 from fanoutcloud.edge import messages
@@ -22,13 +22,15 @@ from fanoutcloud.edge.wire import PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireForma
 class WebSocketSubscriber(Subscriber):
     """A subscriber that can change its channels. Commands are handled one after the other."""
 
-    __slots__ = ("_commands", "_hub")
+    __slots__ = ("_commands", "_commands_at", "_commands_left", "_hub")
 
     def __init__(self, realm: RealmId, wire: WireFormat, *, address: str, hub: Hub) -> None:
         super().__init__(realm, wire, address=address)
         self._hub = hub
         #: None: nothing is being handled. Commands that come before the URL's channels are joined wait for that.
         self._commands: deque[str] | None = deque()
+        self._commands_left: float = hub.limits.commands_burst
+        self._commands_at = 0.0
 
     @property
     def is_at_rest(self) -> bool:
@@ -39,12 +41,33 @@ class WebSocketSubscriber(Subscriber):
         self.sink.write(self.wire.framing(message))
 
     def on_text(self, text: str) -> None:
-        if self._commands is None:
+        limits = self._hub.limits
+        if not self._is_in_pace():
+            self._refuse_commands(
+                f"{limits.commands_per_s:,.0f} commands per second, {limits.commands_burst:,} at once"
+            )
+        elif self._commands is None:
             self._commands = deque([text])
             self._hub.spawn(self.handle_waiting())
-        elif len(self._commands) < self._hub.limits.max_waiting_commands:
+        elif len(self._commands) < limits.max_waiting_commands:
             self._commands.append(text)
         else:
+            self._refuse_commands(f"{limits.max_waiting_commands:,} commands ahead of their answers")
+
+    def _is_in_pace(self) -> bool:
+        """Count one command; tell whether the client's token bucket had room for it."""
+        limits, now = self._hub.limits, self._hub.clock.monotonic()
+        left = self._commands_left + (now - self._commands_at) * limits.commands_per_s
+        self._commands_left, self._commands_at = min(limits.commands_burst, left) - 1, now
+        return self._commands_left >= 0
+
+    def _refuse_commands(self, value: str) -> None:
+        """End a connection that sends too many commands, saying which limit that was."""
+        if not self.is_closed:
+            error = LimitReached("connection_commands", value, retry_after_s=1)
+            self._hub.ledger.limits.hits[error.limit] += 1
+            self._hub.tell_refused(self.realm, error, self.address)
+            self.tell(messages.error_message(error))
             self.close(CloseReason.TOO_MANY_COMMANDS)
 
     async def handle_waiting(self) -> None:
@@ -60,6 +83,8 @@ class WebSocketSubscriber(Subscriber):
             command = parse_command(text)
             await self._do(command)
         except FanoutError as error:
+            if isinstance(error, LimitReached):
+                self._hub.tell_refused(self.realm, error, self.address)
             if not self.is_closed:
                 self.tell(messages.error_message(error, channel=command.channel if command else None))
 
@@ -77,6 +102,7 @@ class WebSocketSubscriber(Subscriber):
                 raise InvalidRequest("this channel is subscribed already", cure="unsubscribe first", field="channel")
             check_channel_count(len(self.channels) + 1, self._hub.limits.max_channels)
             since = parse_position(command.since) if command.since else None
+            await self._hub.ledger.admit_channels(self.realm, [channel], self._hub.channels)
             await self._hub.join(self, [(channel, since)])
         self._hub.tell_connected(self)
 
@@ -91,9 +117,10 @@ class WebSocketTransport:
         """Answer one handshake.
 
         Raises:
-            InvalidRequest: before anything was sent.
+            InvalidRequest, LimitReached: before anything was sent.
         """
         request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels, needs_channel=False)
+        await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
         subscriber = WebSocketSubscriber(realm.realm, PREPARED_WEBSOCKET, address=client_address(scope), hub=self._hub)
         offer = scope.get("extensions", {}).get(EXTENSION)
         if offer is not None:
