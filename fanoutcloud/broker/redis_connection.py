@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
-from urllib.parse import unquote, urlsplit
 
 import hiredis
 
+from fanoutcloud.broker.redis_address import RedisAddress
 from fanoutcloud.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -55,42 +55,19 @@ class ScriptMissing(Exception):
     """Redis does not know the script of an EVALSHA (any more)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RedisAddress:
-    """Where Redis is and who we are there. Its text form hides the password."""
+class Redirected(Unavailable):
+    """Another node of the Cluster has the slot; with `is_asking`, only for this call (`ASK`)."""
 
-    host: str
-    port: int
-    path: str | None
-    username: str
-    password: str | None
-    database: int
-    tls: bool
-
-    def __repr__(self) -> str:
-        return f"RedisAddress({self.path or f'{self.host}:{self.port}'})"
+    def __init__(self, slot: int, host: str, port: int, *, is_asking: bool) -> None:
+        super().__init__("another node of the broker has this channel", retry_after_s=1)
+        self.slot = slot
+        self.host = host
+        self.port = port
+        self.is_asking = is_asking
 
 
-def parse_redis_url(url: str) -> RedisAddress:
-    """Return the address in a URL: `redis://`, `rediss://` (TLS) or `unix://`, as redis-py and Celery read it.
-
-    Raises:
-        ValueError: it is another kind of URL. The message does not repeat the URL, which may hold a password.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("a Redis URL begins with redis://, rediss:// or unix://")
-    is_unix = parts.scheme == "unix"
-    database = dict(pair.partition("=")[::2] for pair in parts.query.split("&")).get("db", "")
-    return RedisAddress(
-        host=parts.hostname or "localhost",
-        port=parts.port or 6379,
-        path=unquote(parts.path) if is_unix else None,
-        username=unquote(parts.username or "") or "default",
-        password=unquote(parts.password) if parts.password else None,
-        database=int(database or ("" if is_unix else parts.path.strip("/")) or 0),
-        tls=parts.scheme == "rediss",
-    )
+class SlotMoving(Unavailable):
+    """Keys of the channel are on their way from one node of the Cluster to another (`TRYAGAIN`)."""
 
 
 class RedisConnection(asyncio.Protocol):
@@ -223,7 +200,8 @@ class RedisConnection(asyncio.Protocol):
         version = greeting[b"version"].decode()
         if int(version.partition(".")[0]) < MIN_REDIS_VERSION:
             raise Unavailable(f"the broker is Redis {version}; {MIN_REDIS_VERSION} or newer is needed")
-        await self.call("SELECT", address.database)
+        if address.database:
+            await self.call("SELECT", address.database)
         await self.call("PING")  # refused while Redis loads its data
 
     def _check_room(self, commands: int, size: int) -> None:
@@ -261,6 +239,10 @@ class RedisConnection(asyncio.Protocol):
         code = message.partition(" ")[0]
         if code == "NOSCRIPT":
             return ScriptMissing(message)
+        if code in ("MOVED", "ASK"):
+            return _to_redirection(message)
+        if code == "TRYAGAIN":
+            return SlotMoving("the broker is moving this channel", retry_after_s=1)
         if code not in self._refusals:
             self._refusals.add(code)
             logger.warning("redis_refused", extra={"code": code})
@@ -293,3 +275,10 @@ def _take_outcome(reply: asyncio.Future[Reply]) -> None:
     """Look at how a command ended that nobody waits for, so that asyncio does not report it as forgotten."""
     if not reply.cancelled():
         reply.exception()
+
+
+def _to_redirection(message: str) -> Redirected:
+    """Read `MOVED SLOT HOST:PORT`; the host may be empty: the node that says so."""
+    code, slot, place = message.split(" ")[:3]
+    host, _, port = place.rpartition(":")
+    return Redirected(int(slot), host, int(port), is_asking=code == "ASK")

@@ -14,8 +14,8 @@ import msgspec
 
 from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener
 from fanoutcloud.broker.listening import AnnouncementListeners, deliver_items, tell_reconnected
-from fanoutcloud.broker.redis_connection import Push, RedisAddress, RedisConnection, RedisLimits
-from fanoutcloud.broker.redis_link import RedisLink
+from fanoutcloud.broker.redis_connection import Push, RedisConnection, RedisLimits
+from fanoutcloud.broker.redis_link import Locate, RedisLink
 from fanoutcloud.broker.redis_names import announcement_channel, stream_key
 from fanoutcloud.broker.redis_scripts import read_live_payload
 from fanoutcloud.core.errors import Unavailable
@@ -43,8 +43,8 @@ class Subscription:
 class LiveSubscriptions:
     """Delivers live items and announcements from Redis to this process; subscribes anew after a lost connection."""
 
-    def __init__(self, address: RedisAddress, *, limits: RedisLimits) -> None:
-        self._link = RedisLink("live", address, limits=limits, on_up=self._subscribe_all, on_push=self._on_push)
+    def __init__(self, locate: Locate, *, limits: RedisLimits) -> None:
+        self._link = RedisLink("live", locate, limits=limits, on_up=self._subscribe_all, on_push=self._on_push)
         self._wanted: dict[str, Subscription] = {}
         self._topics: dict[str, str] = {}  # pub/sub channel → topic
         self._announcements = AnnouncementListeners(on_first=self._add_topic, on_last=self._drop_topic)

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from fanoutcloud.broker.redis_connection import RedisConnection, RedisLimits, ScriptMissing, parse_redis_url
+from fanoutcloud.broker.redis_address import parse_redis_url
+from fanoutcloud.broker.redis_connection import RedisConnection, RedisLimits, ScriptMissing
 from fanoutcloud.core.errors import Unavailable
 from tests.broker.tcp_proxy import TcpProxy
 

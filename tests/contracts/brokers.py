@@ -8,7 +8,8 @@ from fanoutcloud.broker.announcer import LoopAnnouncer, RedisAnnouncer
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.broker.redis import RedisBroker
-from fanoutcloud.broker.redis_connection import RedisConnection, parse_redis_url
+from fanoutcloud.broker.redis_address import parse_redis_url
+from fanoutcloud.broker.redis_connection import RedisConnection
 from fanoutcloud.broker.sequencing import StreamRules
 from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.directory import Retention
