@@ -42,6 +42,7 @@ class RedisLimits:
     connect_s: float = 3.0
     answer_s: float = 4.0  # the oldest command without an answer for this long: the connection is given up
     ping_s: float = 3.0  # nothing received for this long: ask, so that a dead peer shows within 8 s
+    watch_s: float = 1.0  # so often a server is asked who it is, and the Sentinels whether it is still the one
     max_pending: int = 50_000  # commands without an answer; more are refused
     max_pending_bytes: int = 64 * 1024 * 1024
 

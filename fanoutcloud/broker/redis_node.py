@@ -13,8 +13,6 @@ from fanoutcloud.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-#: So often a server is asked whether it is still who it was, and the Sentinels whether it is still the one.
-WATCH_EVERY_S = 1.0
 #: Channels in one script, which holds Redis up while it runs: 10 to 15 µs each.
 CHANNELS_PER_SCRIPT = 50
 
@@ -128,7 +126,7 @@ class RedisNode:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(WATCH_EVERY_S)
+            await asyncio.sleep(self._limits.watch_s)
             try:
                 await self._look_again()
             except Unavailable:

@@ -310,14 +310,10 @@ class Hub:
                 local.pending.append(stored)
             return
         top = local.position
-        if stored.position.epoch != top.epoch:
-            local.restart(StreamPosition(stored.position.epoch, stored.position.offset - 1))
-        elif stored.position.offset <= top.offset:
-            return
-        elif stored.position.offset > top.offset + 1:
+        if stored.position.epoch != top.epoch or stored.position.offset > top.offset + 1:
             self.fill_gap(local, stored)
-            return
-        self._broadcast(local, stored)
+        elif stored.position.offset > top.offset:
+            self._broadcast(local, stored)
 
     def _broadcast(self, local: LocalChannel, stored: StoredItem) -> None:
         local.broadcast(stored)
@@ -351,7 +347,7 @@ class Hub:
                     local.realm, local.channel, local.position, limit=self.limits.catch_up_page_items
                 )
             except PositionLost as lost:
-                local.restart(lost.top, lost.reason)
+                local.restart(_first_behind(lost.top, local.pending), lost.reason)
                 continue
             except Unavailable:
                 await asyncio.sleep(FILL_RETRY_S)
@@ -371,6 +367,12 @@ class Hub:
 def _is_wanted(subscriber: Subscriber, local: LocalChannel) -> bool:
     """Tell whether the subscriber still is there and has the channel: both can change while it joins."""
     return not subscriber.is_closed and local.channel in subscriber.channels
+
+
+def _first_behind(top: StreamPosition, pending: list[StoredItem] | None) -> StreamPosition:
+    """Return the place in the stream of `top` that is before all that came live of it."""
+    lived = (one.position.offset for one in pending or () if one.position.epoch == top.epoch)
+    return StreamPosition(top.epoch, min([top.offset, *(offset - 1 for offset in lived)]))
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent
