@@ -46,10 +46,15 @@ class RedisBroker:
         target = parse_broker_url(url)
         locate = _to_locator(target, limits)
         self._scripts = build_scripts(rules or StreamRules())
-        self._commands = RedisNode(
-            locate, scripts=self._scripts, salt=secrets.token_hex(8), limits=limits, replicas=target.replicas
-        )
         self._live = LiveSubscriptions(locate, limits=limits)
+        self._commands = RedisNode(
+            locate,
+            scripts=self._scripts,
+            salt=secrets.token_hex(8),
+            limits=limits,
+            replicas=target.replicas,
+            on_found=self._live.follow,
+        )
         self._overdue = OverdueTimer(clock, self.positions)
 
     async def start(self) -> None:

@@ -131,6 +131,11 @@ class RedisConnection(asyncio.Protocol):
             self._transport.abort()
             await self.wait_closed()
 
+    def abort(self) -> None:
+        """As `close`, without waiting."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def call(self, *command: Argument) -> asyncio.Future[Reply]:
         """Send a command; the future gets the reply.
 

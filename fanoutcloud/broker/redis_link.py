@@ -70,6 +70,11 @@ class RedisLink:
         """Connect as soon as it can be done, without waiting for it."""
         self._keeper = asyncio.create_task(self._keep(), name=f"redis-{self._name}")  # owned: ended by close()
 
+    def drop(self) -> None:
+        """Give up the connection, if there is one; the link finds out anew where to connect."""
+        if self._connection is not None:
+            self._connection.abort()
+
     async def close(self) -> None:
         """End the task and the connection; safe to call twice."""
         keeper, self._keeper = self._keeper, None

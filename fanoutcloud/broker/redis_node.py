@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 
+from fanoutcloud.broker.redis_address import RedisAddress
 from fanoutcloud.broker.redis_connection import Argument, RedisConnection, RedisLimits, Reply, ScriptMissing
 from fanoutcloud.broker.redis_identity import ServerLife, look_up_life, name_lineage
 from fanoutcloud.broker.redis_link import Locate, RedisLink
@@ -23,12 +24,22 @@ _TOO_FEW_REPLICAS = "too few replicas of the broker have the item yet"
 class RedisNode:
     """Runs scripts on the one server that `locate` finds; while that is unreachable, raises `Unavailable` at once."""
 
-    def __init__(self, locate: Locate, *, scripts: Scripts, salt: str, limits: RedisLimits, replicas: int = 0) -> None:
+    def __init__(
+        self,
+        locate: Locate,
+        *,
+        scripts: Scripts,
+        salt: str,
+        limits: RedisLimits,
+        replicas: int = 0,
+        on_found: Callable[[RedisAddress], None] = lambda address: None,
+    ) -> None:
         self._locate = locate
         self._scripts = scripts
         self._salt = salt
         self._limits = limits
         self._replicas = replicas
+        self._on_found = on_found
         self._link = RedisLink("commands", locate, limits=limits, on_up=self._prepare)
         self._life: ServerLife | None = None
         self._lineage = ""
@@ -117,6 +128,8 @@ class RedisNode:
             await connection.call("SCRIPT", "LOAD", script.text)
         await self._note_life(connection, await look_up_life(connection))
         self._prepared = connection
+        if self._link.address is not None:
+            self._on_found(self._link.address)
 
     async def _note_life(self, connection: RedisConnection, life: ServerLife) -> None:
         lineage = await name_lineage(connection, life, repr(self._link.address))

@@ -14,6 +14,7 @@ import msgspec
 
 from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener
 from fanoutcloud.broker.listening import AnnouncementListeners, deliver_items, tell_reconnected
+from fanoutcloud.broker.redis_address import RedisAddress
 from fanoutcloud.broker.redis_connection import Push, RedisConnection, RedisLimits
 from fanoutcloud.broker.redis_link import Locate, RedisLink
 from fanoutcloud.broker.redis_names import announcement_channel, stream_key
@@ -61,6 +62,11 @@ class LiveSubscriptions:
     async def close(self) -> None:
         """Disconnect; see `RedisLink.close`."""
         await self._link.close()
+
+    def follow(self, address: RedisAddress) -> None:
+        """Let go of another server than this one: it is no longer where publishes go."""
+        if self._link.address not in (None, address):
+            self._link.drop()
 
     def attach(self, listener: BrokerListener) -> None:
         """See `Broker.attach`."""
