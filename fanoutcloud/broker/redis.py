@@ -3,11 +3,14 @@
 Source: docs/topics/streams.md, which argues the design and says what happens when Redis loses data.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 
 from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, Outcome, PublishResult
 from fanoutcloud.broker.redis_address import Arrangement, RedisAddress, RedisTarget, parse_broker_url
+from fanoutcloud.broker.redis_cluster import ClusterCommands
+from fanoutcloud.broker.redis_cluster_live import ClusterSubscriptions
 from fanoutcloud.broker.redis_connection import Argument, RedisLimits, Reply
 from fanoutcloud.broker.redis_link import Locate
 from fanoutcloud.broker.redis_names import announcement_channel, realm_pattern, stream_key
@@ -44,17 +47,26 @@ class RedisBroker:
     ) -> None:
         limits = limits or RedisLimits()
         target = parse_broker_url(url)
-        locate = _to_locator(target, limits)
         self._scripts = build_scripts(rules or StreamRules())
-        self._live = LiveSubscriptions(locate, limits=limits)
-        self._commands = RedisNode(
-            locate,
-            scripts=self._scripts,
-            salt=secrets.token_hex(8),
-            limits=limits,
-            replicas=target.replicas,
-            on_found=self._live.follow,
-        )
+        salt = secrets.token_hex(8)
+        self._live: LiveSubscriptions | ClusterSubscriptions
+        self._commands: RedisNode | ClusterCommands
+        if target.arrangement is Arrangement.CLUSTER:
+            live = self._live = ClusterSubscriptions(target, limits=limits, distrust_map=self._distrust_map)
+            self._commands = ClusterCommands(
+                target, scripts=self._scripts, salt=salt, limits=limits, on_map=live.follow_map
+            )
+        else:
+            locate = _to_locator(target, limits)
+            self._live = single = LiveSubscriptions(locate, limits=limits)
+            self._commands = RedisNode(
+                locate,
+                scripts=self._scripts,
+                salt=salt,
+                limits=limits,
+                replicas=target.replicas,
+                on_found=single.follow,
+            )
         self._overdue = OverdueTimer(clock, self.positions)
 
     async def start(self) -> None:
@@ -138,14 +150,12 @@ class RedisBroker:
 
     async def forget_realm(self, realm: RealmId) -> None:
         """See `Broker.forget_realm`. Walks over all keys of Redis in small steps; can be repeated if it fails."""
-        cursor: Argument = 0
-        while True:
-            scan = ("SCAN", cursor, "MATCH", realm_pattern(realm), "COUNT", _KEYS_PER_ROUND)
-            cursor, keys = await self._commands.connection.call(*scan)
-            if keys:
-                await self._commands.connection.call("UNLINK", *keys)
-            if cursor == b"0":
-                return
+        for connection in self._commands.connections():
+            cursor: Argument = 0
+            while cursor != b"0":
+                scan = ("SCAN", cursor, "MATCH", realm_pattern(realm), "COUNT", _KEYS_PER_ROUND)
+                cursor, keys = await connection.call(*scan)
+                await asyncio.gather(*connection.call_all([("UNLINK", key) for key in keys]))
 
     async def announce(self, topic: str, payload: bytes) -> None:
         """See `Broker.announce`. Listening that was begun in this process before is in effect by then."""
@@ -155,6 +165,10 @@ class RedisBroker:
     def listen(self, topic: str, callback: AnnouncementCallback) -> Callable[[], None]:
         """See `Broker.listen`."""
         return self._live.listen(topic, callback)
+
+    def _distrust_map(self) -> None:
+        if isinstance(self._commands, ClusterCommands):
+            self._commands.distrust_map()
 
     def _note_due(self, channel: tuple[RealmId, ChannelName], due_in_ms: int) -> None:
         if due_in_ms >= 0:

@@ -88,6 +88,7 @@ class RedisConnection(asyncio.Protocol):
         self._received_in_check = 0
         self._watch: asyncio.TimerHandle | None = None
         self._refusals: set[str] = set()
+        self._fences: dict[asyncio.Future[Reply], Exception | None] = {}  # not yet answered, and the error so far
 
     @classmethod
     async def open(
@@ -163,6 +164,15 @@ class RedisConnection(asyncio.Protocol):
         self._check_room(0, 0)
         self._write([_pack(command)])
 
+    def fence(self) -> asyncio.Future[Reply]:
+        """Return a future that is done when all commands sent before have been carried out.
+
+        It gets the first error of those that were given to `send`: their errors have no future of their own.
+        """
+        reply = self.call("PING")
+        self._fences[reply] = None
+        return reply
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
         self._transport = cast(asyncio.Transport, transport)
@@ -231,7 +241,13 @@ class RedisConnection(asyncio.Protocol):
         if not self._pending:  # an error to a command that has only pushes as answers, or no Redis at all
             self._give_up("unexpected_reply")
             return
-        future, _, size = self._pending.popleft()
+        future, _, size = self._pending[0]
+        if future in self._fences:
+            if isinstance(reply, Exception):  # of a command before: the fence's own answer comes yet
+                self._fences[future] = self._fences[future] or reply
+                return
+            reply = self._fences.pop(future) or reply
+        self._pending.popleft()
         self._pending_bytes -= size
         if future.done():
             return

@@ -6,6 +6,7 @@ gets a random name, the lineage. Streams note the lineage they were written unde
 Source: docs/decisions/0005-lineage.md.
 """
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 
@@ -27,6 +28,11 @@ class ServerLife:
     run_id: str
     promotion: str
     durability: str
+
+    @property
+    def name(self) -> str:
+        """A short name for this life: what a Cluster's streams note, where no key can be kept for all slots."""
+        return hashlib.sha1(f"{self.run_id} {self.promotion}".encode()).hexdigest()[:12]  # noqa: S324 - no secret
 
     def is_continued_by(self, later: "ServerLife") -> bool:
         """Whether the same server says `later`, without having been a replica between.

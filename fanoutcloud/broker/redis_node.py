@@ -58,9 +58,18 @@ class RedisNode:
             raise Unavailable("the connection to the broker is being prepared", retry_after_s=1)
         return connection
 
+    def connections(self) -> list[RedisConnection]:
+        """Return the connections that lead to all keys: this one."""
+        return [self.connection]
+
     async def start(self) -> None:
         """Connect; see `RedisLink.start`."""
         await self._link.start()
+        self._watcher = asyncio.create_task(self._watch(), name="redis-watch")  # owned: ended by close()
+
+    def start_trying(self) -> None:
+        """Connect as soon as it can be done, without waiting for it."""
+        self._link.start_trying()
         self._watcher = asyncio.create_task(self._watch(), name="redis-watch")  # owned: ended by close()
 
     async def close(self) -> None:
@@ -91,7 +100,7 @@ class RedisNode:
             replies = await asyncio.gather(*connection.call_all(commands), return_exceptions=True)
             replies = await self._run_again(connection, script, commands, replies)
         if script is self._scripts.publish:
-            await self._wait_for_replicas(connection)
+            await self.wait_for_replicas()
         return replies[0] if len(replies) == 1 else list(chain.from_iterable(replies))
 
     async def _run_again(
@@ -117,10 +126,15 @@ class RedisNode:
             command += call.arguments
         return command
 
-    async def _wait_for_replicas(self, connection: RedisConnection) -> None:
+    async def wait_for_replicas(self) -> None:
+        """Return when enough replicas have all that was written on this connection.
+
+        Raises:
+            Unavailable: that was not so in time.
+        """
         if self._replicas:
             patience_ms = round(self._limits.answer_s * 500)
-            if await connection.call("WAIT", self._replicas, patience_ms) < self._replicas:
+            if await self.connection.call("WAIT", self._replicas, patience_ms) < self._replicas:
                 raise Unavailable(_TOO_FEW_REPLICAS, retry_after_s=1)
 
     async def _prepare(self, connection: RedisConnection) -> None:
@@ -132,10 +146,13 @@ class RedisNode:
             self._on_found(self._link.address)
 
     async def _note_life(self, connection: RedisConnection, life: ServerLife) -> None:
-        lineage = await name_lineage(connection, life, repr(self._link.address))
+        lineage = await self._find_lineage(connection, life)
         if self._lineage not in ("", lineage):
             logger.warning("redis_lineage_changed", extra={"lineage": lineage})
         self._life, self._lineage = life, lineage
+
+    async def _find_lineage(self, connection: RedisConnection, life: ServerLife) -> str:
+        return await name_lineage(connection, life, repr(self._link.address))
 
     async def _watch(self) -> None:
         while True:
