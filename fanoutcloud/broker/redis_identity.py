@@ -17,6 +17,10 @@ from fanoutcloud.core.errors import Unavailable
 _NO_REPLICATION_ID = "0" * 40
 
 
+class NotPrimary(Unavailable):
+    """The server is a replica."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerLife:
     """What a server says about itself. Equal as long as it runs and its data has never been another server's.
@@ -46,7 +50,8 @@ async def look_up_life(connection: RedisConnection) -> ServerLife:
     """Return what the server at the other end says about itself. One round trip.
 
     Raises:
-        Unavailable: it did not answer, or is a replica.
+        NotPrimary: it is a replica.
+        Unavailable: it did not answer.
     """
     info_call, fsync_call = connection.call_all(
         [("INFO", "server", "replication", "persistence"), ("CONFIG", "GET", "appendfsync")]
@@ -57,7 +62,7 @@ async def look_up_life(connection: RedisConnection) -> ServerLife:
         fsync = b""
     info = dict(line.partition(":")[::2] for line in (await info_call).decode().splitlines())
     if info.get("role") != "master":
-        raise Unavailable("the broker is a replica", retry_after_s=1)
+        raise NotPrimary("the broker is a replica", retry_after_s=1)
     past = info.get("master_replid2", _NO_REPLICATION_ID)
     promotion = "" if past == _NO_REPLICATION_ID else f"{past}:{info.get('second_repl_offset', '')}"
     return ServerLife(info["run_id"], promotion, _durability(info, fsync))

@@ -7,7 +7,7 @@ from itertools import chain
 
 from fanoutcloud.broker.redis_address import RedisAddress
 from fanoutcloud.broker.redis_connection import Argument, RedisConnection, RedisLimits, Reply, ScriptMissing
-from fanoutcloud.broker.redis_identity import ServerLife, look_up_life, name_lineage
+from fanoutcloud.broker.redis_identity import NotPrimary, ServerLife, look_up_life, name_lineage
 from fanoutcloud.broker.redis_link import Locate, RedisLink
 from fanoutcloud.broker.redis_scripts import ChannelCall, Script, Scripts, head_key
 from fanoutcloud.core.errors import Unavailable
@@ -170,7 +170,7 @@ class RedisNode:
         try:
             life = await look_up_life(connection)
             is_same = self._life is not None and self._life.is_continued_by(life)
-        except Unavailable:
+        except NotPrimary:
             is_same = False
         if not is_same or await self._locate() != self._link.address:
             logger.warning("redis_primary_changed")
