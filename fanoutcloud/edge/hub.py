@@ -347,7 +347,8 @@ class Hub:
                     local.realm, local.channel, local.position, limit=self.limits.catch_up_page_items
                 )
             except PositionLost as lost:
-                local.restart(_first_behind(lost.top, local.pending), lost.reason)
+                is_new = lost.top.epoch != local.position.epoch
+                local.restart(_first_behind(lost.top, local.pending) if is_new else lost.top, lost.reason)
                 continue
             except Unavailable:
                 await asyncio.sleep(FILL_RETRY_S)
@@ -355,12 +356,15 @@ class Hub:
             for item in page:
                 self._broadcast(local, item)
             is_whole = len(local.pending or ()) < MAX_PENDING_ITEMS
-            if is_whole and len(page) < self.limits.catch_up_page_items:
+            is_last = not page or (local.pending and len(page) < self.limits.catch_up_page_items)
+            if is_whole and is_last:
                 break
             if not is_whole:
                 local.pending = []  # more came than were kept: history has them
         pending, local.pending = local.pending or [], None
         for item in pending:
+            if item.position.epoch != local.position.epoch:  # the broker knows nothing between the two
+                local.restart(_first_behind(item.position, [item]))
             self._take(local, item)
 
 
