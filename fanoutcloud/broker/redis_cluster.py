@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from fanoutcloud.broker.redis_address import RedisAddress, RedisTarget
 from fanoutcloud.broker.redis_connection import (
@@ -27,6 +27,13 @@ logger = logging.getLogger(__name__)
 #: A call follows so many redirections, or waits so often for a slot that moves, and is then given up.
 _ATTEMPTS = 12
 _PAUSE_S = 0.05
+
+
+async def start_all(starts: Iterable[Awaitable[None]]) -> None:
+    """Wait for all of them, and then raise the first error: none is left running that a `close` would not see."""
+    for outcome in await asyncio.gather(*starts, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 class ClusterNode(RedisNode):
@@ -106,7 +113,7 @@ class ClusterCommands:
         """
         self._map = await self._look_up()
         self._nodes = {place: self._make_node(place) for place in self._map.places}
-        await asyncio.gather(*(node.start() for node in self._nodes.values()))
+        await start_all(node.start() for node in self._nodes.values())
         self._on_map(self._map.copy())
         self._keeper = asyncio.create_task(self._keep_map(), name="redis-cluster")  # owned: ended by close()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener
 from fanoutcloud.broker.redis_address import RedisAddress, RedisTarget
+from fanoutcloud.broker.redis_cluster import start_all
 from fanoutcloud.broker.redis_connection import Redirected, RedisLimits
 from fanoutcloud.broker.redis_names import stream_key
 from fanoutcloud.broker.redis_slots import Place, SlotMap, slot_of
@@ -41,7 +42,7 @@ class ClusterSubscriptions:
             Unavailable: one can't be reached.
         """
         self._is_started = True
-        await asyncio.gather(self._announcements.start(), *(node.start() for node in self._nodes.values()))
+        await start_all(node.start() for node in [self._announcements, *self._nodes.values()])
 
     async def close(self) -> None:
         """Disconnect from all; safe to call twice."""

@@ -135,3 +135,13 @@ async def test_a_cluster_is_not_taken_for_a_single_server(redis_cluster: RedisCl
     with pytest.raises(Unavailable):
         async with Opened(f"redis://127.0.0.1:{other.port}") as opened:
             await opened.publish("to the wrong node")
+
+
+async def test_starting_while_a_node_is_away_fails_and_leaves_nothing_running(own_cluster: RedisCluster) -> None:
+    own_cluster.servers[2].kill()
+
+    with pytest.raises(Unavailable):
+        async with Opened(own_cluster.url):
+            pass
+
+    assert [task for task in asyncio.all_tasks() if task.get_name().startswith("redis-")] == []
