@@ -54,10 +54,10 @@ class Plane:
 
     def __init__(self, settings: LazySettings) -> None:
         clock: Clock = SystemClock()
-        self._redis_url: str = settings.REDIS_URL
+        self._streams_url: str = settings.STREAMS_URL
         self._drain_per_s: int = settings.DRAIN_PER_S
         self._drain_limit_s: float = settings.DRAIN_LIMIT_S
-        self.broker: Broker = RedisBroker(self._redis_url, clock) if self._redis_url else MemoryBroker(clock)
+        self.broker: Broker = RedisBroker(self._streams_url, clock) if self._streams_url else MemoryBroker(clock)
         self.sites = SiteNames(settings.EDGE_DOMAIN, other_hosts=settings.ALLOWED_HOSTS)
         self.limits = EdgeLimits(max_channels=settings.MAX_CHANNELS_PER_SUBSCRIBER, keep_alive_s=settings.KEEP_ALIVE_S)
         self.activity = ActivityFeed(self.broker, clock)
@@ -175,7 +175,7 @@ class Plane:
         if isinstance(self.broker, MemoryBroker):
             realms.announcer = self.broker.announcer(asyncio.get_running_loop())
         else:
-            realms.announcer = announcer = RedisAnnouncer(self._redis_url)
+            realms.announcer = announcer = RedisAnnouncer(self._streams_url)
             self._closing.callback(announcer.close)
 
     def _on_control(self, payload: bytes) -> None:

@@ -13,6 +13,7 @@ import dj_database_url
 from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 
+from fanoutcloud.broker.redis_address import parse_broker_url
 from fanoutcloud.env import BadSetting, Environment
 from fanoutcloud.generated_secrets import read_or_create
 
@@ -50,6 +51,14 @@ for _proxy in TRUSTED_PROXIES:
 REDIS_URL = env.secret("REDIS_URL")  # may hold a password
 if REDIS_URL and urlsplit(REDIS_URL).scheme not in ("redis", "rediss", "unix"):
     raise BadSetting("REDIS_URL can't be used; expected an address that starts with redis://, rediss:// or unix://")
+#: Where items are kept: one server as REDIS_URL is, or one behind Sentinels, or a Cluster.
+STREAMS_URL = env.secret("STREAMS_URL") or REDIS_URL
+try:
+    parse_broker_url(STREAMS_URL or "redis://")
+except ValueError as _problem:  # it says what was expected, and does not repeat the value
+    raise BadSetting(f"STREAMS_URL can't be used: {_problem}") from None
+if STREAMS_URL and not REDIS_URL:
+    raise BadSetting("STREAMS_URL is set without REDIS_URL, which cache and task queue need")
 DATABASE_URL = env.secret("DATABASE_URL")
 #: `all` is everything in one process; the others are parts of an installation of many processes.
 ROLE = env.choice("ROLE", "all", ("all", "web", "edge", "worker", "beat"))

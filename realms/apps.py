@@ -20,4 +20,4 @@ class RealmsConfig(AppConfig):
         Otherwise (management commands, Celery workers) it is made at first use: Redis if there is one.
         Without, nothing is told, and a serving process learns of a change when its snapshot expires.
         """
-        return RedisAnnouncer(settings.REDIS_URL) if settings.REDIS_URL else NullAnnouncer()
+        return RedisAnnouncer(settings.STREAMS_URL) if settings.STREAMS_URL else NullAnnouncer()

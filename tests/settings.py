@@ -8,7 +8,7 @@ import tempfile
 #: Read by `fanoutcloud.settings`; whoever runs the tests may have a server configured in the same shell.
 _VARIABLES = (
     "ALLOWED_HOSTS DATABASE_URL DEBUG EDGE_DOMAIN EMAIL_HOST EMAIL_FROM LOG_FORMAT LOG_LEVEL PORT PUBLIC_URL REDIS_URL "
-    "ROLE SEALING_KEYS SECRET_KEY TRUSTED_PROXIES"
+    "ROLE SEALING_KEYS SECRET_KEY STREAMS_URL TRUSTED_PROXIES"
 )
 for _name in _VARIABLES.split():
     os.environ.pop(_name, None)

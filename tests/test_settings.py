@@ -106,6 +106,13 @@ def test_redis_is_used_where_there_is_one(load_settings: LoadSettings):
     assert settings.CACHES["default"]["BACKEND"].endswith("DegradingRedisCache")
 
 
+def test_items_can_be_kept_elsewhere_than_the_cache(load_settings: LoadSettings):
+    sentinels = "redis+sentinel://one:26379,two/main"
+
+    assert load_settings(REDIS_URL="redis://redis").STREAMS_URL == "redis://redis"
+    assert sentinels == load_settings(REDIS_URL="redis://redis", STREAMS_URL=sentinels).STREAMS_URL
+
+
 def test_a_database_url_is_read_and_given_a_deadline(load_settings: LoadSettings):
     database = load_settings(DATABASE_URL="postgres://me:pw@db.example:5433/fanout").DATABASES["default"]
 
@@ -149,6 +156,10 @@ def test_a_variable_that_can_not_be_used_is_named(
         {"DATABASE_URL": "nonsense://me:s3cret-value@db/x"},
         {"DATABASE_URL": "s3cret-value"},
         {"REDIS_URL": "http://:s3cret-value@redis"},
+        {"STREAMS_URL": "http://:s3cret-value@redis", "REDIS_URL": "redis://redis"},
+        {"STREAMS_URL": "redis+sentinel://:s3cret-value@redis", "REDIS_URL": "redis://redis"},
+        {"STREAMS_URL": "redis+cluster://:s3cret-value@redis:port", "REDIS_URL": "redis://redis"},
+        {"STREAMS_URL": "redis://:s3cret-value@redis"},
     ],
 )
 def test_a_secret_is_not_repeated(load_settings: LoadSettings, variables: dict[str, str]):

@@ -7,10 +7,12 @@ logged, and never fails the work that it was about.
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol  # Any: options of redis-py, each of another type
 
 import redis
+from redis.sentinel import Sentinel
 
+from fanoutcloud.broker.redis_address import Arrangement, parse_broker_url
 from fanoutcloud.broker.redis_names import announcement_channel
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class RedisAnnouncer:
 
     def __init__(self, url: str, *, timeout_s: float = ANNOUNCE_TIMEOUT_S) -> None:
         self.failures = 0
-        self._client = redis.Redis.from_url(url, socket_connect_timeout=timeout_s, socket_timeout=timeout_s)
+        self._client = _open_client(url, timeout_s)
 
     def announce(self, topic: str, payload: bytes) -> None:
         """See `Announcer.announce`."""
@@ -51,6 +53,31 @@ class RedisAnnouncer:
     def close(self) -> None:
         """Close the connection, if there is one."""
         self._client.close()
+
+
+def _open_client(url: str, timeout_s: float) -> redis.Redis:
+    """Return a client of the server that announcements go through. In a Cluster any node passes them on to all."""
+    target = parse_broker_url(url)
+    times: dict[str, Any] = {"socket_connect_timeout": timeout_s, "socket_timeout": timeout_s}
+    server = target.server
+    if target.arrangement is Arrangement.SINGLE:
+        return redis.Redis.from_url(url.partition("?replicas=")[0], **times)
+    own: dict[str, Any] = {
+        "username": server.username if server.password else None,
+        "password": server.password,
+        "ssl": server.tls,
+    }
+    if target.arrangement is Arrangement.CLUSTER:
+        return redis.Redis(host=server.host, port=server.port, **own, **times)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py declares no types here
+        [(one.host, one.port) for one in target.servers],
+        sentinel_kwargs={"password": target.servers[0].password, "ssl": server.tls, **times},
+        db=server.database,
+        **own,
+        **times,
+    )
+    client: redis.Redis = sentinel.master_for(target.primary_name)  # type: ignore[no-untyped-call]
+    return client
 
 
 class LoopAnnouncer:

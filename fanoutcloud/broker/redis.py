@@ -3,21 +3,21 @@
 Source: docs/topics/streams.md, which argues the design and says what happens when Redis loses data.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 
 from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, Outcome, PublishResult
-from fanoutcloud.broker.redis_connection import (
-    Argument,
-    RedisConnection,
-    RedisLimits,
-    Reply,
-    parse_redis_url,
-)
-from fanoutcloud.broker.redis_link import RedisLink
+from fanoutcloud.broker.redis_address import Arrangement, RedisAddress, RedisTarget, parse_broker_url
+from fanoutcloud.broker.redis_cluster import ClusterCommands
+from fanoutcloud.broker.redis_cluster_live import ClusterSubscriptions
+from fanoutcloud.broker.redis_connection import Argument, RedisConnection, RedisLimits, Reply
+from fanoutcloud.broker.redis_link import Locate
 from fanoutcloud.broker.redis_names import announcement_channel, realm_pattern, stream_key
+from fanoutcloud.broker.redis_node import RedisNode
 from fanoutcloud.broker.redis_overdue import OverdueTimer
-from fanoutcloud.broker.redis_scripts import build_scripts, read_packed_items, run_script
+from fanoutcloud.broker.redis_scripts import ChannelCall, build_scripts, read_packed_items
+from fanoutcloud.broker.redis_sentinel import SentinelLocator
 from fanoutcloud.broker.redis_subscriptions import LiveSubscriptions
 from fanoutcloud.broker.sequencing import StreamRules
 from fanoutcloud.core.clock import Clock
@@ -45,17 +45,34 @@ class RedisBroker:
     def __init__(
         self, url: str, clock: Clock, *, rules: StreamRules | None = None, limits: RedisLimits | None = None
     ) -> None:
-        address, limits = parse_redis_url(url), limits or RedisLimits()
+        limits = limits or RedisLimits()
+        target = parse_broker_url(url)
         self._scripts = build_scripts(rules or StreamRules())
-        self._salt = secrets.token_hex(8)
-        self._link = RedisLink("commands", address, limits=limits, on_up=self._load_scripts)
-        self._live = LiveSubscriptions(address, limits=limits)
+        salt = secrets.token_hex(8)
+        self._live: LiveSubscriptions | ClusterSubscriptions
+        self._commands: RedisNode | ClusterCommands
+        if target.arrangement is Arrangement.CLUSTER:
+            live = self._live = ClusterSubscriptions(target, limits=limits, distrust_map=self._distrust_map)
+            self._commands = ClusterCommands(
+                target, scripts=self._scripts, salt=salt, limits=limits, on_map=live.follow_map
+            )
+        else:
+            locate = _to_locator(target, limits)
+            self._live = single = LiveSubscriptions(locate, limits=limits)
+            self._commands = RedisNode(
+                locate,
+                scripts=self._scripts,
+                salt=salt,
+                limits=limits,
+                replicas=target.replicas,
+                on_found=single.follow,
+            )
         self._overdue = OverdueTimer(clock, self.positions)
 
     async def start(self) -> None:
         """See `Broker.start`."""
         try:
-            await self._link.start()
+            await self._commands.start()
             await self._live.start()
         except BaseException:
             await self.close()
@@ -66,25 +83,25 @@ class RedisBroker:
         """See `Broker.close`. Calls that wait get `Unavailable`."""
         await self._overdue.close()
         await self._live.close()
-        await self._link.close()
+        await self._commands.close()
 
     def attach(self, listener: BrokerListener) -> None:
         """See `Broker.attach`."""
         self._live.attach(listener)
 
     async def publish(self, realm: RealmId, items: Sequence[Item], *, retention: Retention) -> list[PublishResult]:
-        """See `Broker.publish`. One script per channel, all in one round trip; other channels' items may be stored
+        """See `Broker.publish`. One round trip, and one atomic step per channel; other channels' items may be stored
         although one channel's could not be.
         """
         places: dict[ChannelName, list[int]] = {}
         for place, item in enumerate(items):
             places.setdefault(item.channel, []).append(place)
-        header: list[Argument] = [self._salt, retention.items, round(retention.age_s * 1000)]
+        header = (retention.items, round(retention.age_s * 1000))
         calls = [
-            (stream_key(realm, channel), header + _to_arguments([items[place] for place in mine]))
+            ChannelCall(stream_key(realm, channel), _to_arguments([items[place] for place in mine]))
             for channel, mine in places.items()
         ]
-        replies = await run_script(self._link, self._scripts.publish, calls)
+        replies = await self._commands.run(self._scripts.publish, header, calls)
         results = [_WAITING] * len(items)
         for (channel, mine), (epoch, due_in_ms, *outcomes) in zip(places.items(), replies, strict=True):
             self._note_due((realm, channel), due_in_ms)
@@ -113,8 +130,8 @@ class RedisBroker:
         positions = []
         for start in range(0, len(channels), _CHANNELS_PER_ROUND):
             round_ = channels[start : start + _CHANNELS_PER_ROUND]
-            calls = [(stream_key(realm, channel), (self._salt,)) for realm, channel in round_]
-            replies = await run_script(self._link, self._scripts.touch, calls)
+            calls = [ChannelCall(stream_key(realm, channel)) for realm, channel in round_]
+            replies = await self._commands.run(self._scripts.touch, (), calls)
             for channel, (epoch, last, due_in_ms) in zip(round_, replies, strict=True):
                 self._note_due(channel, due_in_ms)
                 positions.append(StreamPosition(epoch.decode(), last))
@@ -124,28 +141,26 @@ class RedisBroker:
         self, realm: RealmId, channel: ChannelName, since: StreamPosition, *, limit: int
     ) -> list[StoredItem]:
         """See `Broker.read_since`. One round trip."""
-        arguments: list[Argument] = [self._salt, since.epoch, since.offset, limit]
-        calls = [(stream_key(realm, channel), arguments)]
-        ((status, epoch, last, packed),) = await run_script(self._link, self._scripts.read, calls)
+        call = ChannelCall(stream_key(realm, channel))
+        header = (since.epoch, since.offset, limit)
+        ((status, epoch, last, packed),) = await self._commands.run(self._scripts.read, header, [call])
         if status != b"ok":
             raise PositionLost(status.decode(), StreamPosition(epoch.decode(), last))
         return read_packed_items(since.epoch, since.offset + 1, packed)
 
     async def forget_realm(self, realm: RealmId) -> None:
         """See `Broker.forget_realm`. Walks over all keys of Redis in small steps; can be repeated if it fails."""
-        cursor: Argument = 0
-        while True:
-            scan = ("SCAN", cursor, "MATCH", realm_pattern(realm), "COUNT", _KEYS_PER_ROUND)
-            cursor, keys = await self._link.connection.call(*scan)
-            if keys:
-                await self._link.connection.call("UNLINK", *keys)
-            if cursor == b"0":
-                return
+        for connection in self._commands.connections():
+            cursor: Argument = 0
+            while cursor != b"0":
+                scan = ("SCAN", cursor, "MATCH", realm_pattern(realm), "COUNT", _KEYS_PER_ROUND)
+                cursor, keys = await connection.call(*scan)
+                await asyncio.gather(*connection.call_all([("UNLINK", key) for key in keys]))
 
     async def announce(self, topic: str, payload: bytes) -> None:
         """See `Broker.announce`. Listening that was begun in this process before is in effect by then."""
         await self._live.settle()
-        await self._link.connection.call("PUBLISH", announcement_channel(topic), payload)
+        await self._commands.connection.call("PUBLISH", announcement_channel(topic), payload)
 
     def listen(self, topic: str, callback: AnnouncementCallback) -> Callable[[], None]:
         """See `Broker.listen`."""
@@ -153,7 +168,7 @@ class RedisBroker:
 
     async def check(self) -> None:
         """See `Broker.check`."""
-        await self.connection_for("").call("PING")
+        await self._commands.connection.call("PING")
 
     def connection_for(self, key: str) -> RedisConnection:
         """Return the open connection to where `key` is: other parts keep their own keys there (limits).
@@ -161,11 +176,13 @@ class RedisBroker:
         Raises:
             Unavailable: there is none at the moment.
         """
-        return self._link.connection
+        if isinstance(self._commands, ClusterCommands):
+            return self._commands.connection_for(key)
+        return self._commands.connection
 
-    async def _load_scripts(self, connection: RedisConnection) -> None:
-        for script in (self._scripts.publish, self._scripts.touch, self._scripts.read):
-            await connection.call("SCRIPT", "LOAD", script.text)
+    def _distrust_map(self) -> None:
+        if isinstance(self._commands, ClusterCommands):
+            self._commands.distrust_map()
 
     def _note_due(self, channel: tuple[RealmId, ChannelName], due_in_ms: int) -> None:
         if due_in_ms >= 0:
@@ -173,8 +190,8 @@ class RedisBroker:
 
 
 def _to_arguments(items: list[Item]) -> list[Argument]:
-    """Return packed item, id and prev-id of each; see `redis_scripts`."""
-    arguments: list[Argument] = []
+    """Return their number, and packed item, id and prev-id of each; see `redis_scripts`."""
+    arguments: list[Argument] = [len(items)]
     for item in items:
         arguments.append(pack_item(item))
         arguments.append("" if item.id is None else f"={item.id}")
@@ -186,3 +203,13 @@ def _to_result(epoch: str, outcome: Reply) -> PublishResult:
     if isinstance(outcome, int):
         return PublishResult(Outcome.STORED, StreamPosition(epoch, outcome)) if outcome else _WAITING
     return PublishResult(Outcome.DUPLICATE, parse_position(outcome.decode()) if outcome else None)
+
+
+def _to_locator(target: RedisTarget, limits: RedisLimits) -> Locate:
+    if target.arrangement is Arrangement.SENTINEL:
+        return SentinelLocator(target.servers, target.primary_name, target.server, limits=limits).locate
+
+    async def locate() -> RedisAddress:
+        return target.server
+
+    return locate

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
-from urllib.parse import unquote, urlsplit
 
 import hiredis
 
+from fanoutcloud.broker.redis_address import RedisAddress
 from fanoutcloud.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ class RedisLimits:
     connect_s: float = 3.0
     answer_s: float = 4.0  # the oldest command without an answer for this long: the connection is given up
     ping_s: float = 3.0  # nothing received for this long: ask, so that a dead peer shows within 8 s
+    watch_s: float = 1.0  # so often a server is asked who it is, and the Sentinels whether it is still the one
     max_pending: int = 50_000  # commands without an answer; more are refused
     max_pending_bytes: int = 64 * 1024 * 1024
 
@@ -55,42 +56,19 @@ class ScriptMissing(Exception):
     """Redis does not know the script of an EVALSHA (any more)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RedisAddress:
-    """Where Redis is and who we are there. Its text form hides the password."""
+class Redirected(Unavailable):
+    """Another node of the Cluster has the slot; with `is_asking`, only for this call (`ASK`)."""
 
-    host: str
-    port: int
-    path: str | None
-    username: str
-    password: str | None
-    database: int
-    tls: bool
-
-    def __repr__(self) -> str:
-        return f"RedisAddress({self.path or f'{self.host}:{self.port}'})"
+    def __init__(self, slot: int, host: str, port: int, *, is_asking: bool) -> None:
+        super().__init__("another node of the broker has this channel", retry_after_s=1)
+        self.slot = slot
+        self.host = host
+        self.port = port
+        self.is_asking = is_asking
 
 
-def parse_redis_url(url: str) -> RedisAddress:
-    """Return the address in a URL: `redis://`, `rediss://` (TLS) or `unix://`, as redis-py and Celery read it.
-
-    Raises:
-        ValueError: it is another kind of URL. The message does not repeat the URL, which may hold a password.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("a Redis URL begins with redis://, rediss:// or unix://")
-    is_unix = parts.scheme == "unix"
-    database = dict(pair.partition("=")[::2] for pair in parts.query.split("&")).get("db", "")
-    return RedisAddress(
-        host=parts.hostname or "localhost",
-        port=parts.port or 6379,
-        path=unquote(parts.path) if is_unix else None,
-        username=unquote(parts.username or "") or "default",
-        password=unquote(parts.password) if parts.password else None,
-        database=int(database or ("" if is_unix else parts.path.strip("/")) or 0),
-        tls=parts.scheme == "rediss",
-    )
+class SlotMoving(Unavailable):
+    """Keys of the channel are on their way from one node of the Cluster to another (`TRYAGAIN`)."""
 
 
 class RedisConnection(asyncio.Protocol):
@@ -110,6 +88,7 @@ class RedisConnection(asyncio.Protocol):
         self._received_in_check = 0
         self._watch: asyncio.TimerHandle | None = None
         self._refusals: set[str] = set()
+        self._fences: dict[asyncio.Future[Reply], Exception | None] = {}  # not yet answered, and the error so far
 
     @classmethod
     async def open(
@@ -153,6 +132,11 @@ class RedisConnection(asyncio.Protocol):
             self._transport.abort()
             await self.wait_closed()
 
+    def abort(self) -> None:
+        """As `close`, without waiting."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def call(self, *command: Argument) -> asyncio.Future[Reply]:
         """Send a command; the future gets the reply.
 
@@ -179,6 +163,15 @@ class RedisConnection(asyncio.Protocol):
         """Send a command that is answered by pushes only (the subscribe family, RESP3)."""
         self._check_room(0, 0)
         self._write([_pack(command)])
+
+    def fence(self) -> asyncio.Future[Reply]:
+        """Return a future that is done when all commands sent before have been carried out.
+
+        It gets the first error of those that were given to `send`: their errors have no future of their own.
+        """
+        reply = self.call("PING")
+        self._fences[reply] = None
+        return reply
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
@@ -223,7 +216,8 @@ class RedisConnection(asyncio.Protocol):
         version = greeting[b"version"].decode()
         if int(version.partition(".")[0]) < MIN_REDIS_VERSION:
             raise Unavailable(f"the broker is Redis {version}; {MIN_REDIS_VERSION} or newer is needed")
-        await self.call("SELECT", address.database)
+        if address.database:
+            await self.call("SELECT", address.database)
         await self.call("PING")  # refused while Redis loads its data
 
     def _check_room(self, commands: int, size: int) -> None:
@@ -247,7 +241,13 @@ class RedisConnection(asyncio.Protocol):
         if not self._pending:  # an error to a command that has only pushes as answers, or no Redis at all
             self._give_up("unexpected_reply")
             return
-        future, _, size = self._pending.popleft()
+        future, _, size = self._pending[0]
+        if future in self._fences:
+            if isinstance(reply, Exception):  # of a command before: the fence's own answer comes yet
+                self._fences[future] = self._fences[future] or reply
+                return
+            reply = self._fences.pop(future) or reply
+        self._pending.popleft()
         self._pending_bytes -= size
         if future.done():
             return
@@ -261,6 +261,10 @@ class RedisConnection(asyncio.Protocol):
         code = message.partition(" ")[0]
         if code == "NOSCRIPT":
             return ScriptMissing(message)
+        if code in ("MOVED", "ASK"):
+            return _to_redirection(message)
+        if code == "TRYAGAIN":
+            return SlotMoving("the broker is moving this channel", retry_after_s=1)
         if code not in self._refusals:
             self._refusals.add(code)
             logger.warning("redis_refused", extra={"code": code})
@@ -293,3 +297,10 @@ def _take_outcome(reply: asyncio.Future[Reply]) -> None:
     """Look at how a command ended that nobody waits for, so that asyncio does not report it as forgotten."""
     if not reply.cancelled():
         reply.exception()
+
+
+def _to_redirection(message: str) -> Redirected:
+    """Read `MOVED SLOT HOST:PORT`; the host may be empty: the node that says so."""
+    code, slot, place = message.split(" ")[:3]
+    host, _, port = place.rpartition(":")
+    return Redirected(int(slot), host, int(port), is_asking=code == "ASK")

@@ -1,4 +1,4 @@
-"""Keeps one connection to Redis: opens it, and opens it again whenever it was lost."""
+"""Keeps one connection to Redis: opens it, and opens it again, where Redis is then, whenever it was lost."""
 
 import asyncio
 import itertools
@@ -6,10 +6,14 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 
-from fanoutcloud.broker.redis_connection import Push, RedisAddress, RedisConnection, RedisLimits
+from fanoutcloud.broker.redis_address import RedisAddress
+from fanoutcloud.broker.redis_connection import Push, RedisConnection, RedisLimits
 from fanoutcloud.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
+
+#: Says where to connect now; raises `Unavailable` when nobody knows.
+Locate = Callable[[], Awaitable[RedisAddress]]
 
 FIRST_RETRY_S = 0.05
 MAX_RETRY_S = 2.0
@@ -31,19 +35,20 @@ class RedisLink:
     def __init__(
         self,
         name: str,
-        address: RedisAddress,
+        locate: Locate,
         *,
         limits: RedisLimits,
         on_up: Callable[[RedisConnection], Awaitable[None]],
         on_push: Callable[[Push], None] | None = None,
     ) -> None:
         self._name = name
-        self._address = address
+        self._locate = locate
         self._limits = limits
         self._on_up = on_up
         self._on_push = on_push
         self._connection: RedisConnection | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self.address: RedisAddress | None = None  # where the newest connection went
 
     @property
     def connection(self) -> RedisConnection:
@@ -59,7 +64,16 @@ class RedisLink:
     async def start(self) -> None:
         """Connect. Raises `Unavailable` when that fails the first time; later losses are made good silently."""
         await self._open()
+        self.start_trying()
+
+    def start_trying(self) -> None:
+        """Connect as soon as it can be done, without waiting for it."""
         self._keeper = asyncio.create_task(self._keep(), name=f"redis-{self._name}")  # owned: ended by close()
+
+    def drop(self) -> None:
+        """Give up the connection, if there is one; the link finds out anew where to connect."""
+        if self._connection is not None:
+            self._connection.abort()
 
     async def close(self) -> None:
         """End the task and the connection; safe to call twice."""
@@ -71,7 +85,8 @@ class RedisLink:
             await self._connection.close()
 
     async def _open(self) -> None:
-        connection = await RedisConnection.open(self._address, limits=self._limits, on_push=self._on_push)
+        self.address = await self._locate()
+        connection = await RedisConnection.open(self.address, limits=self._limits, on_push=self._on_push)
         self._connection = connection
         try:
             await self._on_up(connection)
@@ -80,9 +95,10 @@ class RedisLink:
             raise
 
     async def _keep(self) -> None:
-        while self._connection is not None:
-            await self._connection.wait_closed()
-            logger.warning("redis_link_lost", extra={"link": self._name})
+        while True:
+            if self._connection is not None:
+                await self._connection.wait_closed()
+                logger.warning("redis_link_lost", extra={"link": self._name})
             await self._reopen()
             logger.info("redis_link_restored", extra={"link": self._name})
 

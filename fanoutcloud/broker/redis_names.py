@@ -9,6 +9,8 @@ from urllib.parse import quote
 from fanoutcloud.core.names import ChannelName, RealmId
 
 PREFIX = "fo:"
+#: Where one server keeps the lineage of its data; see `redis_identity`.
+LINEAGE_KEY = f"{PREFIX}lineage"
 
 
 def stream_key(realm: RealmId, channel: ChannelName) -> str:

@@ -2,71 +2,89 @@
 
 Keys of a channel, all beginning with the name of `redis_names.stream_key`, which is also its pub/sub channel:
 
-    :meta      hash    epoch, last (offset), id (last id), waiting (count), due (earliest), arrivals, keep, age
+    :head      string  MessagePack, see `save`: epoch, lineage, last (offset), id (last id), waiting (count), due
+                       (earliest), arrivals, keep, age, and what `open` leaves of the epoch before: its name and end
     :items     stream  entry `OFFSET-0`: t (published at, ms), i (packed item)
     :waiting   hash    prev-id → MessagePack [arrival, due, id, packed item]
     :id:ID     string  where the item with that id went, or empty while it waits; expires with the window
 
-An id is written as `=` and the id, so that the empty text can mean "none". Time is Redis's own. The names are made
-inside the scripts from the one declared key; they share its hash tag, so they are in its slot in a Cluster too.
+An id is written as `=` and the id, so that the empty text can mean "none". Time is Redis's own. A call may hold several
+channels, which saves most of its cost, except in a Cluster; there the keys of its one channel are all declared, so that
+Redis can tell whether they are all here while a slot moves. Undeclared names share the hash tag.
+
+When Redis may not write (full, read-only), it refuses the first write of a call and then none: so the first write is
+always one that is refused (SET, HSET), and nothing is ever half done.
 """
 
-import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from fanoutcloud.broker.redis_connection import Argument, Reply, ScriptMissing
-from fanoutcloud.broker.redis_link import RedisLink
+from fanoutcloud.broker.redis_connection import Argument
 from fanoutcloud.broker.sequencing import StreamRules
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 
-# Opens the stream: reads its state, or makes a new epoch. The salt and the time make the epoch unlike any other.
+# Begins every call. ARGV: salt, lineage, keys per channel. `open` reads a stream's state, or makes a new epoch: the
+# salt and the time make it unlike any other. A stream that was written under another lineage than Redis has now may
+# have lost its end (docs/topics/streams.md): its items stay readable for those who know the old epoch.
 _OPEN = """
-local base = KEYS[1]
-local meta, items, waiting = base .. ':meta', base .. ':items', base .. ':waiting'
+local salt, lineage, step = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local base, head, items, waiting, is_new, is_changed
+local epoch, written_under, last, last_id, held, due, arrivals, keep, age, items_until, past_epoch, past_end
 
 local function text(number) return string.format('%%.0f', number) end
 
-local function new_epoch(salt)
-  local alphabet, hex, epoch = 'abcdefghijkmnpqrstuvwxyz23456789', redis.sha1hex(salt .. base .. time[1] .. time[2]), ''
+local function new_epoch()
+  local alphabet, hex, name = 'abcdefghijkmnpqrstuvwxyz23456789', redis.sha1hex(salt .. base .. time[1] .. time[2]), ''
   for i = 1, 8 do
     local n = tonumber(string.sub(hex, 2 * i - 1, 2 * i), 16) %% 32 + 1
-    epoch = epoch .. string.sub(alphabet, n, n)
+    name = name .. string.sub(alphabet, n, n)
   end
-  return epoch
+  return name
 end
 
-local state = redis.call('HMGET', meta, 'epoch', 'last', 'id', 'waiting', 'due', 'arrivals', 'keep', 'age')
-local epoch, last, last_id = state[1], tonumber(state[2] or 0), state[3] or ''
-local held, due, arrivals = tonumber(state[4] or 0), tonumber(state[5] or 0), tonumber(state[6] or now)
-local keep, age = tonumber(state[7] or 0), tonumber(state[8] or 0)
-if not epoch then
-  epoch = new_epoch(ARGV[1])
-  redis.call('UNLINK', items)
-  held = redis.call('HLEN', waiting)
-  redis.call('HSET', meta, 'epoch', epoch, 'last', 0, 'waiting', held)
+local function open(key)
+  head, base = key, string.sub(key, 1, -6)
+  items, waiting = base .. ':items', base .. ':waiting'
+  local state = redis.call('GET', head)
+  is_new, is_changed = not state, not state
+  if is_new then
+    epoch, written_under, last, last_id, held, due = new_epoch(), lineage, 0, '', redis.call('HLEN', waiting), 0
+    arrivals, keep, age, items_until, past_epoch, past_end = now, 0, 0, 0, '', 0
+    return
+  end
+  epoch, written_under, last, last_id, held, due, arrivals, keep, age, items_until, past_epoch, past_end =
+    cmsgpack.unpack(state)
+  if written_under ~= lineage then
+    past_epoch, past_end = epoch, last
+    epoch, written_under, is_changed = new_epoch(), lineage, true
+  end
 end
 
 local function array(list, from, to)  -- MessagePack: array 32
   return struct.pack('>BI4', 0xdd, to - from + 1) .. table.concat(list, '', from, to)
 end
 
-local function live_on() redis.call('PEXPIRE', meta, text(math.max(%(idle_ms)d, age))) end
+local function save()
+  local lives = text(math.max(%(idle_ms)d, age))
+  if not is_changed then return redis.call('PEXPIRE', head, lives) end
+  redis.call('SET', head, cmsgpack.pack(epoch, written_under, last, last_id, held, due, arrivals, keep, age,
+    items_until, past_epoch, past_end), 'PX', lives)
+  if is_new then redis.call('UNLINK', items) end
+end
 """
 
-# What goes out is collected in `out` and written by `finish`: when Redis refuses a write, it refuses the first one.
+# What goes out is collected in `out` and written by `finish`.
 _GO_OUT = """
-local out, first, changed = {}, last + 1, false
-local gone = {}
+local out, first, gone
 
 local function append(packed, id, waited)
-  last, last_id, changed = last + 1, id, true
+  last, last_id, is_changed = last + 1, id, true
   out[#out + 1] = packed
   if id ~= '' then
     local key, position = base .. ':id:' .. id, epoch .. ':' .. text(last)
@@ -98,7 +116,7 @@ local function let_go(at_least)  -- what is overdue, and the `at_least` oldest i
     list[#list + 1] = {prev = all[i], arrival = entry[1], due = entry[2], id = entry[3], packed = entry[4]}
   end
   table.sort(list, function(a, b) return a.arrival < b.arrival end)
-  held, due = #list, 0
+  held, due, is_changed = #list, 0, true
   for _, entry in ipairs(list) do
     if not gone[entry.prev] then
       if at_least < 1 and entry.due > now then
@@ -112,6 +130,12 @@ local function let_go(at_least)  -- what is overdue, and the `at_least` oldest i
   end
 end
 
+local function begin(key)
+  open(key)
+  out, first, gone = {}, last + 1, {}
+  if held > 0 and due <= now then let_go(0) end
+end
+
 local function send()  -- in messages of about 256 KB, so that no reader's buffer is filled by one
   local from, size = 1, 0
   for i = 1, #out do
@@ -123,36 +147,46 @@ local function send()  -- in messages of about 256 KB, so that no reader's buffe
   end
 end
 
-local function finish()
-  if changed then
-    redis.call('HSET', meta, 'last', text(last), 'id', last_id, 'waiting', held, 'due', text(due),
-      'arrivals', text(arrivals), 'keep', keep, 'age', text(age))
-    if held > 0 then redis.call('PEXPIRE', waiting, text(math.max(%(idle_ms)d, age))) end
-  end
-  live_on()
+local function write_items()
   local count, stamp = #out, text(now)
-  if count > 0 then
-    for i = math.max(1, count - keep + 1), count - 1 do
-      redis.call('XADD', items, text(first + i - 1) .. '-0', 't', stamp, 'i', out[i])
-    end
-    redis.call('XADD', items, 'MAXLEN', '=', keep, text(last) .. '-0', 't', stamp, 'i', out[count])
-    redis.call('PEXPIRE', items, text(age))
+  local slack = math.floor(age / 16)  -- the expiry is set anew now and then, not with each item
+  local is_lasting = items_until >= now + age and items_until <= now + age + slack
+  if not is_lasting then items_until = now + age + slack end
+  save()
+  for i = math.max(1, count - keep + 1), count - 1 do
+    redis.call('XADD', items, text(first + i - 1) .. '-0', 't', stamp, 'i', out[i])
+    is_lasting = false
+  end
+  local place, is_added = text(last) .. '-0', false
+  if is_lasting and keep >= 64 and last %% 16 > 0 then  -- taking one away costs more than adding one: not each time
+    is_added = redis.call('XADD', items, 'NOMKSTREAM', place, 't', stamp, 'i', out[count])
+  elseif is_lasting then
+    is_added = redis.call('XADD', items, 'NOMKSTREAM', 'MAXLEN', '=', keep, place, 't', stamp, 'i', out[count])
+  end
+  if is_added then return end
+  redis.call('XADD', items, 'MAXLEN', '=', keep, place, 't', stamp, 'i', out[count])
+  redis.call('PEXPIRE', items, text(items_until - now))
+end
+
+local function finish()
+  if is_changed and held > 0 then redis.call('PEXPIRE', waiting, text(math.max(%(idle_ms)d, age))) end
+  if #out > 0 then
+    write_items()
     send()
+  else
+    save()
   end
   if held > 0 then return math.max(due - now, 0) end
   return -1
 end
-
-if held > 0 and due <= now then let_go(0) end
 """
 
-# ARGV: salt, items to keep, age in ms, then per item: packed, id, prev-id. Returns epoch, ms until something is due
-# (or -1), then per item: its offset; 0 when it waits; the first position, as text, when its id was seen.
+# ARGV: …, items to keep, age in ms, then per channel: count, and per item packed, id, prev-id. Returns per channel:
+# epoch, ms until something is due (or -1), then per item: its offset; 0 when it waits; the first position, as text,
+# when its id was seen.
 _PUBLISH = """
-keep, age = tonumber(ARGV[2]), tonumber(ARGV[3])
-
 local function hold(packed, id, prev)
-  arrivals, held, changed = arrivals + 1, held + 1, true
+  arrivals, held, is_changed = arrivals + 1, held + 1, true
   if held == 1 then due = now + %(wait_ms)d end
   redis.call('HSET', waiting, prev, cmsgpack.pack({arrivals, now + %(wait_ms)d, id, packed}))
   if id ~= '' then redis.call('SET', base .. ':id:' .. id, '', 'PX', %(window_ms)d) end
@@ -174,35 +208,51 @@ local function take(packed, id, prev)
   end
   append(packed, id, false)
   local offset = last
-  let_followers_go()
+  if held > 0 then let_followers_go() end
   return offset
 end
 
-local reply = {epoch, -1}
-for i = 4, #ARGV, 3 do reply[#reply + 1] = take(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-reply[2] = finish()
-return reply
+local replies, at = {}, 6
+for channel = 1, #KEYS, step do
+  begin(KEYS[channel])
+  keep, age = tonumber(ARGV[4]), tonumber(ARGV[5])
+  local reply, to = {epoch, -1}, at + 3 * tonumber(ARGV[at])
+  for i = at + 1, to, 3 do reply[#reply + 1] = take(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+  reply[2] = finish()
+  replies[#replies + 1], at = reply, to + 1
+end
+return replies
 """
 
-# ARGV: salt. Lets overdue items go. Returns epoch, last offset, ms until something is due (or -1).
+# Lets overdue items go. Returns per channel: epoch, last offset, ms until something is due (or -1).
 _TOUCH = """
-local due_in = finish()
-return {epoch, last, due_in}
+local replies = {}
+for channel = 1, #KEYS, step do
+  begin(KEYS[channel])
+  local due_in = finish()
+  replies[#replies + 1] = {epoch, last, due_in}
+end
+return replies
 """
 
-# ARGV: salt, epoch, offset, limit. Returns a reason or 'ok', epoch, last offset, the packed items as an array.
+# ARGV: …, epoch, offset, limit. Of one channel, returns a reason or 'ok', epoch, last offset, the packed items as an
+# array. What is left of the epoch before the present one can be read up to its end; then the reader is told.
 _READ = """
-live_on()
-local since, limit = tonumber(ARGV[3]), tonumber(ARGV[4])
-if ARGV[2] ~= epoch or since > last then return {'epoch_changed', epoch, last, ''} end
-if since == last then return {'ok', epoch, last, array({}, 1, 0)} end
-local entries = redis.call('XRANGE', items, text(since + 1) .. '-0', '+', 'COUNT', math.max(limit, 1))
-if #entries == 0 or entries[1][1] ~= text(since + 1) .. '-0' or entries[1][2][2] + age <= now then
-  return {'history_expired', epoch, last, ''}
+open(KEYS[1])
+save()
+local since, limit, to = tonumber(ARGV[5]), tonumber(ARGV[6]), last
+local is_past = ARGV[4] == past_epoch and since < past_end
+if is_past then to = past_end
+elseif ARGV[4] ~= epoch or since > last then return {{'epoch_changed', epoch, last, ''}} end
+if since == to then return {{'ok', epoch, last, array({}, 1, 0)}} end
+local entries = redis.call('XRANGE', items, text(since + 1) .. '-0', text(to) .. '-0', 'COUNT', math.max(limit, 1))
+local is_kept = since >= last - keep and #entries > 0 and entries[1][1] == text(since + 1) .. '-0'
+if not is_kept or entries[1][2][2] + age <= now then
+  return {{is_past and 'epoch_changed' or 'history_expired', epoch, last, ''}}
 end
 local packed = {}
 for i = 1, math.min(#entries, limit) do packed[i] = entries[i][2][4] end
-return {'ok', epoch, last, array(packed, 1, #packed)}
+return {{'ok', epoch, last, array(packed, 1, #packed)}}
 """
 
 
@@ -215,12 +265,23 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelCall:
+    """What a script is asked about one channel: the name of the stream, and arguments of its own."""
+
+    key: str
+    arguments: Sequence[Argument] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Scripts:
     """The scripts of one broker; its rules are written into them."""
 
     publish: Script
     touch: Script
     read: Script
+
+    def __iter__(self) -> Iterator[Script]:
+        return iter((self.publish, self.touch, self.read))
 
 
 def build_scripts(rules: StreamRules) -> Scripts:
@@ -239,25 +300,14 @@ def build_scripts(rules: StreamRules) -> Scripts:
     return Scripts(script(_OPEN, _GO_OUT, _PUBLISH), script(_OPEN, _GO_OUT, _TOUCH), script(_OPEN, _READ))
 
 
-async def run_script(link: RedisLink, script: Script, calls: Sequence[tuple[str, Sequence[Argument]]]) -> list[Reply]:
-    """Run the script for each (key, arguments), all in one round trip; return the replies in order.
+def head_key(key: str) -> str:
+    """Return the key that a script is called with for the stream `key`."""
+    return key + ":head"
 
-    Raises:
-        Unavailable: at least one did not succeed; the others may have.
-    """
-    connection = link.connection
-    commands = [("EVALSHA", script.sha, 1, key, *arguments) for key, arguments in calls]
-    replies = await asyncio.gather(*connection.call_all(commands), return_exceptions=True)
-    missing = [index for index, reply in enumerate(replies) if isinstance(reply, ScriptMissing)]
-    if missing:  # somebody flushed Redis's scripts; what did not run can be run again
-        await connection.call("SCRIPT", "LOAD", script.text)
-        again = connection.call_all([commands[index] for index in missing])
-        for index, reply in zip(missing, await asyncio.gather(*again, return_exceptions=True), strict=True):
-            replies[index] = reply
-    for reply in replies:
-        if isinstance(reply, BaseException):
-            raise reply
-    return replies
+
+def all_keys(key: str) -> list[str]:
+    """Return the keys of the stream that are declared in a Cluster, the first one as `head_key`."""
+    return [head_key(key), key + ":items", key + ":waiting"]
 
 
 _unpacker = msgspec.msgpack.Decoder(list[Item])

@@ -7,6 +7,7 @@ all confirmations (Redis answers in order), so ten thousand subscribes at once n
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 
@@ -14,8 +15,9 @@ import msgspec
 
 from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener
 from fanoutcloud.broker.listening import AnnouncementListeners, deliver_items, tell_reconnected
-from fanoutcloud.broker.redis_connection import Push, RedisAddress, RedisConnection, RedisLimits
-from fanoutcloud.broker.redis_link import RedisLink
+from fanoutcloud.broker.redis_address import RedisAddress
+from fanoutcloud.broker.redis_connection import Push, RedisConnection, RedisLimits
+from fanoutcloud.broker.redis_link import Locate, RedisLink
 from fanoutcloud.broker.redis_names import announcement_channel, stream_key
 from fanoutcloud.broker.redis_scripts import read_live_payload
 from fanoutcloud.core.errors import Unavailable
@@ -43,13 +45,23 @@ class Subscription:
 class LiveSubscriptions:
     """Delivers live items and announcements from Redis to this process; subscribes anew after a lost connection."""
 
-    def __init__(self, address: RedisAddress, *, limits: RedisLimits) -> None:
-        self._link = RedisLink("live", address, limits=limits, on_up=self._subscribe_all, on_push=self._on_push)
+    def __init__(
+        self,
+        locate: Locate,
+        *,
+        limits: RedisLimits,
+        names_per_command: int = NAMES_PER_COMMAND,
+        on_ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._names_per_command = names_per_command  # in a Cluster those of one command must be of one slot
+        self._on_ended = on_ended  # Redis has ended a subscription, or refused one
+        self._link = RedisLink("live", locate, limits=limits, on_up=self._subscribe_all, on_push=self._on_push)
         self._wanted: dict[str, Subscription] = {}
         self._topics: dict[str, str] = {}  # pub/sub channel → topic
         self._announcements = AnnouncementListeners(on_first=self._add_topic, on_last=self._drop_topic)
         self._listener: BrokerListener | None = None
         self._has_been_up = False
+        self._has_ended = False  # some subscription has to be made again
         self._takes_commands = False  # from the first connection on; what is wanted before is subscribed with it
         self._commands: list[tuple[str, str]] = []  # (verb, name), not yet written
         self._fence: asyncio.Future[None] | None = None
@@ -58,9 +70,18 @@ class LiveSubscriptions:
         """Connect; see `RedisLink.start`."""
         await self._link.start()
 
+    def start_trying(self) -> None:
+        """Connect as soon as it can be done; see `RedisLink.start_trying`."""
+        self._link.start_trying()
+
     async def close(self) -> None:
         """Disconnect; see `RedisLink.close`."""
         await self._link.close()
+
+    def follow(self, address: RedisAddress) -> None:
+        """Let go of another server than this one: it is no longer where publishes go."""
+        if self._link.address not in (None, address):
+            self._link.drop()
 
     def attach(self, listener: BrokerListener) -> None:
         """See `Broker.attach`."""
@@ -103,6 +124,46 @@ class LiveSubscriptions:
         if subscription is not None:
             self._drop(subscription)
 
+    def names(self) -> list[str]:
+        """Return the names of what is wanted."""
+        return list(self._wanted)
+
+    def holds(self, name: str) -> bool:
+        """Whether the name is wanted here."""
+        return name in self._wanted
+
+    def give_up(self, name: str) -> Subscription:
+        """Want the name no more here: another connection will `adopt` it."""
+        return self._wanted.pop(name)  # Redis ends it by itself when the slot goes
+
+    def adopt(self, subscriptions: Iterable[Subscription]) -> None:
+        """Want what another connection had; the listener is told that it may have missed something."""
+        for subscription in subscriptions:
+            subscription.confirmed_by = None
+            self._wanted.setdefault(stream_key(subscription.realm, subscription.channel), subscription)
+        self._has_ended = True
+        self._has_been_up = True  # so that the listener is told, if this connection is yet to come
+
+    def renew(self) -> None:
+        """Subscribe again what Redis has ended or never began, if connected; then tell the listener."""
+        try:
+            connection = self._link.connection
+        except Unavailable:
+            return  # all is subscribed with the next connection
+        if not self._has_ended:
+            return
+        self._has_ended = False
+        ended = [name for name, one in self._wanted.items() if one.confirmed_by is None and one.is_established]
+        for name in ended:
+            self._enqueue("SSUBSCRIBE", name).add_done_callback(partial(self._on_renewed, name, connection))
+
+    def _on_renewed(self, name: str, connection: RedisConnection, fence: asyncio.Future[None]) -> None:
+        subscription = self._wanted.get(name)
+        if subscription is not None and not fence.cancelled() and fence.exception() is None:
+            subscription.confirmed_by = connection
+            if self._listener is not None:
+                tell_reconnected(self._listener)
+
     async def settle(self) -> None:
         """Return when the commands up to now have been carried out or have failed; never raises `Unavailable`."""
         if self._fence is not None:
@@ -142,13 +203,13 @@ class LiveSubscriptions:
         try:
             connection = self._link.connection
             for verb, run in groupby(commands, itemgetter(0)):
-                for names in _batches(name for _, name in run):
+                for names in _batches((name for _, name in run), self._names_per_command):
                     connection.send(verb, *names)
-            ping = connection.call("PING")
+            ping = connection.fence()
         except Unavailable as error:
             fence.set_exception(error)
             return
-        ping.add_done_callback(lambda done: _pass_on(done, fence))
+        ping.add_done_callback(lambda done: self._pass_on(done, fence))
 
     async def _subscribe_all(self, connection: RedisConnection) -> None:
         """Subscribe a new connection to all that is wanted; then tell the hub, if it may have missed something."""
@@ -158,12 +219,13 @@ class LiveSubscriptions:
         for names in _batches(list(self._wanted)):
             still_wanted = [name for name in names if name in self._wanted]  # some may have ended since
             if still_wanted:
-                connection.send("SSUBSCRIBE", *still_wanted)
-            await connection.call("PING")
+                for few in _batches(still_wanted, self._names_per_command):
+                    connection.send("SSUBSCRIBE", *few)
+            await connection.fence()
             for name in still_wanted:
                 if name in self._wanted:
                     self._wanted[name].confirmed_by = connection
-        await connection.call("PING")
+        await connection.fence()
         if self._has_been_up and self._listener is not None:
             tell_reconnected(self._listener)
         self._has_been_up = True
@@ -171,10 +233,26 @@ class LiveSubscriptions:
     def _on_push(self, push: Push) -> None:
         if push[0] == b"smessage":
             self._on_live(push[1].decode(), push[2])
+        elif push[0] == b"sunsubscribe":
+            subscription = self._wanted.get(push[1].decode()) if push[1] is not None else None
+            if subscription is not None:  # not by us: the slot has moved. Or by us, and wanted again since: no harm
+                subscription.confirmed_by = None
+                self._has_ended = True
+                self._on_ended()
         elif push[0] == b"message":
             topic = self._topics.get(push[1].decode())
             if topic is not None:
                 self._announcements.deliver(topic, push[2])
+
+    def _pass_on(self, ping: asyncio.Future[object], fence: asyncio.Future[None]) -> None:
+        if ping.cancelled():
+            fence.cancel()
+        elif (error := ping.exception()) is not None:
+            fence.set_exception(error)
+            self._has_ended = True
+            self._on_ended()
+        else:
+            fence.set_result(None)
 
     def _on_live(self, name: str, payload: bytes) -> None:
         subscription = self._wanted.get(name)
@@ -188,16 +266,7 @@ class LiveSubscriptions:
         deliver_items(self._listener, subscription.realm, subscription.channel, stored)
 
 
-def _pass_on(ping: asyncio.Future[object], fence: asyncio.Future[None]) -> None:
-    if ping.cancelled():
-        fence.cancel()
-    elif (error := ping.exception()) is not None:
-        fence.set_exception(error)
-    else:
-        fence.set_result(None)
-
-
-def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+def _batches(names: Iterable[str], size: int = NAMES_PER_COMMAND) -> Iterator[list[str]]:
     names = iter(names)
-    while batch := list(islice(names, NAMES_PER_COMMAND)):
+    while batch := list(islice(names, size)):
         yield batch

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
-from fanoutcloud.core.streams import EPOCH_CHANGED
 from fanoutcloud.edge.channel import LocalChannel
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.subscriber import Subscriber
@@ -77,9 +76,7 @@ class _House:
                 for local, top in zip(batch, tops, strict=True):
                     if local.pending is not None:
                         continue
-                    if top.epoch != local.position.epoch:
-                        self._hub.restart(local, top, EPOCH_CHANGED)
-                    elif top.offset > local.position.offset:
+                    if top.epoch != local.position.epoch or top.offset > local.position.offset:
                         self._hub.fill_gap(local)
         except Unavailable:
             return  # the next round may get through

@@ -274,14 +274,10 @@ class Hub:
                 local.pending.append(stored)
             return
         top = local.position
-        if stored.position.epoch != top.epoch:
-            self.restart(local, StreamPosition(stored.position.epoch, stored.position.offset - 1), EPOCH_CHANGED)
-        elif stored.position.offset <= top.offset:
-            return
-        elif stored.position.offset > top.offset + 1:
+        if stored.position.epoch != top.epoch or stored.position.offset > top.offset + 1:
             self.fill_gap(local, stored)
-            return
-        self._broadcast(local, stored)
+        elif stored.position.offset > top.offset:
+            self._broadcast(local, stored)
 
     def _broadcast(self, local: LocalChannel, stored: StoredItem) -> None:
         begin_s = perf_counter()
@@ -322,7 +318,9 @@ class Hub:
                     local.realm, local.channel, local.position, limit=self.limits.catch_up_page_items
                 )
             except PositionLost as lost:
-                self.restart(local, lost.top, lost.reason)
+                is_new = lost.top.epoch != local.position.epoch
+                position = _first_behind(lost.top, local.pending) if is_new else lost.top
+                self.restart(local, position, lost.reason)
                 continue
             except Unavailable:
                 await asyncio.sleep(FILL_RETRY_S)
@@ -330,13 +328,22 @@ class Hub:
             for item in page:
                 self._broadcast(local, item)
             is_whole = len(local.pending or ()) < MAX_PENDING_ITEMS
-            if is_whole and len(page) < self.limits.catch_up_page_items:
+            is_last = not page or (local.pending and len(page) < self.limits.catch_up_page_items)
+            if is_whole and is_last:
                 break
             if not is_whole:
                 local.pending = []  # more came than were kept: history has them
         pending, local.pending = local.pending or [], None
         for item in pending:
+            if item.position.epoch != local.position.epoch:  # the broker knows nothing between the two
+                self.restart(local, _first_behind(item.position, [item]), EPOCH_CHANGED)
             self._take(local, item)
+
+
+def _first_behind(top: StreamPosition, pending: list[StoredItem] | None) -> StreamPosition:
+    """Return the place in the stream of `top` that is before all that came live of it."""
+    lived = (one.position.offset for one in pending or () if one.position.epoch == top.epoch)
+    return StreamPosition(top.epoch, min([top.offset, *(offset - 1 for offset in lived)]))
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from fanoutcloud.broker.base import Outcome
 from fanoutcloud.broker.redis import RedisBroker
-from fanoutcloud.broker.redis_connection import RedisConnection, parse_redis_url
+from fanoutcloud.broker.redis_address import parse_redis_url
+from fanoutcloud.broker.redis_connection import RedisConnection
 from fanoutcloud.broker.redis_names import stream_key
 from fanoutcloud.broker.sequencing import StreamRules
 from fanoutcloud.core.clock import SystemClock
@@ -87,7 +88,7 @@ async def test_every_key_of_a_channel_expires_by_itself(redis_world: RedisWorld,
     keys = await connection.call("KEYS", f"fo:{{{redis_world.realm}/*")
     times = [await connection.call("PTTL", key) for key in keys]
 
-    assert len(keys) == 8  # meta of three channels, items of two, one waiting, two ids
+    assert len(keys) == 8  # head of three channels, items of two, one waiting, two ids
     assert all(time > 0 for time in times)
 
 
@@ -112,7 +113,7 @@ async def test_redis_that_forgets_its_scripts_is_taught_again(
     assert [result.outcome for result in results] == [Outcome.STORED] * 3
 
 
-@pytest.mark.parametrize("lost", [":meta", ":items", ":waiting"])
+@pytest.mark.parametrize("lost", [":head", ":items", ":waiting"])
 async def test_a_channel_that_lost_one_of_its_keys_goes_on(
     redis_world: RedisWorld, connection: RedisConnection, lost: str
 ) -> None:

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from fanoutcloud.broker.redis_connection import RedisConnection, RedisLimits, ScriptMissing, parse_redis_url
+from fanoutcloud.broker.redis_address import parse_redis_url
+from fanoutcloud.broker.redis_connection import RedisConnection, RedisLimits, ScriptMissing
 from fanoutcloud.core.errors import Unavailable
 from tests.broker.tcp_proxy import TcpProxy
 
@@ -134,3 +135,17 @@ async def test_an_idle_connection_that_died_in_silence_ends(proxy: TcpProxy) -> 
 
     async with asyncio.timeout(10):
         await connection.wait_closed()
+
+
+async def test_a_fence_gets_the_error_of_a_command_that_has_only_pushes_as_answers(redis_url: str) -> None:
+    connection = await RedisConnection.open(parse_redis_url(redis_url))
+
+    connection.send("SSUBSCRIBE")  # without a name
+    fence = connection.fence()
+    after = connection.fence()
+
+    with pytest.raises(Unavailable, match="refused"):
+        await fence
+    assert await after == b"PONG"
+    assert await connection.call("ECHO", "in step") == b"in step"
+    await connection.close()

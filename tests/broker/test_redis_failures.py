@@ -70,7 +70,7 @@ async def test_starting_on_a_redis_that_says_nothing_fails_within_the_limit(prox
 
 async def test_a_wrong_password_is_unavailable_and_not_shown(redis_server: RedisServer) -> None:
     async with Opened(redis_server.url) as opened:
-        await opened.broker._link.connection.call("CONFIG", "SET", "requirepass", "right")
+        await opened.broker._commands.connection.call("CONFIG", "SET", "requirepass", "right")
     right, wrong, none = (redis_server.url.replace("//", f"//{who}") for who in (":right@", ":wrong-one@", ""))
 
     async with Opened(right) as opened:
@@ -206,11 +206,11 @@ async def test_a_redis_that_may_not_write_makes_publishes_unavailable(redis_serv
     async with Opened(redis_server.url) as opened:
         await opened.publish(world, "before")
 
-        await opened.broker._link.connection.call("CONFIG", "SET", "maxmemory", "1mb")
+        await opened.broker._commands.connection.call("CONFIG", "SET", "maxmemory", "1mb")
         with pytest.raises(Unavailable, match="OOM"):
             await opened.publish(world, "no room")
 
-        await opened.broker._link.connection.call("CONFIG", "SET", "maxmemory", "0")
+        await opened.broker._commands.connection.call("CONFIG", "SET", "maxmemory", "0")
         await opened.publish(world, "after")
         ((position),) = await opened.broker.positions([(world.realm, HELLO)])
         assert position.offset == 2

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from fanoutcloud.broker.redis_connection import RedisConnection, RedisLimits, parse_redis_url
+from fanoutcloud.broker.redis_address import RedisAddress, parse_redis_url
+from fanoutcloud.broker.redis_connection import RedisConnection, RedisLimits
 from fanoutcloud.broker.redis_link import MAX_RETRY_S, RedisLink, retry_delay_s
 from fanoutcloud.core.errors import Unavailable
 from tests.broker.tcp_proxy import TcpProxy
@@ -22,7 +23,10 @@ async def test_each_new_connection_is_prepared_and_a_failed_one_is_tried_again(p
             raise refusal
         prepared.put_nowait(connection)
 
-    link = RedisLink("test", parse_redis_url(proxy.url), limits=RedisLimits(), on_up=prepare)
+    async def locate() -> RedisAddress:
+        return parse_redis_url(proxy.url)
+
+    link = RedisLink("test", locate, limits=RedisLimits(), on_up=prepare)
     await link.start()
     first = prepared.get_nowait()
     assert link.connection is first

@@ -8,7 +8,8 @@ from fanoutcloud.broker.announcer import LoopAnnouncer, RedisAnnouncer
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.broker.redis import RedisBroker
-from fanoutcloud.broker.redis_connection import RedisConnection, parse_redis_url
+from fanoutcloud.broker.redis_address import parse_redis_url
+from fanoutcloud.broker.redis_connection import RedisConnection
 from fanoutcloud.broker.sequencing import StreamRules
 from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.directory import Retention
@@ -143,13 +144,14 @@ class MemoryWorld(World):
 class RedisWorld(World):
     """Real Redis, whose clock can't be moved: times are short, and waited for by asking its TIME."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock_url: str = "") -> None:
         super().__init__()
         self.url = url
+        self._clock_url = clock_url or url
         self._announcers: list[RedisAnnouncer] = []
 
     async def pass_time(self, seconds: float) -> None:
-        connection = await RedisConnection.open(parse_redis_url(self.url))
+        connection = await RedisConnection.open(parse_redis_url(self._clock_url))
         try:
             end = await _redis_time(connection) + seconds
             while await _redis_time(connection) <= end:  # noqa: ASYNC110 - there is no event: it is Redis's clock

@@ -7,15 +7,19 @@ import pytest
 
 from tests.contracts.brokers import MemoryWorld, RedisWorld, Runner, World
 from tests.contracts.sites import channel, http, plain_realm, prepared_realm, reader, site
+from tests.servers.cluster import RedisCluster, redis_cluster
 
-__all__ = ["channel", "http", "plain_realm", "prepared_realm", "reader", "site"]
+__all__ = ["channel", "http", "plain_realm", "prepared_realm", "reader", "redis_cluster", "site"]
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", pytest.param("cluster", marks=pytest.mark.slow)])
 def make_world(request: pytest.FixtureRequest) -> Callable[[], World]:
     """Each kind of broker in turn. Every world has a realm of its own, so that tests may share one Redis."""
     if request.param == "memory":
         return MemoryWorld
+    if request.param == "cluster":
+        cluster: RedisCluster = request.getfixturevalue("redis_cluster")
+        return lambda: RedisWorld(cluster.url, f"redis://127.0.0.1:{cluster.servers[0].port}")
     url = request.getfixturevalue("redis_url")
     return lambda: RedisWorld(url)
 

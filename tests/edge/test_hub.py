@@ -9,7 +9,7 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.items import HttpStream, Item
 from fanoutcloud.core.names import RealmId
-from fanoutcloud.core.streams import StoredItem, StreamPosition
+from fanoutcloud.core.streams import EPOCH_CHANGED, PositionLost, StoredItem, StreamPosition
 from fanoutcloud.edge import hub as hub_module
 from fanoutcloud.edge.hub import MAX_SNAPSHOT_SUBSCRIBERS
 from tests.edge.worlds import HELLO, REALM, CountingWire, EdgeWorld, IndividualSubscriber, RecordingSubscriber, until
@@ -149,10 +149,36 @@ async def test_a_new_epoch_is_told_as_a_reset_before_its_first_item(world: EdgeW
     await world.publish(1)
 
     world.hub.on_item(REALM, HELLO, _stored(StreamPosition("newepoch", 4), 9))
+    await until(lambda: len(subscriber.messages) == 4)
 
     assert subscriber.kinds == ["subscribed", "item", "reset", "item"]
     assert subscriber.messages[2]["position"] == "newepoch:3"
     assert subscriber.messages[2]["reason"] == "epoch_changed"
+
+
+async def test_what_is_left_of_an_epoch_is_delivered_before_the_reset(
+    world: EdgeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscriber = await world.joined()
+    await world.publish(1)
+    old = await world.top()
+    new = StreamPosition("newepoch", 4)
+
+    async def read_since(*args: object, limit: int) -> list[StoredItem]:
+        since = args[-1]
+        if since == old:
+            return [_stored(StreamPosition(old.epoch, 2), 2)]
+        if since == StreamPosition(old.epoch, 2):
+            raise PositionLost(EPOCH_CHANGED, new)
+        return [_stored(new, 9)]
+
+    monkeypatch.setattr(world.broker, "read_since", read_since)
+
+    world.hub.on_item(REALM, HELLO, _stored(new, 9))
+    await until(lambda: len(subscriber.messages) >= 5)
+
+    assert subscriber.kinds == ["subscribed", "item", "item", "reset", "item"]
+    assert subscriber.numbers == [1, 2, 9]
 
 
 async def test_items_of_channels_that_nobody_has_are_passed_over(world: EdgeWorld) -> None:

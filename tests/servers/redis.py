@@ -1,11 +1,13 @@
 """A real Redis for tests: on a free port of the loopback interface, keeps nothing, ends with the tests."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,14 @@ START_TIMEOUT_S = 15.0
 
 
 class RedisServer:
-    """One throwaway redis-server. May be killed and started again on the same port; its data is lost then."""
+    """One throwaway redis-server. May be killed and started again on the same port.
 
-    def __init__(self, directory: Path, *, port: int | None = None) -> None:
+    Its data is lost then, unless `options` (as on the command line of redis-server) say otherwise.
+    """
+
+    def __init__(self, directory: Path, *, port: int | None = None, options: Sequence[str] = ()) -> None:
         self.port = port or free_port()
+        self.options = list(options)
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -27,8 +33,8 @@ class RedisServer:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
-        """Start the server; returns when it answers."""
+    def start(self, *, answer: bytes = b"+PONG") -> None:
+        """Start the server; returns when it answers a PING with `answer`."""
         binary = shutil.which("redis-server") or shutil.which("valkey-server")
         if binary is None:
             pytest.exit("redis-server is not installed; `make test` installs what the tests need", returncode=3)
@@ -44,9 +50,9 @@ class RedisServer:
             "no",
         ]
         self._process = subprocess.Popen(
-            [*command, "--dir", str(self._directory), "--logfile", str(self._directory / "redis.log")]
+            [*command, "--dir", str(self._directory), "--logfile", str(self._directory / "redis.log"), *self.options]
         )
-        self._wait_until_it_answers()
+        self._wait_until_it_answers(answer)
 
     def kill(self) -> None:
         """End the server as a crash would."""
@@ -55,19 +61,27 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def pause(self) -> None:
+        """Let the server hang: connections stay, nothing is answered."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the server go on after `pause`."""
+        os.kill(self.pid, signal.SIGCONT)
+
     @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
 
-    def _wait_until_it_answers(self) -> None:
+    def _wait_until_it_answers(self, answer: bytes) -> None:
         assert self._process is not None
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                     connection.sendall(b"PING\r\n")
-                    if connection.recv(16).startswith(b"+PONG"):
+                    if connection.recv(64).startswith(answer):
                         return
             except OSError:
                 time.sleep(0.02)
