@@ -126,6 +126,14 @@ class LocalChannel:
                     subscriber.deliver(stored)
                 self.add(subscriber)
 
+    def notice(self, top: StreamPosition) -> None:
+        """Know from history where the stream is: if that is another epoch, live subscribers are told at once.
+
+        Whoever found out could not join them before, and would ask history until the next comparison of positions.
+        """
+        if self.pending is None and top.epoch != self.position.epoch:
+            self.restart(top)
+
     def restart(self, position: StreamPosition, reason: str = EPOCH_CHANGED) -> None:
         """Tell every live subscriber that items were lost and that the stream goes on at `position`."""
         self.top = position

@@ -183,6 +183,7 @@ class Hub:
                     subscriber.tell_subscribed(local.channel, lost.top, recovered=False)
                 subscriber.tell_reset(local.channel, lost.top, lost.reason)
                 joining.at = lost.top
+                local.notice(lost.top)
                 return True
             if not _is_wanted(subscriber, local):
                 break
