@@ -1,7 +1,7 @@
 # One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench cluster format lock clean
+.PHONY: help up test check prove prove-mutants bench cluster format lock clean
 MAKEFLAGS += --no-print-directory
 
 # Finds Python 3.11 or newer, and becomes it.
@@ -9,7 +9,7 @@ PREPARE := sh deploy/python.sh deploy/prepare.py
 IN_VENV := .venv/bin/python
 
 help: ## list these jobs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '|' '{ printf "  %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '|' '{ printf "  %-19s %s\n", $$1, $$2 }'
 
 up: ## install what is needed, migrate and serve everything in one process (PORT=8000 DATA_DIR=./var)
 	@exec $(PREPARE) run --port-free -- $(IN_VENV) manage.py serve
@@ -20,6 +20,14 @@ test: ## install what the tests need and run them (ARGS='-k hub' goes to pytest)
 
 check: ## format, lint, types, import contracts, templates, migrations, committed files
 	@$(PREPARE) test -- $(IN_VENV) deploy/check.py
+
+prove: ## kill processes at random for a while, and prove that nothing is lost or repeated (ARGS='--kills 110 --minutes 11 --seed 1')
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis
+	@exec $(IN_VENV) -m tests.prove.run $(ARGS)
+
+prove-mutants: ## plant known bugs in a copy of the product, and show that the prover finds each
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis
+	@exec $(IN_VENV) -m tests.prove.mutants $(ARGS)
 
 bench: ## measure fan-out on this machine (ARGS='--subscribers 10000 --rounds 9')
 	@$(PREPARE) run -- $(IN_VENV) -m tests.load.bench $(ARGS)

@@ -1,6 +1,7 @@
 """Bringing one subscriber of a channel from a position to live: history first, then what came meanwhile, by offset."""
 
 import asyncio
+from collections.abc import Callable
 
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.close_reasons import CloseReason
@@ -24,15 +25,18 @@ async def catch_up(
     broker: Broker,
     limits: EdgeLimits,
     ledger: Ledger | None = None,
+    notice: Callable[[StreamPosition], None] = lambda top: None,
 ) -> None:
     """Deliver all that is kept after `since`, and leave the subscriber among the channel's live ones.
+
+    `notice` is told where the stream is when it can't be continued from `since`.
 
     Raises:
         Unavailable: the broker does not answer.
     """
     ledger = ledger or Ledger()
     ledger.edge.catch_ups += 1
-    await _CatchingUp(subscriber, local, since, broker, limits, ledger).run()
+    await _CatchingUp(subscriber, local, since, broker, limits, ledger, notice).run()
 
 
 class _CatchingUp:
@@ -46,6 +50,7 @@ class _CatchingUp:
         broker: Broker,
         limits: EdgeLimits,
         ledger: Ledger,
+        notice: Callable[[StreamPosition], None],
     ) -> None:
         self._subscriber = subscriber
         self._local = local
@@ -53,6 +58,7 @@ class _CatchingUp:
         self._broker = broker
         self._limits = limits
         self._ledger = ledger
+        self._notice = notice
         self._is_told = False
 
     def _goes_on(self) -> bool:
@@ -65,6 +71,7 @@ class _CatchingUp:
                 await self._read_history()
                 if self._merge_late():
                     return
+                await asyncio.sleep(0)  # others of the channel have to get on, too
         finally:
             self._local.joining.pop(self._subscriber, None)
 
@@ -98,6 +105,7 @@ class _CatchingUp:
         self._subscriber.tell_reset(self._local.channel, lost.top, lost.reason)
         self._ledger.edge.resets[lost.reason] += 1
         self._joining.at = lost.top
+        self._notice(lost.top)
 
     async def _deliver_page(self, page: list[StoredItem]) -> None:
         """Deliver the items at the pace of the client; an item may end the subscriber, and then no more follow."""

@@ -7,6 +7,7 @@ for other threads. Fan-out (`on_item`) never waits. Source: docs/topics/fan-out.
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -189,7 +190,15 @@ class Hub:
             if is_wanted(subscriber, local):
                 local.add(subscriber)
         else:
-            await catch_up(subscriber, local, since, broker=self._broker, limits=self.limits, ledger=self.ledger)
+            await catch_up(
+                subscriber,
+                local,
+                since,
+                broker=self._broker,
+                limits=self.limits,
+                ledger=self.ledger,
+                notice=partial(self.notice, local),
+            )
 
     def leave(self, subscriber: Subscriber, channel: ChannelName) -> bool:
         """End delivery of one channel to the subscriber; return whether it had it."""
@@ -303,6 +312,14 @@ class Hub:
     def restart(self, local: LocalChannel, position: StreamPosition, reason: str) -> None:
         """Tell all of a channel that items were lost to them, and go on at `position`."""
         self.ledger.edge.resets[reason] += local.restart(position, reason)
+
+    def notice(self, local: LocalChannel, top: StreamPosition) -> None:
+        """Know from history where the stream is: if in another epoch, those who are live are brought there, too.
+
+        Whoever found out can't join them before, and would ask history until the next comparison of positions.
+        """
+        if local.pending is None and top.epoch != local.position.epoch:
+            self.fill_gap(local)
 
     def fill_gap(self, local: LocalChannel, stored: StoredItem | None = None) -> None:
         """Read from history what is missing behind `top`, deliver it, then go on live. Does nothing if under way."""

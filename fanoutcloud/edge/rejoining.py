@@ -48,7 +48,8 @@ async def _rejoin_group(
         await asyncio.shield(local.opening)
         local.joining[members[0]] = joining  # live items are kept for all of them
         while not _merge(local, joining, members):
-            await _read_history(broker, local, joining, members, page_items=hub.limits.catch_up_page_items)
+            await _read_history(hub, broker, local, joining, members)
+            await asyncio.sleep(0)  # others of the channel have to get on, too
     except Unavailable:
         for member in members:
             member.close(CloseReason.UNAVAILABLE)
@@ -58,15 +59,16 @@ async def _rejoin_group(
 
 
 async def _read_history(
-    broker: Broker, local: LocalChannel, joining: Joining, members: list[Subscriber], *, page_items: int
+    hub: Hub, broker: Broker, local: LocalChannel, joining: Joining, members: list[Subscriber]
 ) -> None:
     """Deliver a page of what is kept. Who does not take it in time overflows, and is closed as slow."""
     try:
-        page = await broker.read_since(local.realm, local.channel, joining.at, limit=page_items)
+        page = await broker.read_since(local.realm, local.channel, joining.at, limit=hub.limits.catch_up_page_items)
     except PositionLost as lost:
         for member in _present(local, members):
             member.tell_reset(local.channel, lost.top, lost.reason)
         joining.at = lost.top
+        hub.notice(local, lost.top)
         return
     for stored in page:
         for member in _present(local, members):

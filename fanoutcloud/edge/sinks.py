@@ -91,7 +91,8 @@ class PlainSink:
     async def pump(self, send_frame: Callable[[bytes], Awaitable[None]]) -> tuple[int, str]:
         """Pass frames to `send_frame` until `close`; return its code and reason.
 
-        A frame that does not leave within `stuck_s` is an overflow, too; then nothing more is sent.
+        A frame that does not leave within `stuck_s` is an overflow, too; then nothing more is sent, nor when
+        `send_frame` raises OSError: the client has left.
         """
         while True:
             await self._changed.wait()
@@ -104,6 +105,9 @@ class PlainSink:
                 except TimeoutError:
                     self._owner.on_overflow()
                     return self._closing or (1011, "stuck")
+                except OSError:  # ASGI: the client has left, and we have not been told yet
+                    self._owner.on_lost()
+                    return self._closing or (1006, "")
                 self._unsent_bytes -= len(frame)
                 self._room.set()
             if self._closing is not None:
@@ -111,7 +115,7 @@ class PlainSink:
 
 
 async def send_last(send: Send, message: Message, limits: EdgeLimits) -> None:
-    """Send the last message of a connection; a peer that takes nothing goes without it."""
-    with contextlib.suppress(TimeoutError):
+    """Send the last message of a connection; a peer that takes nothing, or has left, goes without it."""
+    with contextlib.suppress(OSError):  # TimeoutError is one; ASGI: so is sending to a client that has left
         async with asyncio.timeout(limits.stuck_s):
             await send(message)

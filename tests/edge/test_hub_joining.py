@@ -159,6 +159,19 @@ async def test_a_stream_that_begins_anew_while_joining_is_told_reset(world: Edge
     assert subscriber.numbers[-1] == 3
 
 
+async def test_who_finds_that_the_stream_began_anew_has_all_told_at_once(world: EdgeWorld) -> None:
+    await world.publish(1)
+    before, live = await world.top(), await world.joined()
+    await world.broker.forget_realm(REALM)
+    subscriber = RecordingSubscriber()
+
+    await world.join(subscriber, since=StreamPosition(before.epoch, 0))
+    await world.publish(2)
+
+    assert subscriber.kinds == ["subscribed", "reset", "item"]
+    assert live.kinds == ["subscribed", "reset", "item"]
+
+
 async def test_nothing_is_written_behind_an_end_found_in_history(world: EdgeWorld) -> None:
     await world.publish(1)
     await world.publish_item(http_stream=HttpStream(action="close"))

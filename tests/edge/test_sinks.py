@@ -62,6 +62,22 @@ async def test_nothing_is_taken_behind_the_close_and_empty_frames_never() -> Non
     assert receiver.frames == []
 
 
+async def test_a_client_that_has_left_ends_the_pump_and_is_told_of() -> None:
+    sink, owner, _ = _sink()
+    sink.write(b"0")
+    sink.write(b"1")
+    asked = []
+
+    async def send_to_nobody(frame: bytes) -> None:
+        asked.append(frame)
+        raise ConnectionResetError
+
+    await asyncio.wait_for(sink.pump(send_to_nobody), PATIENCE_S)
+
+    assert asked == [b"0"]
+    assert owner.losses == 1
+
+
 async def test_more_than_the_outbox_holds_is_told_once() -> None:
     sink, owner, _ = _sink(outbox_bytes=10)
     sink.write(b"x" * 10)
