@@ -23,7 +23,7 @@ async def test_a_client_that_leaves_without_a_word_ends_its_websocket_without_a_
         if message["type"] != "websocket.accept":
             raise ConnectionResetError
 
-    realm = RealmSnapshot(realm=REALM, keys=(), retention=Retention(), publish_rate=None)
+    realm = RealmSnapshot(realm=REALM, keys=(), retention=Retention())
     serving = WebSocketTransport(world.hub).serve(realm, SCOPE, receive, send)
     await asyncio.wait_for(serving, PATIENCE_S)
 

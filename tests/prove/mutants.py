@@ -50,8 +50,8 @@ MUTANTS = (
     Mutant(
         "the hub does not look for gaps",
         "fanoutcloud/edge",
-        "        elif stored.position.offset > top.offset + 1:\n",
-        "        elif False:\n",
+        "        if stored.position.epoch != top.epoch or stored.position.offset > top.offset + 1:\n",
+        "        if stored.position.epoch != top.epoch:\n",
         ("gap",),
     ),
     Mutant(
@@ -78,8 +78,8 @@ MUTANTS = (
     Mutant(
         "nobody is told that a stream began anew",
         "fanoutcloud/edge",
-        "        for subscriber in self.live_subscribers():\n            subscriber.tell_reset(",
-        "        for subscriber in self.live_subscribers()[:0]:\n            subscriber.tell_reset(",
+        "        told = self.live_subscribers()\n",
+        "        told = self.live_subscribers()[:0]\n",
         ("gap", "lost"),
         redis="nothing",
     ),
