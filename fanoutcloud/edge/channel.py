@@ -11,6 +11,8 @@ from fanoutcloud.edge.wire import WireFormat
 
 #: Live items kept for a subscriber that reads history; with more it reads on instead.
 MAX_JOINING_ITEMS = 1000
+#: More than this of one wire format is not gathered before it is written.
+MAX_GATHERED_BYTES = 65_536
 #: Live items kept while a gap is filled; with more, the rest is read from history, too.
 MAX_PENDING_ITEMS = 1000
 
@@ -39,14 +41,17 @@ class LocalChannel:
     """
 
     __slots__ = (
-        "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts", "individuals", "joining",
-        "last_item_at", "opening", "pending", "realm", "top",
+        "_gathered", "_is_first_of_turn", "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts",
+        "individuals", "joining", "last_item_at", "opening", "pending", "realm", "top",
     )  # fmt: skip
 
     def __init__(self, realm: RealmId, channel: ChannelName, opening: asyncio.Future[None]) -> None:
         self.realm = realm
         self.channel = channel
         self.opening = opening
+        #: What was broadcast in this turn of the event loop behind its first item, by wire format; None: nothing was.
+        self._gathered: dict[WireFormat, bytearray] | None = None
+        self._is_first_of_turn = False
         self.top: StreamPosition | None = None
         self.pending: list[StoredItem] | None = []
         #: Wire format → its subscribers and how to write to each; one encoding serves a whole group.
@@ -74,6 +79,7 @@ class LocalChannel:
     def add(self, subscriber: Subscriber) -> None:
         """Deliver to `subscriber` from `top` on."""
         if subscriber.is_shared:
+            self.write_gathered()  # it has that already, or does not want it
             self.groups.setdefault(subscriber.wire, {})[subscriber] = subscriber.sink.write
         elif subscriber not in self.individuals:
             self.individuals[subscriber] = subscriber.deliver
@@ -104,19 +110,26 @@ class LocalChannel:
     def broadcast(self, stored: StoredItem, items_out: Counter[str] | None = None) -> int:
         """Write the next item to every subscriber; waits for none of them. Encodes once per wire format.
 
+        The first item of a turn of the event loop is written at once. Those that follow in the same turn are gathered
+        and written together at its end, one write for each subscriber: most of a burst's cost is the number of writes.
+
         Returns how many bytes that was together, and adds to `items_out` how many items by transport.
         """
         self.top = stored.position
+        self._is_first_of_turn = self._gathered is None
+        if self._gathered is None:
+            self._gathered = {}
+            asyncio.get_running_loop().call_soon(self._end_turn)
         size_bytes = 0
         for wire, writers in list(self.groups.items()):
             frame = wire.item(stored)
             size_bytes += len(frame) * len(writers)
             if items_out is not None:
                 items_out[wire.transport] += len(writers)
-            for write in list(writers.values()):  # a write may find the subscriber slow, which removes it
-                write(frame)
+            self._write_or_gather(wire, frame)
             ending = wire.ending(stored.item)
             if ending is not None:
+                self.write_gathered()
                 for subscriber in list(writers):
                     subscriber.end(ending)
         if self.individuals:
@@ -126,6 +139,29 @@ class LocalChannel:
         if self.ahead:
             self._pass_those_ahead(stored)
         return size_bytes
+
+    def _write_or_gather(self, wire: WireFormat, frame: bytes) -> None:
+        if self._gathered is None or self._is_first_of_turn or not wire.is_joinable:
+            self._write(wire, frame)
+            return
+        gathered = self._gathered.setdefault(wire, bytearray())
+        gathered += frame
+        if len(gathered) >= MAX_GATHERED_BYTES:
+            self._write(wire, bytes(self._gathered.pop(wire)))
+
+    def _write(self, wire: WireFormat, frame: bytes) -> None:
+        for write in list(self.groups.get(wire, {}).values()):  # a write may find the subscriber slow: removes it
+            write(frame)
+
+    def write_gathered(self) -> None:
+        """Write what was gathered: before anything depends on who is in a group, or on what they have been sent."""
+        while self._gathered:
+            wire, gathered = self._gathered.popitem()
+            self._write(wire, bytes(gathered))
+
+    def _end_turn(self) -> None:
+        self.write_gathered()
+        self._gathered = None
 
     def _deliver_individually(self, stored: StoredItem, items_out: Counter[str] | None) -> int:
         size_bytes = estimate_bytes(stored) * len(self.individuals)
@@ -148,6 +184,7 @@ class LocalChannel:
 
         Returns how many have been told.
         """
+        self.write_gathered()
         self.top = position
         ahead, self.ahead = list(self.ahead), {}
         for subscriber in ahead:

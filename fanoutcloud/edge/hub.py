@@ -108,6 +108,7 @@ class Hub:
             local = self._channels.get((subscriber.realm, channel))
             if local is None or local.top is None or subscriber in local.joining:
                 return None
+            local.write_gathered()
             positions[channel] = local.ahead.get(subscriber, local.top)
         return positions if subscriber.is_at_rest and subscriber in self._subscribers else None
 

@@ -32,6 +32,7 @@ class WireFormat(Protocol):
 
     transport: Transport
     framing: Framing
+    is_joinable: bool  # whether several of its frames may go out as one piece
 
     def item(self, stored: StoredItem) -> bytes: ...
 
@@ -54,6 +55,7 @@ class WebSocketWire:
 
     def __init__(self, framing: Framing) -> None:
         self.framing = framing
+        self.is_joinable = framing is not unframed  # without frames of its own, each message is sent by itself
         self._keep_alive = framing(messages.KEEP_ALIVE)
 
     def item(self, stored: StoredItem) -> bytes:
@@ -91,6 +93,8 @@ class JsonLinesWire(_HttpStreamEnding):
 
     transport: Transport = "http-stream"
 
+    is_joinable = True
+
     def __init__(self, framing: Framing) -> None:
         self.framing = framing
         self._keep_alive = self._line(messages.KEEP_ALIVE)
@@ -118,6 +122,8 @@ class RawStreamWire(_HttpStreamEnding):
     """Only what publishers wrote: the content of `http-stream`, or the JSON on a line. No positions, no messages."""
 
     transport: Transport = "http-stream"
+
+    is_joinable = True
 
     def __init__(self, framing: Framing) -> None:
         self.framing = framing
@@ -151,6 +157,8 @@ class SseWire(_HttpStreamEnding):
     """
 
     transport: Transport = "sse"
+
+    is_joinable = True
 
     def __init__(self, framing: Framing) -> None:
         self.framing = framing

@@ -104,7 +104,9 @@ class EdgeWorld:
     async def publish(self, *numbers: int, channel: str = HELLO, realm: RealmId = REALM) -> list[PublishResult]:
         """Publish numbers as items."""
         items = [Item(channel=ChannelName(channel), json_object=str(number).encode()) for number in numbers]
-        return await self.broker.publish(realm, items, retention=KEEP)
+        results = await self.broker.publish(realm, items, retention=KEEP)
+        await asyncio.sleep(0)  # the end of this turn of the loop: what was gathered is written
+        return results
 
     async def publish_item(self, **members: Any) -> None:
         """Publish one item to the channel `hello`."""
