@@ -144,12 +144,22 @@ class HeldStream(HeldConnection):
 
     __slots__ = ()
 
+    _last_bytes = LAST_CHUNK
+
     def _say_goodbye(self, code: int, reason: str) -> None:
-        self._transport.write(LAST_CHUNK)
+        self._transport.write(self._last_bytes)
         self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Pass over what the client sends: the response ends with the connection."""
+
+
+class HeldPlainStream(HeldStream):
+    """An endless response to a client of HTTP/1.0, as proxies often are: no chunks, the connection's end is its end."""
+
+    __slots__ = ()
+
+    _last_bytes = b""
 
 
 class HeldWebSocket(HeldConnection):

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from fanoutcloud.edge.handshake import Handshake, WebSocketOffer, answer_handshake, find_accept
-from fanoutcloud.edge.held import EXTENSION, HeldStream, let_go
+from fanoutcloud.edge.held import EXTENSION, HeldPlainStream, HeldStream, let_go
 from fanoutcloud.edge.held_poll import HeldPoll, PollOwner
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.sinks import Scope, SinkOwner
@@ -27,18 +27,20 @@ HEAD_TIMEOUT_S = 15.0
 class StreamOffer:
     """`fanout.sink` of an HTTP request: call `hold` instead of starting a response."""
 
-    __slots__ = ("_protocol", "cycle")
+    __slots__ = ("_protocol", "cycle", "is_chunked")
 
-    def __init__(self, protocol: "EdgeHttpProtocol") -> None:
+    def __init__(self, protocol: "EdgeHttpProtocol", *, is_chunked: bool) -> None:
         self._protocol = protocol
+        #: Whether a held response takes chunks; else plain content, which ends with the connection (HTTP/1.0).
+        self.is_chunked = is_chunked
         self.cycle: RequestResponseCycle | None = None
 
     def hold(self, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner) -> HeldStream | None:
-        """Begin a chunked 200 answer and take the connection over.
+        """Begin an endless 200 answer and take the connection over.
 
         None when the client has gone, or has sent more requests behind this one: answer through ASGI `send` then.
         """
-        return self._protocol.hold_stream(self.cycle, headers, owner)
+        return self._protocol.hold_stream(self.cycle, headers, owner, is_chunked=self.is_chunked)
 
     def hold_poll(self, owner: PollOwner, *, timeout_s: float) -> bool:
         """Hold the request until the owner has an answer or time is up; False as above."""
@@ -113,9 +115,8 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refuse_head()  # a large head may come whole in one read
             raise ValueError("the head is too large")  # ends the parser; goes no further than it
-        offer = StreamOffer(self)
-        if self.parser.get_http_version() == "1.1":
-            cast(Scope, self.scope)["extensions"] = {EXTENSION: offer}  # an open mapping in ASGI
+        offer = StreamOffer(self, is_chunked=self.parser.get_http_version() != "1.0")
+        cast(Scope, self.scope)["extensions"] = {EXTENSION: offer}  # an open mapping in ASGI
         super().on_headers_complete()
         offer.cycle = self.cycle
 
@@ -137,14 +138,21 @@ class EdgeHttpProtocol(HttpToolsProtocol):
     # -- streams
 
     def hold_stream(
-        self, cycle: RequestResponseCycle | None, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner
+        self,
+        cycle: RequestResponseCycle | None,
+        headers: Sequence[tuple[bytes, bytes]],
+        owner: SinkOwner,
+        *,
+        is_chunked: bool,
     ) -> HeldStream | None:
         """Take the connection out of HTTP for an endless response to the request of `cycle`."""
         if not self._leave_http(cycle):
             return None
         lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
-        self.transport.write(b"HTTP/1.1 200 OK\r\n%bTransfer-Encoding: chunked\r\n\r\n" % b"".join(lines))
-        return HeldStream(self.transport, owner, limits=self.limits, connections=self.connections)
+        ending = b"Transfer-Encoding: chunked" if is_chunked else b"Connection: close"  # RFC 9112 §6.3
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%b%b\r\n\r\n" % (b"".join(lines), ending))
+        kind = HeldStream if is_chunked else HeldPlainStream
+        return kind(self.transport, owner, limits=self.limits, connections=self.connections)
 
     def hold_poll(self, cycle: RequestResponseCycle | None, owner: PollOwner, *, timeout_s: float) -> bool:
         """Take the connection out of HTTP until the poll is answered; return whether that could be done."""

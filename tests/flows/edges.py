@@ -46,7 +46,7 @@ async def running_edge(limits: EdgeLimits) -> AsyncIterator[RunningEdge]:
     broker = MemoryBroker(clock)
     hub = Hub(broker=broker, activity=activity, limits=limits, clock=clock)
     directory = FakeDirectory(RealmSnapshot(REALM, keys=(), retention=_KEEP))
-    edge = EdgeApp(hub=hub, directory=directory, activity=activity)
+    edge = EdgeApp(hub=hub, directory=directory)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         site = sites.find(scope)

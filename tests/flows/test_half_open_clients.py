@@ -136,7 +136,6 @@ async def test_a_request_sent_along_with_a_stream_does_not_disturb_it(path: str)
         assert len(edge.hub.subscribers) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="uvicorn sends chunks to clients of HTTP/1.0, too, which know none")
 @pytest.mark.parametrize("path", ["/fanout/sse", "/fanout/stream"])
 async def test_a_client_of_http_1_0_is_served_without_chunks(path: str) -> None:
     async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as client:

@@ -42,7 +42,7 @@ class StreamResponse:
         Returns at once where our own server holds the connection, else when it ends.
         """
         offer = self._scope.get("extensions", {}).get(EXTENSION)
-        subscriber.wire = wires.prepared
+        subscriber.wire = wires.prepared if offer is not None and offer.is_chunked else wires.plain
         held = offer.hold(self._headers, subscriber) if offer is not None else None
         if held is not None:
             subscriber.sink = held
