@@ -53,8 +53,8 @@ def redis(folder: Path, port: int, password: str) -> Program:
     settings = data / "redis.conf"
     write_private(
         settings,
-        f"bind 127.0.0.1\nport {port}\nrequirepass {password}\nappendonly yes\nmaxmemory-policy noeviction\n"
-        "daemonize no\nsave 60 1\n",
+        f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndaemonize no\nsave 60 1\n"
+        "appendonly yes\nappendfsync always\nmaxmemory-policy noeviction\n",
     )
     return Program(
         name="redis",
