@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core.mail import send_mail
 from pytest_django.fixtures import Settings
 
@@ -100,5 +102,13 @@ def test_a_queue_that_is_out_of_reach_does_not_fail_the_request(monkeypatch: pyt
     assert OutgoingEmail.objects.get().status == OutgoingEmail.Status.WAITING
 
 
-def test_expired_sessions_are_cleared():
+def test_expired_sessions_are_cleared_and_live_ones_kept():
+    expired, live = SessionStore(), SessionStore()
+    expired.set_expiry(-60)
+    for session in (expired, live):
+        session["anything"] = 1
+        session.save()
+
     tasks.clear_sessions()
+
+    assert list(Session.objects.values_list("session_key", flat=True)) == [live.session_key]

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from fanoutcloud.broker.announcer import LoopAnnouncer, NullAnnouncer, RedisAnnouncer
+from fanoutcloud.broker.announcer import LoopAnnouncer, RedisAnnouncer
 from tests.contracts.brokers import RedisWorld
 from tests.servers.command import free_port
 
@@ -43,7 +43,3 @@ def test_a_loop_that_has_ended_is_counted_but_fails_nobody() -> None:
     announcer.announce("control", b"x")
 
     assert announcer.failures == 1
-
-
-def test_the_null_announcer_does_nothing() -> None:
-    NullAnnouncer().announce("control", b"x")
