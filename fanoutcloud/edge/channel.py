@@ -41,7 +41,7 @@ class LocalChannel:
     """
 
     __slots__ = (
-        "_gathered", "_is_first_of_turn", "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts",
+        "_gathered", "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts",
         "individuals", "joining", "last_item_at", "opening", "pending", "realm", "top",
     )  # fmt: skip
 
@@ -51,7 +51,6 @@ class LocalChannel:
         self.opening = opening
         #: What was broadcast in this turn of the event loop behind its first item, by wire format; None: nothing was.
         self._gathered: dict[WireFormat, bytearray] | None = None
-        self._is_first_of_turn = False
         self.top: StreamPosition | None = None
         self.pending: list[StoredItem] | None = []
         #: Wire format → its subscribers and how to write to each; one encoding serves a whole group.
@@ -116,8 +115,8 @@ class LocalChannel:
         Returns how many bytes that was together, and adds to `items_out` how many items by transport.
         """
         self.top = stored.position
-        self._is_first_of_turn = self._gathered is None
-        if self._gathered is None:
+        is_first = self._gathered is None
+        if is_first:
             self._gathered = {}
             asyncio.get_running_loop().call_soon(self._end_turn)
         size_bytes = 0
@@ -126,7 +125,10 @@ class LocalChannel:
             size_bytes += len(frame) * len(writers)
             if items_out is not None:
                 items_out[wire.transport] += len(writers)
-            self._write_or_gather(wire, frame)
+            if is_first or not wire.is_joinable:
+                self._write(wire, frame)
+            else:
+                self._gather(wire, frame)
             ending = wire.ending(stored.item)
             if ending is not None:
                 self.write_gathered()
@@ -140,10 +142,8 @@ class LocalChannel:
             self._pass_those_ahead(stored)
         return size_bytes
 
-    def _write_or_gather(self, wire: WireFormat, frame: bytes) -> None:
-        if self._gathered is None or self._is_first_of_turn or not wire.is_joinable:
-            self._write(wire, frame)
-            return
+    def _gather(self, wire: WireFormat, frame: bytes) -> None:
+        assert self._gathered is not None, "the turn has begun with the item before"
         gathered = self._gathered.setdefault(wire, bytearray())
         gathered += frame
         if len(gathered) >= MAX_GATHERED_BYTES:

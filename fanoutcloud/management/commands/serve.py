@@ -10,9 +10,6 @@ from django.core.management.base import BaseCommand
 from fanoutcloud.celery import run_embedded
 from fanoutcloud.management.serving import check_port, run_server
 
-#: htmx's extensions, which no page uses; one of them names a file that does not exist, which collecting would refuse.
-UNUSED_STATIC_FILES = ["django_htmx/ext/*", "django_htmx/ext"]
-
 
 class Command(BaseCommand):
     """Prepares the database and the static files, then serves dashboard, publish API and subscribers."""
@@ -23,7 +20,7 @@ class Command(BaseCommand):
         """Serve until SIGINT or SIGTERM."""
         check_port(settings.BIND, settings.PORT)
         call_command("migrate", interactive=False, verbosity=0)
-        call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=UNUSED_STATIC_FILES)
+        call_command("collectstatic", interactive=False, verbosity=0)
         from fanoutcloud.asgi import application  # composes the process: not before the port is known to be free
 
         with contextlib.nullcontext() if settings.REDIS_URL else run_embedded():
