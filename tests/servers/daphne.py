@@ -8,11 +8,10 @@ import urllib.request
 
 import pytest
 
-from fanoutcloud.management.commands.serve import UNUSED_STATIC_FILES
 from tests.servers.product import ROOT, START_TIMEOUT_S, Product
 
 #: What `manage.py serve` does by itself.
-_PREPARATIONS = [["migrate"], ["collectstatic", *(f"--ignore={pattern}" for pattern in UNUSED_STATIC_FILES)]]
+_PREPARATIONS = [["migrate"], ["collectstatic"]]
 
 
 class DaphneProduct(Product):
