@@ -15,7 +15,7 @@ up: ## install what is needed, migrate and serve everything in one process (PORT
 	@exec $(PREPARE) run --port-free -- $(IN_VENV) manage.py serve
 
 test: ## install what the tests need and run them (ARGS='-k hub' goes to pytest)
-	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node
 	@$(IN_VENV) -m pytest $(ARGS)
 
 check: ## format, lint, types, import contracts, templates, migrations, committed files

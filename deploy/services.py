@@ -1,4 +1,4 @@
-"""Make sure that programs which pip can't install are here: `services.py postgresql redis chromium`.
+"""Make sure that programs which pip can't install are here: `services.py postgresql redis chromium node`.
 
 What is present is left alone and nothing is started. What is absent is installed with apt-get where that is allowed
 (as root, or by a sudo that asks nothing); elsewhere one message lists what to install.
@@ -17,6 +17,7 @@ APT_INSTALL = Path(__file__).resolve().parent / "apt_install.sh"
 POSTGRES_FOLDERS = ("/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/opt")
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 OLDEST_REDIS = 7  # sharded pub/sub came with Redis 7.0
+OLDEST_NODE = 18  # what the client libraries under tests/clients/node ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,17 @@ def find_chromium() -> str | None:
     return None
 
 
+def find_node() -> str | None:
+    """Return npm, where a Node.js that is new enough stands beside it."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    version = re.search(r"v(\d+)\.", _version_text(node)) if node else None
+    return npm if npm and version and int(version[1]) >= OLDEST_NODE else None
+
+
 SERVICES = {
     "postgresql": Service("PostgreSQL", find_postgresql, ("postgresql",)),
     "redis": Service(f"Redis {OLDEST_REDIS} or newer", find_redis, ("redis-server", "valkey-server")),
+    "node": Service(f"Node.js {OLDEST_NODE} or newer with npm", find_node, ("npm",)),
     "chromium": Service("Chromium or Chrome", find_chromium, ("chromium", "chromium-browser")),
 }
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from fanoutcloud.core.domains import Domain
 from fanoutcloud.core.names import RealmId
 
 
@@ -49,6 +50,7 @@ class RealmSnapshot:
     keys: tuple[RealmKey, ...]
     retention: Retention
     limits: RealmLimits = RealmLimits()
+    domains: tuple[Domain, ...] = (Domain(),)  # the built-in one comes first
 
 
 class RealmDirectory(Protocol):

@@ -1,0 +1,44 @@
+"""Who a subscriber is and what it may do: the outcome of checking its token, or of coming without one."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fanoutcloud.core.names import ChannelName
+from fanoutcloud.core.patterns import ChannelPattern
+
+Capability = Literal["subscribe", "publish", "presence", "history"]
+CAPABILITIES: tuple[Capability, ...] = ("subscribe", "publish", "presence", "history")
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a token allows on the channels of one pattern."""
+
+    pattern: ChannelPattern
+    capabilities: frozenset[Capability]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A checked token. Shared by all connections that came with the same one; replaced when it is refreshed.
+
+    `info` is JSON text that presence shows of the connection; `expires_at` is in seconds since 1970.
+    """
+
+    user: str = ""
+    info: bytes | None = None
+    token_id: str = ""
+    key_id: str = ""
+    expires_at: float | None = None
+    permissions: tuple[Permission, ...] = ()
+
+    def allows(self, capability: Capability, channel: ChannelName) -> bool:
+        """Return whether the token itself allows it; what is public needs no token (see the realm's rules)."""
+        return any(
+            capability in permission.capabilities and permission.pattern.matches(channel)
+            for permission in self.permissions
+        )
+
+
+#: Whoever comes without a token.
+ANONYMOUS = Grant()
