@@ -62,11 +62,15 @@ NO_TEST_OF_ITS_OWN = {
     "onboarding/forms.py": "tests/onboarding/test_views.py",
     "onboarding/models.py": "tests/onboarding/test_consumers.py",
     "onboarding/sending.py": "tests/onboarding/test_views.py",
-    "realms/announcements.py": "tests/realms/test_services.py",
-    "realms/errors.py": "tests/realms/test_services.py",
-    "realms/forms.py": "tests/realms/test_views.py",
-    "realms/http.py": "tests/realms/test_views.py",
-    "realms/models.py": "tests/realms/test_services.py",
+    "realms/announcements.py": "tests/realms/services/test_realms.py",
+    "realms/errors.py": "tests/realms/services/test_realms.py",
+    "realms/forms.py": "tests/realms/views/test_realms.py",
+    "realms/http.py": "tests/realms/views/test_realms.py",
+    "realms/models/keys.py": "tests/realms/services/test_keys.py",
+    "realms/models/realms.py": "tests/realms/services/test_realms.py",
+    "realms/services/labels.py": "tests/realms/services/test_realms.py",
+    "realms/services/locking.py": "tests/realms/test_races.py",
+    "realms/views/pages.py": "tests/realms/views/test_realms.py",
 }
 #: Declarations and wiring in every app.
 NOTHING_TO_TEST = {"__init__.py", "apps.py", "urls.py", "wsgi.py"}

@@ -10,9 +10,8 @@ from django.db import connection
 from accounts.models import User
 from fanoutcloud.core.errors import FanoutError
 from onboarding.services import mark_subscribed, open_first_realm
-from realms import services
 from realms.models import ApiKey, Realm
-from realms.services import create_realm, issue_api_key, revoke_api_key
+from realms.services import create_realm, issue_api_key, keys, realms, revoke_api_key
 from tests.factories import make_realm
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +39,7 @@ def all_at_once(actions: list[Callable[[], object]]) -> list[str]:
 
 
 def test_the_limit_of_realms_holds(alice: User, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(services, "MAX_REALMS_PER_USER", 2)
+    monkeypatch.setattr(realms, "MAX_REALMS_PER_USER", 2)
 
     outcomes = all_at_once([lambda: create_realm(owner=alice)] * CALLERS)
 
@@ -48,7 +47,7 @@ def test_the_limit_of_realms_holds(alice: User, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_limit_of_keys_holds(alice: User, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(services, "MAX_LIVE_KEYS_PER_REALM", 3)
+    monkeypatch.setattr(keys, "MAX_LIVE_KEYS_PER_REALM", 3)
     realm = make_realm(alice).realm
 
     outcomes = all_at_once([lambda: issue_api_key(realm=realm, issued_by=alice)] * CALLERS)

@@ -1,0 +1,30 @@
+"""Realms."""
+
+import secrets
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+MAX_LABEL_CHARACTERS = 80
+
+
+def new_realm_id() -> str:
+    """Return eight random hexadecimal digits."""
+    return secrets.token_hex(4)
+
+
+class Realm(models.Model):
+    """A customer's isolated space; everything belongs to exactly one."""
+
+    # Longer than our own ids: realms that move here may have chosen names (`fanoutcloud.core.names`).
+    id = models.CharField(primary_key=True, max_length=64, default=new_realm_id, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="realms")
+    label = models.CharField(max_length=MAX_LABEL_CHARACTERS, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["owner", "created_at"], name="realm_of_owner")]
+
+    def __str__(self) -> str:
+        return self.label or self.id
