@@ -7,26 +7,36 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.servers.listening import Listener, listen
+from tests.servers.node import node_packages
 from tests.servers.product import Product, ProductRealm, product
 
-__all__ = ["product"]
+__all__ = ["node_packages", "product"]
 
 PROGRAM_TIMEOUT_S = 30.0
 
 #: Runs a program of a customer, and returns what it printed. `realm` and `channel` are set in it.
 Run = Callable[[str], list[Any]]
 
-_SETTINGS = """
+_PYTHON_SETTINGS = """
 import json, os
 realm = json.loads(os.environ["TEST_REALM"])
 channel = os.environ["TEST_CHANNEL"]
 def tell(*values):
     print(json.dumps(values), flush=True)
+"""
+
+
+_NODE_SETTINGS = """
+const realm = JSON.parse(process.env.TEST_REALM);
+const channel = process.env.TEST_CHANNEL;
+const tell = (...values) => console.log(JSON.stringify(values));
+(async () => {
 """
 
 
@@ -54,19 +64,33 @@ def run(product: Product, realm: ProductRealm, channel: str) -> Run:
 
     `http://api.fanout.io` is reached through the product as a proxy (fanout-cloud-api.md §15).
     """
-    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    environment |= {"TEST_REALM": json.dumps(asdict(realm)), "TEST_CHANNEL": channel, "http_proxy": product.url}
-    environment |= {"no_proxy": "localhost,127.0.0.1"}
+    environment = _environment(realm, channel) | {"http_proxy": product.url, "no_proxy": "localhost,127.0.0.1"}
+    return lambda text: _run([sys.executable, "-c", _PYTHON_SETTINGS + text], environment)
+
+
+@pytest.fixture
+def run_node(node_packages: Path, realm: ProductRealm, channel: str) -> Run:
+    """Run a JavaScript program, which may await and ends when nothing is left to do. What it tells is returned.
+
+    Some libraries are old: what Node.js itself finds outdated in them is not our concern.
+    """
+    environment = _environment(realm, channel)
 
     def run_program(text: str) -> list[Any]:
-        done = subprocess.run(
-            [sys.executable, "-c", _SETTINGS + text],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=PROGRAM_TIMEOUT_S,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        command = ["node", "--no-deprecation", "-e", _NODE_SETTINGS + text + "\n})();"]
+        return _run(command, environment, folder=node_packages)
 
     return run_program
+
+
+def _environment(realm: ProductRealm, channel: str) -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return environment | {"TEST_REALM": json.dumps(asdict(realm)), "TEST_CHANNEL": channel}
+
+
+def _run(command: list[str], environment: dict[str, str], *, folder: Path | None = None) -> list[Any]:
+    done = subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_S
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line) for line in done.stdout.splitlines()]
