@@ -114,7 +114,7 @@ class _CatchingUp:
                 await self._wait_for_room()
             if not self._goes_on():
                 return
-            self._subscriber.deliver(stored)
+            self._subscriber.take(stored)
             self._joining.at = stored.position
 
     async def _wait_for_room(self) -> None:
@@ -132,7 +132,7 @@ class _CatchingUp:
             if not self._goes_on():
                 return True
             if position.epoch == at.epoch and position.offset == at.offset + 1:
-                subscriber.deliver(stored)
+                subscriber.take(stored)
                 joining.at = position
         joining.late.clear()
         if not self._goes_on():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import EPOCH_CHANGED, StoredItem, StreamPosition
+from fanoutcloud.edge.selected import SelectedSubscribers, Wish
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.wire import WireFormat
 
@@ -42,7 +43,8 @@ class LocalChannel:
 
     __slots__ = (
         "_gathered", "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts",
-        "individuals", "joining", "last_item_at", "opening", "pending", "realm", "top",
+        "individuals", "joining", "last_item_at", "opening", "pending", "realm",
+        "selected", "top",
     )  # fmt: skip
 
     def __init__(self, realm: RealmId, channel: ChannelName, opening: asyncio.Future[None]) -> None:
@@ -57,6 +59,8 @@ class LocalChannel:
         self.groups: dict[WireFormat, dict[Subscriber, Callable[[bytes], None]]] = {}
         self.individuals: dict[Subscriber, Callable[[StoredItem], None]] = {}
         self.individual_counts: Counter[str] = Counter()  # individuals by transport
+        #: Those who do not want everything as it is; None: nobody, as nearly always.
+        self.selected: SelectedSubscribers | None = None
         self.joining: dict[Subscriber, Joining] = {}
         #: Subscribers that history brought beyond `top`: live items reach this process a moment later.
         self.ahead: dict[Subscriber, StreamPosition] = {}
@@ -73,11 +77,16 @@ class LocalChannel:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.awaited or self.groups or self.individuals or self.joining or self.ahead)
+        return not (self.awaited or self.groups or self.individuals or self.selected or self.joining or self.ahead)
 
     def add(self, subscriber: Subscriber) -> None:
         """Deliver to `subscriber` from `top` on."""
-        if subscriber.is_shared:
+        wish = subscriber.find_wish(self.channel)
+        if wish is not None:
+            if self.selected is None:
+                self.selected = SelectedSubscribers()
+            self.selected.add(subscriber, wish)
+        elif subscriber.is_shared:
             self.write_gathered()  # it has that already, or does not want it
             self.groups.setdefault(subscriber.wire, {})[subscriber] = subscriber.sink.write
         elif subscriber not in self.individuals:
@@ -91,19 +100,35 @@ class LocalChannel:
             del self.groups[subscriber.wire]
         if self.individuals.pop(subscriber, None) is not None:
             self.individual_counts[subscriber.wire.transport] -= 1
+        if self.selected is not None:
+            self._remove_selected(self.selected, subscriber)
         self.joining.pop(subscriber, None)
         self.ahead.pop(subscriber, None)
+
+    def _remove_selected(self, selected: SelectedSubscribers, subscriber: Subscriber) -> None:
+        wish = subscriber.find_wish(self.channel)
+        if wish is not None:
+            selected.remove(subscriber, wish)
+        if selected.is_empty:
+            self.selected = None
+
+    def is_behind(self, subscriber: Subscriber, wish: Wish) -> bool:
+        """Whether the subscriber is live and what it has been told of is older than `top`."""
+        is_live = subscriber not in self.joining and subscriber not in self.ahead
+        return is_live and self.selected is not None and self.selected.is_behind(wish)
 
     def live_subscribers(self) -> list[Subscriber]:
         """Return those who are told directly: all but those who read history."""
         shared = [subscriber for group in self.groups.values() for subscriber in group]
-        return [*shared, *self.individuals, *self.ahead]
+        return [*shared, *self.individuals, *(self.selected or ()), *self.ahead]
 
     def count_by_transport(self) -> Counter[str]:
         """Return how many live subscribers there are of each transport."""
         counts: Counter[str] = Counter(self.individual_counts)
         for wire, group in self.groups.items():
             counts[wire.transport] += len(group)
+        if self.selected is not None:
+            counts += self.selected.count_by_transport()
         return +counts
 
     def broadcast(self, stored: StoredItem, items_out: Counter[str] | None = None) -> int:
@@ -134,8 +159,17 @@ class LocalChannel:
                 self.write_gathered()
                 for subscriber in list(writers):
                     subscriber.end(ending)
+        if self.individuals or self.selected is not None or self.joining or self.ahead:
+            size_bytes += self._broadcast_specially(stored, items_out)
+        return size_bytes
+
+    def _broadcast_specially(self, stored: StoredItem, items_out: Counter[str] | None) -> int:
+        """Deliver the item to those who are in no group by wire format; return how many bytes were written."""
+        size_bytes = 0
         if self.individuals:
             size_bytes += self._deliver_individually(stored, items_out)
+        if self.selected is not None:
+            size_bytes += self.selected.broadcast(stored, items_out, estimate_bytes(stored))
         for joining in self.joining.values():
             joining.take(stored)
         if self.ahead:
@@ -176,7 +210,7 @@ class LocalChannel:
             if stored.position.offset >= at.offset:
                 del self.ahead[subscriber]
                 if stored.position.offset > at.offset:
-                    subscriber.deliver(stored)
+                    subscriber.take(stored)
                 self.add(subscriber)
 
     def restart(self, position: StreamPosition, reason: str = EPOCH_CHANGED) -> int:

@@ -48,6 +48,8 @@ class _House:
     def _keep_alive(self, number: int, *, period: int) -> None:
         turn = number % period
         for subscriber in [s for s in self._hub.subscribers if s.serial % period == turn]:
+            if subscriber.wishes is not None:
+                self._hub.tell_positions(subscriber)
             subscriber.sink.write(subscriber.wire.keep_alive())
 
     def _close_stuck(self) -> None:

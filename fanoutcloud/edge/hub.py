@@ -209,6 +209,13 @@ class Hub:
         self._leave(subscriber, channel)
         return True
 
+    def tell_positions(self, subscriber: Subscriber) -> None:
+        """Tell a subscriber with wishes how far its channels are where it was not sent the newest item."""
+        for channel, wish in list((subscriber.wishes or {}).items()):
+            local = self._channels.get((subscriber.realm, channel))
+            if local is not None and local.is_behind(subscriber, wish):
+                subscriber.tell_position(channel, local.position)
+
     def _leave(self, subscriber: Subscriber, channel: ChannelName) -> None:
         local = self._channels.get((subscriber.realm, channel))
         if local is not None:

@@ -75,6 +75,10 @@ def subscribed_message(channel: ChannelName, position: StreamPosition, *, recove
     return _message("subscribed", channel=channel, position=str(position), recovered=recovered)
 
 
+def position_message(channel: ChannelName, position: StreamPosition) -> bytes:
+    return _message("position", channel=channel, position=str(position))
+
+
 def unsubscribed_message(channel: ChannelName) -> bytes:
     return _message("unsubscribed", channel=channel)
 

@@ -72,7 +72,7 @@ async def _read_history(
         return
     for stored in page:
         for member in _present(local, members):
-            member.deliver(stored)
+            member.take(stored)
         joining.at = stored.position
 
 
@@ -82,7 +82,7 @@ def _merge(local: LocalChannel, joining: Joining, members: list[Subscriber]) -> 
         at, position = joining.at, stored.position
         if position.epoch == at.epoch and position.offset == at.offset + 1:
             for member in _present(local, members):
-                member.deliver(stored)
+                member.take(stored)
             joining.at = position
     joining.late.clear()
     at, top = joining.at, local.position

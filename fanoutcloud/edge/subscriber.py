@@ -7,6 +7,7 @@ from typing import Protocol
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition, write_cursor
+from fanoutcloud.edge.selected import Wish, Wishes
 from fanoutcloud.edge.sinks import Sink
 from fanoutcloud.edge.wire import Ending, SseWire, WireFormat
 
@@ -30,7 +31,7 @@ class Subscriber:
 
     __slots__ = (
         "address", "channels", "close_reason", "is_closed", "is_settled", "origin", "realm", "registry", "serial",
-        "sink", "wire",
+        "sink", "wire", "wishes",
     )  # fmt: skip
 
     #: True: the hub writes the shared bytes of the wire format. False: it calls `deliver`.
@@ -43,6 +44,8 @@ class Subscriber:
         self.sink: Sink
         self.registry: Registry | None = None
         self.channels: list[ChannelName] = []
+        #: What it wants of channels, where that is not all; set before it joins them. None: it wants all of all.
+        self.wishes: Wishes | None = None
         self.serial = next(_serials)
         self.origin = _process_token
         #: False while the hub brings it to its channels.
@@ -68,12 +71,35 @@ class Subscriber:
     def begin(self, positions: dict[ChannelName, StreamPosition]) -> None:
         """Know where each channel begins, in the order of the request; called once, before anything is told."""
 
+    def find_wish(self, channel: ChannelName) -> Wish | None:
+        """Return what it wants of the channel, or None for all of it as it is."""
+        return None if self.wishes is None else self.wishes.get(channel)
+
+    def take(self, stored: StoredItem) -> None:
+        """Get one item while it is not among the channel's live ones: deliver it, if it is wanted."""
+        wish = self.find_wish(stored.item.channel)
+        if wish is None:
+            self.deliver(stored)
+            return
+        chosen = wish.choose(stored)
+        if chosen is None:
+            self.pass_over(stored)
+        else:
+            self.deliver(chosen)
+
     def deliver(self, stored: StoredItem) -> None:
         """Send one item to this subscriber alone: while it catches up, or always if it is not shared."""
         self.sink.write(self.wire.item(stored))
         ending = self.wire.ending(stored.item)
         if ending is not None:
             self.end(ending)
+
+    def pass_over(self, stored: StoredItem) -> None:
+        """Know that the item is not for this subscriber; only the position moves on."""
+
+    def tell_position(self, channel: ChannelName, position: StreamPosition) -> None:
+        """Say how far the channel is, when nothing of it was sent for a while."""
+        self.sink.write(self.wire.position(channel, position))
 
     def tell_subscribed(self, channel: ChannelName, position: StreamPosition, *, recovered: bool) -> None:
         """Say that items after `position` follow."""
@@ -133,6 +159,9 @@ class CursorSubscriber(Subscriber):
     def begin(self, positions: dict[ChannelName, StreamPosition]) -> None:
         self.positions = positions
 
+    def pass_over(self, stored: StoredItem) -> None:
+        self.positions[stored.item.channel] = stored.position
+
 
 class SseCursorSubscriber(CursorSubscriber):
     """An SSE subscriber of several channels: each event carries the positions of all of them.
@@ -154,6 +183,10 @@ class SseCursorSubscriber(CursorSubscriber):
     def tell_subscribed(self, channel: ChannelName, position: StreamPosition, *, recovered: bool) -> None:
         self.positions[channel] = position
         self.sink.write(self.wire.subscribed_at(channel, position, recovered=recovered, cursor=self.cursor))
+
+    def tell_position(self, channel: ChannelName, position: StreamPosition) -> None:
+        self.positions[channel] = position
+        self.sink.write(self.wire.position_at(channel, position, cursor=self.cursor))
 
     def tell_reset(self, channel: ChannelName, position: StreamPosition, reason: str) -> None:
         self.positions[channel] = position

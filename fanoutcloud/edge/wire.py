@@ -40,6 +40,9 @@ class WireFormat(Protocol):
 
     def reset(self, channel: ChannelName, position: StreamPosition, reason: str) -> bytes: ...
 
+    def position(self, channel: ChannelName, position: StreamPosition) -> bytes:
+        """Return what tells how far a channel is whose items were passed over."""
+
     def keep_alive(self) -> bytes: ...
 
     def closing(self, reason: CloseReason) -> bytes: ...
@@ -66,6 +69,9 @@ class WebSocketWire:
 
     def reset(self, channel: ChannelName, position: StreamPosition, reason: str) -> bytes:
         return self.framing(messages.reset_message(channel, position, reason))
+
+    def position(self, channel: ChannelName, position: StreamPosition) -> bytes:
+        return self.framing(messages.position_message(channel, position))
 
     def keep_alive(self) -> bytes:
         return self._keep_alive
@@ -111,6 +117,9 @@ class JsonLinesWire(_HttpStreamEnding):
     def reset(self, channel: ChannelName, position: StreamPosition, reason: str) -> bytes:
         return self._line(messages.reset_message(channel, position, reason))
 
+    def position(self, channel: ChannelName, position: StreamPosition) -> bytes:
+        return self._line(messages.position_message(channel, position))
+
     def keep_alive(self) -> bytes:
         return self._keep_alive
 
@@ -140,6 +149,9 @@ class RawStreamWire(_HttpStreamEnding):
         return b""
 
     def reset(self, channel: ChannelName, position: StreamPosition, reason: str) -> bytes:
+        return b""
+
+    def position(self, channel: ChannelName, position: StreamPosition) -> bytes:
         return b""
 
     def keep_alive(self) -> bytes:
@@ -194,6 +206,13 @@ class SseWire(_HttpStreamEnding):
     def reset_at(self, channel: ChannelName, position: StreamPosition, reason: str, *, cursor: str) -> bytes:
         """Return the event `reset` with a cursor of the subscriber's own."""
         return self.event(messages.reset_message(channel, position, reason), name="reset", cursor=cursor)
+
+    def position(self, channel: ChannelName, position: StreamPosition) -> bytes:
+        return self.position_at(channel, position, cursor=str(position))
+
+    def position_at(self, channel: ChannelName, position: StreamPosition, *, cursor: str) -> bytes:
+        """Return the event `position` with a cursor of the subscriber's own."""
+        return self.event(messages.position_message(channel, position), name="position", cursor=cursor)
 
     def keep_alive(self) -> bytes:
         return self._keep_alive

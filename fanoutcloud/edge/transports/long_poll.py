@@ -115,6 +115,11 @@ class PollSubscriber(CursorSubscriber):
         else:
             self._newest = None  # the cursor has moved beyond the item
 
+    def pass_over(self, stored: StoredItem) -> None:
+        if not self.is_full:
+            super().pass_over(stored)
+            self._newest = None  # as above
+
     def tell_subscribed(self, channel: ChannelName, position: StreamPosition, *, recovered: bool) -> None:
         self.positions[channel] = position
 
