@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from fanoutcloud.core.errors import InvalidItem, InvalidRequest
-from fanoutcloud.core.items import HttpResponse, HttpStream, Item, WsMessage
+from fanoutcloud.core.items import Action, HttpResponse, HttpStream, Item, WsMessage
 from fanoutcloud.core.names import ChannelName, parse_channel_name
 
 #: More items than this in one request are refused; libraries send up to ten.
@@ -33,7 +33,7 @@ _EXAMPLE = '{"items":[{"channel":"hello","json-object":{"text":"hi"}}]}'
 class _WireHttpStream(msgspec.Struct, rename="kebab"):
     content: str | None = None
     content_bin: str | None = None
-    action: Literal["send", "close", "hint"] = "send"
+    action: Action = "send"
     content_filters: tuple[str, ...] = ()
 
 
@@ -44,7 +44,7 @@ class _WireHttpResponse(msgspec.Struct, rename="kebab"):
     body: str | None = None
     body_bin: str | None = None
     body_patch: list[Raw] | None = None
-    action: Literal["send", "hint"] = "send"
+    action: Action = "send"
     content_filters: tuple[str, ...] = ()
 
 
@@ -52,8 +52,8 @@ class _WireWsMessage(msgspec.Struct, rename="kebab"):
     content: str | None = None
     content_bin: str | None = None
     type: Literal["text", "binary", "ping", "pong"] | None = None
-    action: Literal["send", "close", "hint"] = "send"
-    code: int | None = None
+    action: Action = "send"
+    code: int | str | None = None
     reason: str = ""
     content_filters: tuple[str, ...] = ()
 
@@ -76,6 +76,7 @@ class _WireItem(_WireFormats, rename="kebab"):
     formats: _WireFormats | None = None
     meta: dict[str, str] | None = None
     no_seq: bool = False
+    size: int | str = 0  # for accounting of other servers; checked and not used
 
 
 class _WireRequest(msgspec.Struct):
@@ -140,6 +141,12 @@ def _plain(message: str) -> str:
     return message if message[1:2].isupper() else message[:1].lower() + message[1:]
 
 
+def _check_size(size: int | str, field: str) -> None:
+    digits = str(size)
+    if not (digits.isascii() and digits.isdigit()):
+        raise InvalidItem(f"must be 0 or more, not {digits[:20]!r}", cure="leave it out", field=field)
+
+
 #: Names of the values in `formats`, item by item: asked for only where a format is missing, since it costs reading
 #: the body once more.
 _NamedFormats = Callable[[], list[dict[str, Raw]]]
@@ -150,6 +157,7 @@ def _to_item(wire: _WireItem, index: int, named: _NamedFormats, channel: Channel
     channel = channel if wire.channel is None else _to_channel(wire.channel, f"{place}.channel")
     if channel is None:
         raise InvalidItem("has no channel", cure='add "channel": "NAME"', field=place)
+    _check_size(wire.size, f"{place}.size")
     formats, at = (wire, place) if wire.formats is None else (wire.formats, f"{place}.formats")
     json_object = formats.json_object if formats.json_object is not UNSET else formats.fpp
     item = Item(
@@ -297,9 +305,13 @@ def _header_text(value: str, field: str) -> str:
     return value
 
 
-def _close_code(code: int | None, field: str) -> int | None:
+def _close_code(code: int | str | None, field: str) -> int | None:
     """RFC 6455 §7.4: 1004 to 1006 and 1015 are never sent; applications use 3000 to 4999."""
-    if code is None or code in (1000, 1001, 1002, 1003) or 1007 <= code <= 1014 or 3000 <= code <= 4999:
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < 6:
+        code = int(code)
+    if code is None:
+        return None
+    if isinstance(code, int) and (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
         return code
     raise InvalidItem(f"{str(code)[:20]} can't be sent as a close code", cure="use 1000 or 3000 to 4999", field=field)
 

@@ -10,12 +10,16 @@ import msgspec
 
 from fanoutcloud.core.names import ChannelName
 
+#: What a format asks for: its content is sent; the origin has news, ask it; the connection is to end; the origin wants
+#: to be asked by a WebSocket over HTTP. An action that means nothing to a format is accepted and has no effect.
+Action = Literal["send", "hint", "close", "refresh"]
+
 
 class HttpStream(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """Format `http-stream`: adds `content` to an open response, or ends it."""
 
     content: bytes = b""
-    action: Literal["send", "close", "hint"] = "send"
+    action: Action = "send"
     content_filters: tuple[str, ...] = ()
 
 
@@ -27,7 +31,7 @@ class HttpResponse(msgspec.Struct, frozen=True, array_like=True, omit_defaults=T
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     body_patch: bytes | None = None
-    action: Literal["send", "hint"] = "send"
+    action: Action = "send"
     content_filters: tuple[str, ...] = ()
 
 
@@ -36,7 +40,7 @@ class WsMessage(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True
 
     content: bytes = b""
     type: Literal["text", "binary", "ping", "pong"] = "text"
-    action: Literal["send", "close", "hint"] = "send"
+    action: Action = "send"
     code: int | None = None
     reason: str = ""
     content_filters: tuple[str, ...] = ()

@@ -153,7 +153,7 @@ def test_a_wrong_item_is_refused_with_its_place(item: Any, told: str):
         ("http-response", {"body": "", "headers": {"": ""}}, ".headers: '' is no header name"),
         ("http-response", {"body": "", "headers": {"A\n": ""}}, ".headers: 'A\\n' is no header name"),
         ("http-response", {"body": "", "headers": {"A": "x\r\nB: y"}}, ".headers.A: holds a control character"),
-        ("http-response", {"action": "close"}, ".action: invalid enum value 'close'"),
+        ("http-response", {"action": "burn"}, ".action: invalid enum value 'burn'"),
         ("ws-message", {}, ": needs 'content', 'content-bin' or 'action'"),
         ("ws-message", {"type": "binary"}, ": needs 'content', 'content-bin' or 'action'"),
         ("ws-message", {"content": "", "type": "close"}, ".type: invalid enum value 'close'"),
@@ -289,3 +289,8 @@ def test_a_thousand_items_of_unknown_formats_cost_no_more_than_the_body_is_long(
     parse_publish(body)
 
     assert time.process_time() - began < 0.25  # reading the body once more per item took a second
+
+
+@pytest.mark.parametrize("size", [-1, "-1", "x", ""])
+def test_a_size_that_is_no_number_is_refused(size: object):
+    assert refusal_of(body_of(GOOD | {"size": size})).field == "items[0].size"

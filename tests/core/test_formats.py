@@ -188,6 +188,7 @@ def test_a_format_for_others_beside_one_of_ours_is_passed_over():
         ({"action": "close"}, HttpStream(action="close")),
         ({"action": "close", "content": ""}, HttpStream(action="close")),
         ({"action": "hint"}, HttpStream(action="hint")),
+        ({"action": "refresh"}, HttpStream(action="refresh")),
         ({"content": "x", "content-filters": ["build-id"]}, HttpStream(b"x", content_filters=("build-id",))),
     ],
 )
@@ -212,6 +213,8 @@ def test_http_stream(sent: dict[str, Any], kept: HttpStream):
         ({"body": "", "headers": [["A", "1"], ["A", "2"]]}, HttpResponse(headers=(("A", "1"), ("A", "2")), body=b"")),
         ({"body-patch": [{"op": "add", "path": "/a", "value": 1.50}]}, None),
         ({"action": "hint"}, HttpResponse(action="hint")),
+        ({"action": "close"}, HttpResponse(action="close")),
+        ({"action": "refresh"}, HttpResponse(action="refresh")),
         ({"body": "", "content-filters": ["build-id"]}, HttpResponse(body=b"", content_filters=("build-id",))),
     ],
 )
@@ -238,6 +241,8 @@ def test_http_response(sent: dict[str, Any], kept: HttpResponse | None):
         ({"action": "close", "code": 4001, "reason": "bye"}, WsMessage(action="close", code=4001, reason="bye")),
         ({"action": "close", "reason": "r" * 123}, WsMessage(action="close", reason="r" * 123)),
         ({"action": "hint"}, WsMessage(action="hint")),
+        ({"action": "refresh"}, WsMessage(action="refresh")),
+        ({"action": "close", "code": "4001"}, WsMessage(action="close", code=4001)),
         ({"content": "d", "content-filters": ["build-id"]}, WsMessage(b"d", content_filters=("build-id",))),
     ],
 )
@@ -264,3 +269,8 @@ def test_base64_content_arrives_byte_by_byte(content: bytes):
     assert item.http_stream == HttpStream(content)
     assert item.ws_message == WsMessage(content, "binary")
     assert item.http_response == HttpResponse(body=content)
+
+
+@pytest.mark.parametrize("size", [0, 2048, "17"])
+def test_a_size_is_taken_and_not_kept(size: object):
+    assert parse_one(json_object=1, size=size) == parse_one(json_object=1)
