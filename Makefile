@@ -1,7 +1,7 @@
 # One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check prove prove-mutants bench cluster format lock clean
+.PHONY: help up test check prove prove-mutants bench conformance cluster format lock clean
 MAKEFLAGS += --no-print-directory
 
 # Finds Python 3.11 or newer, and becomes it.
@@ -31,6 +31,9 @@ prove-mutants: ## plant known bugs in a copy of the product, and show that the p
 
 bench: ## measure fan-out on this machine (ARGS='--subscribers 10000 --rounds 9')
 	@$(PREPARE) run -- $(IN_VENV) -m tests.load.bench $(ARGS)
+
+conformance: ## try the WebSocket class with the Autobahn TestSuite (needs Python 2.7; ARGS='--cases 6.*')
+	@$(PREPARE) test -- $(IN_VENV) -m tests.conformance.run $(ARGS)
 
 cluster: ## the separate processes of a real installation on this machine (PORT=8000 EDGES=2)
 	@exec $(PREPARE) run --port-free -- $(IN_VENV) deploy/cluster.py

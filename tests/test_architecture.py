@@ -47,6 +47,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/edge/messages.py": "tests/contracts/test_transports.py",
     "fanoutcloud/edge/responses.py": "tests/flows/test_half_open_clients.py",
     "fanoutcloud/edge/handshake.py": "tests/flows/test_half_open_clients.py",
+    "fanoutcloud/edge/held_websocket.py": "tests/conformance/test_echo.py",
     "fanoutcloud/edge/http_protocol.py": "tests/edge/test_held_poll.py",
     "fanoutcloud/edge/subscriber.py": "tests/edge/test_hub.py",
     "fanoutcloud/edge/transports/http_stream.py": "tests/contracts/test_transports.py",

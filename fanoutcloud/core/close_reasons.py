@@ -13,6 +13,12 @@ class CloseReason(enum.Enum):
     INVALID_REQUEST = ("invalid_request", 3400, 400, "the request can't be understood")
     UNKNOWN_REALM = ("unknown_realm", 3404, 404, "there is no such realm")
     REALM_DELETED = ("realm_deleted", 3410, 410, "the realm was deleted")
+    PROTOCOL_ERROR = (
+        "protocol_error",
+        3400,
+        400,
+        "the client broke the WebSocket protocol",
+    )  # 1002, 1007 or 1009 is sent
     ENDED = ("ended", 1000, 200, "the publisher ended the connection")
     DRAINING = ("draining", 4012, 503, "this server is going down; reconnect and resume")
     SLOW = ("slow", 4508, 503, "the connection does not keep up; reconnect and resume")

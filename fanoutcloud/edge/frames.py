@@ -1,6 +1,7 @@
 """How bytes are framed on a connection: WebSocket frames (RFC 6455 §5.2) and HTTP chunks (RFC 9112 §7.1)."""
 
 OP_TEXT = 0x1
+OP_BINARY = 0x2
 OP_CLOSE = 0x8
 _FIN = 0x80
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StreamPosition
 from fanoutcloud.edge.handover_messages import Connection
-from fanoutcloud.edge.held import HeldConnection, HeldStream, HeldWebSocket, ServerConnections
+from fanoutcloud.edge.held import HeldConnection, HeldStream, ServerConnections
 from fanoutcloud.edge.held_poll import HeldPoll
+from fanoutcloud.edge.held_websocket import HeldWebSocket
 from fanoutcloud.edge.http_protocol import EdgeHttpProtocol
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.rejoining import Positions

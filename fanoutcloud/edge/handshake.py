@@ -7,7 +7,7 @@ import hashlib
 import logging
 from typing import Any
 
-from fanoutcloud.edge.held import HeldWebSocket
+from fanoutcloud.edge.held_websocket import HeldWebSocket
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.sinks import Message, Scope, SinkOwner
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from fanoutcloud.edge.held import ServerConnections, let_go
+from fanoutcloud.edge.held import Held, ServerConnections
 
 #: What a client may send ahead while its poll is held; more ends the connection.
 MAX_EARLY_BYTES = 32_768
@@ -29,10 +29,10 @@ class PollOwner(Protocol):
         """The client left before the answer."""
 
 
-class HeldPoll(asyncio.Protocol):
+class HeldPoll(Held[PollOwner]):
     """Holds the connection until its owner wakes it or time is up; then answers and gives it back to HTTP."""
 
-    __slots__ = ("_begin_http", "_connections", "_early", "_is_answering", "_owner", "_timer", "_transport")
+    __slots__ = ("_begin_http", "_early", "_timer")
 
     def __init__(
         self,
@@ -44,30 +44,11 @@ class HeldPoll(asyncio.Protocol):
         begin_http: Callable[[asyncio.Transport, bytes], None] | None,
     ) -> None:
         """`begin_http` takes the connection back after the answer, with what came early; None: close it."""
-        self._transport = transport
-        self._owner = owner
-        self._connections = connections
         self._begin_http = begin_http
         self._early = b""
-        self._is_answering = False
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(timeout_s, self._answer)
+        self._timer = asyncio.get_running_loop().call_later(timeout_s, self._answer)
         owner.wake = self._answer_soon
-        connections.add(self)
-        transport.set_protocol(self)
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        return self._transport
-
-    @property
-    def owner(self) -> PollOwner:
-        return self._owner
-
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether the poll could go on in another process."""
-        return not self._is_answering and not self._transport.is_closing()
+        super().__init__(transport, owner, connections)
 
     @property
     def early(self) -> bytes:
@@ -88,20 +69,14 @@ class HeldPoll(asyncio.Protocol):
         """Go on where `stop_timer` stopped."""
         self._timer = asyncio.get_running_loop().call_later(seconds_left, self._answer)
 
-    def let_go(self) -> None:
-        """Forget the connection, which another process has got; the owner is told nothing."""
-        self._is_answering = True
-        self._connections.discard(self)
-        let_go(self._transport)
-
     def _answer_soon(self) -> None:
         """Answer at the end of this turn of the loop, so that items published together are answered together."""
         asyncio.get_running_loop().call_soon(self._answer)
 
     def _answer(self) -> None:
-        if self._is_answering:
+        if self._is_over:
             return
-        self._is_answering = True
+        self._is_over = True
         self._timer.cancel()
         self._connections.discard(self)
         response, is_last = self._owner.response(), self._owner.is_last
@@ -128,9 +103,9 @@ class HeldPoll(asyncio.Protocol):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._is_answering:
+        if self._is_over:
             return
-        self._is_answering = True
+        self._is_over = True
         self._timer.cancel()
         self._connections.discard(self)
         self._owner.on_left()

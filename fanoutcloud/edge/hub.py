@@ -23,6 +23,7 @@ from fanoutcloud.edge.channel import MAX_PENDING_ITEMS, LocalChannel
 from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.subscriber import Subscriber
+from fanoutcloud.edge.violations import ViolationLog
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Hub:
         self.limits = limits
         self.ledger = ledger or Ledger()
         self.clock = clock
+        self.violations = ViolationLog(clock)
         self._broker = broker
         self._activity = activity
         self._channels: dict[tuple[RealmId, ChannelName], LocalChannel] = {}

@@ -31,6 +31,12 @@ class SinkOwner(Protocol):
     def on_text(self, text: str) -> None:
         """The client sent a text message (WebSocket only)."""
 
+    def on_bytes(self, data: bytes) -> None:
+        """The client sent a binary message (WebSocket only)."""
+
+    def on_violation(self, code: int, reason: str) -> None:
+        """The client broke the protocol and is closed with this code; `on_lost` follows (WebSocket only)."""
+
 
 class Sink(Protocol):
     """Takes bytes for one connection; never waits."""

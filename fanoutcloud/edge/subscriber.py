@@ -139,6 +139,12 @@ class Subscriber:
     def on_text(self, text: str) -> None:
         """Text from a client that has nothing to say on this transport is passed over."""
 
+    def on_bytes(self, data: bytes) -> None:
+        """Bytes from such a client, too."""
+
+    def on_violation(self, code: int, reason: str) -> None:
+        self.close_reason = CloseReason.PROTOCOL_ERROR
+
 
 class CursorSubscriber(Subscriber):
     """A subscriber that keeps the positions of all its channels, so that one text can resume them together."""

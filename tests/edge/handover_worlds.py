@@ -14,8 +14,9 @@ from fanoutcloud.edge import handover_messages as messages
 from fanoutcloud.edge.control_socket import Peer
 from fanoutcloud.edge.handing_over import HandedOver, HandingOver
 from fanoutcloud.edge.handover_state import Revival
-from fanoutcloud.edge.held import HeldStream, HeldWebSocket
+from fanoutcloud.edge.held import HeldStream
 from fanoutcloud.edge.held_poll import HeldPoll
+from fanoutcloud.edge.held_websocket import HeldWebSocket
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.takeover import Predecessor, Taken, Takeover

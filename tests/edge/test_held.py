@@ -11,7 +11,8 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from fanoutcloud.edge.frames import LAST_CHUNK, websocket_frame
-from fanoutcloud.edge.held import HeldStream, HeldWebSocket
+from fanoutcloud.edge.held import HeldStream
+from fanoutcloud.edge.held_websocket import HeldWebSocket
 from fanoutcloud.edge.limits import EdgeLimits
 from tests.edge.worlds import until
 from tests.fakes.owner import RecordingOwner
@@ -91,6 +92,22 @@ async def test_fragments_are_put_together_around_a_ping(socket: Link) -> None:
     assert socket.frames() == [Frame(Opcode.PONG, b"now")]
 
 
+async def test_a_ping_between_fragments_is_answered_before_the_message(socket: Link) -> None:
+    socket.owner.on_text = lambda text: socket.held.write(websocket_frame(text.encode()))  # type: ignore[method-assign]
+    frames = [_text(b"a", fin=False), Frame(Opcode.PING, b"1"), Frame(Opcode.CONT, b"b"), Frame(Opcode.PING, b"2")]
+
+    socket.held.data_received(b"".join(frame.serialize(mask=True) for frame in frames))
+
+    assert [bytes(frame.data) for frame in socket.frames()] == [b"1", b"ab", b"2"]
+
+
+async def test_a_close_between_fragments_is_answered_as_any(socket: Link) -> None:
+    socket.receive(_text(b"a", fin=False), Frame(Opcode.CLOSE, Close(1000, "").serialize()), Frame(Opcode.CONT, b"b"))
+
+    assert socket.close_sent().code == 1000
+    assert socket.owner.violations == []
+
+
 async def test_messages_sent_together_are_told_in_order(socket: Link) -> None:
     socket.held.data_received(b"".join(_text(b"%d" % n).serialize(mask=True) for n in range(5)))
 
@@ -126,7 +143,12 @@ _VIOLATIONS: dict[str, tuple[bytes, int]] = {
         1009,
     ),
     "not UTF-8": (_text(b"\xff\xfe").serialize(mask=True), 1007),
-    "binary": (Frame(Opcode.BINARY, b"data").serialize(mask=True), 1003),
+    "not UTF-8 in the first fragment": (_text(b"ok \xff", fin=False).serialize(mask=True), 1007),
+    "ends within a character": (
+        _text(b"\xc3", fin=False).serialize(mask=True) + Frame(Opcode.CONT, b"").serialize(mask=True),
+        1007,
+    ),
+    "reason not UTF-8": (b"\x88\x83\x00\x00\x00\x00\x03\xe8\xff", 1007),
     "close of one byte": (b"\x88\x81\x00\x00\x00\x00\x01", 1002),
 }
 
@@ -137,10 +159,26 @@ async def test_violations_are_closed_with_their_code(socket: Link, garbage: byte
 
     assert socket.close_sent().code == code
     assert socket.owner.texts == []
+    assert socket.owner.violations == [code]
+
+
+async def test_binary_messages_reach_the_owner_as_they_are(socket: Link) -> None:
+    socket.receive(Frame(Opcode.BINARY, b"\xff"))
+    socket.receive(Frame(Opcode.BINARY, b"\xfe", fin=False), Frame(Opcode.CONT, b"\xfd"))
+
+    assert socket.owner.received == [b"\xff", b"\xfe\xfd"]
+    assert socket.owner.violations == []
+
+
+async def test_a_clients_close_is_no_violation(socket: Link) -> None:
+    socket.receive(Frame(Opcode.CLOSE, Close(1000, "").serialize()))
+    socket.held.data_received(b"more")
+
+    assert socket.owner.violations == []
 
 
 async def test_nothing_is_taken_behind_a_violation(socket: Link) -> None:
-    socket.receive(Frame(Opcode.BINARY, b"data"), _text(b"too late"))
+    socket.receive(_text(b"\xff"), _text(b"too late"))
 
     assert socket.owner.texts == []
     assert [frame.opcode for frame in socket.frames()] == [Opcode.CLOSE]

@@ -6,6 +6,8 @@ class RecordingOwner:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.received: list[bytes] = []
+        self.violations: list[int] = []
         self.overflows = 0
         self.losses = 0
 
@@ -17,3 +19,9 @@ class RecordingOwner:
 
     def on_text(self, text: str) -> None:
         self.texts.append(text)
+
+    def on_bytes(self, data: bytes) -> None:
+        self.received.append(data)
+
+    def on_violation(self, code: int, reason: str) -> None:
+        self.violations.append(code)

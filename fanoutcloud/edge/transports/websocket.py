@@ -54,6 +54,13 @@ class WebSocketSubscriber(Subscriber):
         else:
             self._refuse_commands(f"{limits.max_waiting_commands:,} commands ahead of their answers")
 
+    def on_bytes(self, data: bytes) -> None:
+        self.sink.close(1003, "send JSON as text messages")
+
+    def on_violation(self, code: int, reason: str) -> None:
+        super().on_violation(code, reason)
+        self._hub.violations.note(self, code, reason)
+
     def _is_in_pace(self) -> bool:
         """Count one command; tell whether the client's token bucket had room for it."""
         limits, now = self._hub.limits, self._hub.clock.monotonic()
@@ -180,6 +187,12 @@ class _Nobody:
     def on_text(self, text: str) -> None:
         pass
 
+    def on_bytes(self, data: bytes) -> None:
+        pass
+
+    def on_violation(self, code: int, reason: str) -> None:
+        pass
+
 
 async def _run_plain(
     sink: PlainSink,
@@ -214,7 +227,7 @@ async def _read_plain(receive: Receive, subscriber: WebSocketSubscriber) -> None
     while (message := await receive())["type"] == "websocket.receive":
         text = message.get("text")
         if text is None:
-            subscriber.sink.close(1003, "send JSON as text messages")
+            subscriber.on_bytes(message["bytes"])
         else:
             subscriber.on_text(text)
     subscriber.sink.close(1000, "")
