@@ -18,6 +18,7 @@ from msgspec import UNSET, Raw, UnsetType
 from fanoutcloud.core.errors import InvalidItem, InvalidRequest
 from fanoutcloud.core.items import Action, HttpResponse, HttpStream, Item, WsMessage
 from fanoutcloud.core.names import ChannelName, parse_channel_name
+from fanoutcloud.core.tags import TagValue, check_tags
 
 #: More items than this in one request are refused; libraries send up to ten.
 MAX_ITEMS_PER_REQUEST = 1000
@@ -77,6 +78,7 @@ class _WireItem(_WireFormats, rename="kebab"):
     meta: dict[str, str] | None = None
     no_seq: bool = False
     size: int | str = 0  # for accounting of other servers; checked and not used
+    tags: dict[str, TagValue] | None = None
 
 
 class _WireRequest(msgspec.Struct):
@@ -170,7 +172,10 @@ def _to_item(wire: _WireItem, index: int, named: _NamedFormats, channel: Channel
         ws_message=_to_ws_message(formats.ws_message, f"{at}.ws-message"),
         meta=wire.meta or {},
         no_seq=wire.no_seq,
+        tags=wire.tags or {},
     )
+    if wire.tags:
+        check_tags(wire.tags, f"{place}.tags")
     if json_object is UNSET and not item.formats and not _has_foreign_format(wire, index, named):
         raise InvalidItem("has no format", cure=f"add {_A_FORMAT}", field=at)
     return item

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from fanoutcloud.core.names import ChannelName
+from fanoutcloud.core.tags import TagValue
 
 #: What a format asks for: its content is sent; the origin has news, ask it; the connection is to end; the origin wants
 #: to be asked by a WebSocket over HTTP. An action that means nothing to a format is accepted and has no effect.
@@ -58,6 +59,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     ws_message: WsMessage | None = None
     meta: dict[str, str] = msgspec.field(default_factory=dict)
     no_seq: bool = False
+    tags: dict[str, TagValue] = msgspec.field(default_factory=dict)
 
     @property
     def formats(self) -> list[str]:

@@ -24,6 +24,7 @@ from fanoutcloud.edge.wire import (
     SseWire,
     WireFormat,
 )
+from fanoutcloud.edge.wishes import read_wish, write_wish
 
 Movable = HeldConnection | HeldPoll | EdgeHttpProtocol
 
@@ -102,6 +103,7 @@ def depart(hub: Hub, held: Movable) -> Moving | None:
         early=poll.early if poll else b"",
         seconds_left=poll.stop_timer() if poll else 0.0,
         keeps_alive=poll is not None and poll.keeps_alive,
+        wishes=[(channel, write_wish(wish)) for channel, wish in (subscriber.wishes or {}).items()],
     )
     return Moving(held, state, subscriber, positions)
 
@@ -158,6 +160,8 @@ def revive(revival: Revival, transport: asyncio.Transport, state: Connection, ea
         return Arrived(transport, None, {}, b"")
     subscriber = _make_subscriber(revival.hub, state)
     subscriber.connection = state.name
+    for channel, options in state.wishes:
+        subscriber.set_wish(ChannelName(channel), read_wish(options))
     if isinstance(subscriber, PollSubscriber):
         begin_http = revival.begin_http if state.keeps_alive else None
         connections, timeout_s = revival.connections, state.seconds_left

@@ -30,6 +30,8 @@ def item_message(stored: StoredItem, content: bytes | None) -> bytes:
     head = b'"channel":%b,"position":"%b"' % (_encode(item.channel), str(stored.position).encode())
     if item.id is not None:
         head += b',"id":' + _encode(item.id)
+    if item.tags:
+        head += b',"tags":' + _encode(item.tags)
     if item.json_object is not None:
         return b'{"type":"item",%b,"data":%b}' % (head, item.json_object)
     if content is None:

@@ -7,7 +7,9 @@ from urllib.parse import parse_qsl
 from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.names import ChannelName, parse_channel_name
 from fanoutcloud.core.streams import StreamPosition, parse_cursor
+from fanoutcloud.edge.selected import Wishes
 from fanoutcloud.edge.sinks import Scope
+from fanoutcloud.edge.wishes import read_wishes
 
 #: More members than this in one query are refused before anything is looked at.
 MAX_QUERY_MEMBERS = 1100
@@ -20,6 +22,7 @@ class SubscribeRequest:
     channels: Sequence[ChannelName]
     since: Sequence[StreamPosition] | None
     options: dict[str, str]
+    wishes: Wishes | None = None
 
     @property
     def wanted(self) -> list[tuple[ChannelName, StreamPosition | None]]:
@@ -49,7 +52,7 @@ def parse_subscribe(scope: Scope, *, max_channels: int, needs_channel: bool = Tr
     check_channel_count(len(channels), max_channels)
     cursor = _last_event_id(scope) or options.get("lastEventId") or options.get("since")
     since = parse_cursor(cursor, len(channels)) if cursor and channels else None
-    return SubscribeRequest(list(channels), since, options)
+    return SubscribeRequest(list(channels), since, options, read_wishes(options, channels))
 
 
 def check_channel_count(count: int, max_channels: int) -> None:

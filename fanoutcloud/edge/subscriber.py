@@ -75,6 +75,14 @@ class Subscriber:
         """Return what it wants of the channel, or None for all of it as it is."""
         return None if self.wishes is None else self.wishes.get(channel)
 
+    def set_wish(self, channel: ChannelName, wish: Wish | None) -> None:
+        """Want this of the channel; only while it is in none of the channel's groups."""
+        wishes = self.wishes or {}
+        wishes.pop(channel, None)
+        if wish is not None:
+            wishes[channel] = wish
+        self.wishes = wishes or None
+
     def take(self, stored: StoredItem) -> None:
         """Get one item while it is not among the channel's live ones: deliver it, if it is wanted."""
         wish = self.find_wish(stored.item.channel)

@@ -40,6 +40,9 @@ items = st.builds(
     http_response=st.none() | responses,
     ws_message=st.none() | messages,
     meta=st.dictionaries(st.text(), st.text(), max_size=3),
+    tags=st.dictionaries(
+        st.text(), st.text() | st.integers(-(2**53), 2**53) | st.booleans() | st.floats(0, 1), max_size=3
+    ),
     no_seq=st.booleans(),
 )
 

@@ -15,6 +15,10 @@ from fanoutcloud.edge.transports.commands import Command, parse_command
         ('{"type":"ping","channel":"a"}', Command("ping")),
         ('{"type":"subscribe","channel":"a"}', Command("subscribe", "a")),
         ('{"type":"subscribe","channel":"a","since":"abcdefgh:1"}', Command("subscribe", "a", "abcdefgh:1")),
+        (
+            '{"type":"subscribe","channel":"a","filter":"n == 1"}',
+            Command("subscribe", "a", filter="n == 1"),
+        ),
         (' {"new":[1],"channel":"a","type":"unsubscribe"} ', Command("unsubscribe", "a")),
     ],
 )

@@ -11,6 +11,7 @@ from fanoutcloud.core.names import ChannelName
 from fanoutcloud.edge import handover_messages as messages
 from fanoutcloud.edge import takeover
 from fanoutcloud.edge.takeover import NothingToTakeOver, find_predecessor
+from fanoutcloud.edge.wishes import read_wish
 from tests.edge.handover_scripts import PING, ScriptedNew, ScriptedOld, read_numbers
 from tests.edge.handover_worlds import Client, Handover, peers
 from tests.edge.worlds import HELLO, REALM, until
@@ -46,6 +47,21 @@ async def test_the_old_edge_forgets_them_and_the_new_one_knows_them_by_the_same_
     [after] = handover.new.hub.subscribers
     assert (after.connection, after.realm, after.address, after.channels) == (name, REALM, "192.0.2.1", [HELLO])
     assert handover.old.hub.subscribers == handover.old.server.connections == set()
+
+
+async def test_what_subscribers_wish_for_goes_with_them(handover: Handover) -> None:
+    await handover.old.websocket()
+    [before] = handover.old.hub.subscribers
+    handover.old.hub.leave(before, HELLO)
+    before.set_wish(HELLO, read_wish({"filter": "n == 1"}))
+    await handover.old.hub.join(before, [(HELLO, None)])
+
+    await handover.run()
+
+    [after] = handover.new.hub.subscribers
+    assert after.wishes == before.wishes != {}
+    [local] = handover.new.hub.channels.values()
+    assert list(local.selected or ()) == [after]
 
 
 async def test_a_poll_is_answered_by_the_new_edge_and_its_connection_goes_back_to_http(handover: Handover) -> None:

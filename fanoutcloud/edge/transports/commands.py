@@ -11,6 +11,7 @@ class _Wire(msgspec.Struct):
     type: str
     channel: str | None = None
     since: str | None = None
+    filter: str | None = None
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -19,6 +20,7 @@ class Command(msgspec.Struct, frozen=True):
     type: Literal["subscribe", "unsubscribe", "ping"]
     channel: str | None = None
     since: str | None = None
+    filter: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -41,7 +43,7 @@ def parse_command(text: str) -> Command:
         case "subscribe" | "unsubscribe":
             if wire.channel is None:
                 raise InvalidRequest("no channel is named", cure=f"send such as {_EXAMPLE}", field="channel")
-            return Command(wire.type, wire.channel, wire.since)
+            return Command(wire.type, wire.channel, wire.since, wire.filter)
         case other:
             raise InvalidRequest(
                 f"there is no command {other[:40]!r}", cure="use subscribe, unsubscribe or ping", field="type"

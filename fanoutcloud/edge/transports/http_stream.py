@@ -25,6 +25,7 @@ class HttpStreamTransport:
         request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels)
         is_raw = choose(request.options, "mode", among=("json", "raw")) == "raw"
         subscriber = Subscriber(realm.realm, PREPARED_JSON_LINES, address=client_address(scope))
+        subscriber.wishes = request.wishes
         if is_raw:
             wires, content_type, greeting = (
                 Wires(PREPARED_RAW_STREAM, PLAIN_RAW_STREAM),

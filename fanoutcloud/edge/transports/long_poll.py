@@ -193,6 +193,7 @@ class LongPollTransport:
         timeout_s = read_seconds(request.options, "timeout", default=limits.poll_s, limit=limits.max_poll_s)
         await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
         subscriber = PollSubscriber(realm.realm, address=client_address(scope))
+        subscriber.wishes = request.wishes
         self._hub.register(subscriber)
         is_held = False
         try:

@@ -31,6 +31,7 @@ class SseTransport:
         address = client_address(scope)
         kind = Subscriber if len(request.channels) == 1 else SseCursorSubscriber
         subscriber = kind(realm.realm, PREPARED_SSE, address=address)
+        subscriber.wishes = request.wishes
         welcome = welcome_message(
             realm=realm.realm, connection=subscriber.connection, keep_alive_s=self._hub.limits.keep_alive_s
         )

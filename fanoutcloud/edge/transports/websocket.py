@@ -17,6 +17,7 @@ from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, send_last
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.transports.commands import Command, parse_command
 from fanoutcloud.edge.wire import PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
+from fanoutcloud.edge.wishes import FILTER, read_wish
 
 
 class WebSocketSubscriber(Subscriber):
@@ -103,13 +104,16 @@ class WebSocketSubscriber(Subscriber):
         if command.type == "unsubscribe":
             if not self._hub.leave(self, channel):
                 raise InvalidRequest("this channel is not subscribed", cure="subscribe first", field="channel")
+            self.set_wish(channel, None)
             self.tell(messages.unsubscribed_message(channel))
         else:
             if channel in self.channels:
                 raise InvalidRequest("this channel is subscribed already", cure="unsubscribe first", field="channel")
             check_channel_count(len(self.channels) + 1, self._hub.limits.max_channels)
             since = parse_position(command.since) if command.since else None
+            wish = read_wish({FILTER: command.filter})
             await self._hub.ledger.admit_channels(self.realm, [channel], self._hub.channels)
+            self.set_wish(channel, wish)
             await self._hub.join(self, [(channel, since)])
         self._hub.tell_connected(self)
 
@@ -129,6 +133,7 @@ class WebSocketTransport:
         request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels, needs_channel=False)
         await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
         subscriber = WebSocketSubscriber(realm.realm, PREPARED_WEBSOCKET, address=client_address(scope), hub=self._hub)
+        subscriber.wishes = request.wishes
         offer = scope.get("extensions", {}).get(EXTENSION)
         if offer is not None:
             held = offer.hold(subscriber)

@@ -1,0 +1,44 @@
+"""Wishes as subscribers write them: options of a subscription, in a query or a command."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fanoutcloud.core.names import ChannelName
+from fanoutcloud.core.streams import StoredItem
+from fanoutcloud.core.tag_filters import TagFilter, parse_filter
+from fanoutcloud.edge.selected import Wish, Wishes
+
+FILTER = "filter"
+
+
+@dataclass(frozen=True, slots=True)
+class TagSelection:
+    """Items whose tags match a filter."""
+
+    filter: TagFilter
+
+    def choose(self, stored: StoredItem) -> StoredItem | None:
+        """See `Selection.choose`."""
+        return stored if self.filter.matches(stored.item.tags) else None
+
+
+def read_wish(options: Mapping[str, str | None]) -> Wish | None:
+    """Return the wish that the options of a subscription say, or None if that is all of the channel as it is.
+
+    Raises:
+        InvalidRequest: an option is wrong; `field` names it.
+    """
+    text = options.get(FILTER)
+    return None if text is None else Wish(TagSelection(parse_filter(text, field=FILTER)))
+
+
+def read_wishes(options: Mapping[str, str | None], channels: Iterable[ChannelName]) -> Wishes | None:
+    """Return the same wish for each channel; see `read_wish`."""
+    wish = read_wish(options)
+    return None if wish is None else dict.fromkeys(channels, wish)
+
+
+def write_wish(wish: Wish) -> dict[str, str]:
+    """Return the options that `read_wish` makes the wish of."""
+    assert isinstance(wish.selection, TagSelection), "only such wishes come from options"
+    return {FILTER: wish.selection.filter.text}
