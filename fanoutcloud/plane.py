@@ -22,13 +22,13 @@ from fanoutcloud.broker.redis import RedisBroker
 from fanoutcloud.core.clock import Clock, SystemClock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
-from fanoutcloud.core.names import RealmId
+from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.statistics import Statistics
 from fanoutcloud.edge.app import EdgeApp
 from fanoutcloud.edge.housekeeping import run_hub
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.sites import SiteNames
+from fanoutcloud.edge.sites import SiteFinder, SiteNames
 from fanoutcloud.ops.endpoints import OpsEndpoints
 from fanoutcloud.ops.health import Health, Probe
 from fanoutcloud.ops.metrics import Metrics
@@ -41,7 +41,8 @@ from realms.announcements import CONTROL_TOPIC
 from realms.apps import RealmsConfig
 from realms.database import ask_database
 from realms.directory import CachedRealmDirectory
-from realms.snapshots import load_snapshot
+from realms.hosts import own_hosts
+from realms.snapshots import load_host, load_snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +59,13 @@ class Plane:
         self._drain_per_s: int = settings.DRAIN_PER_S
         self._drain_limit_s: float = settings.DRAIN_LIMIT_S
         self.broker: Broker = RedisBroker(self._streams_url, clock) if self._streams_url else MemoryBroker(clock)
-        self.sites = SiteNames(settings.EDGE_DOMAIN, other_hosts=settings.ALLOWED_HOSTS)
+        self.sites = SiteNames(own_hosts(settings))
         self.limits = EdgeLimits(max_channels=settings.MAX_CHANNELS_PER_SUBSCRIBER, keep_alive_s=settings.KEEP_ALIVE_S)
         self.activity = ActivityFeed(self.broker, clock)
-        self.directory = CachedRealmDirectory(load_snapshot, clock)
+        self.directory = CachedRealmDirectory(load_snapshot, clock, load_host=load_host)
         self.statistics = Statistics()
         self.quotas = Quotas(self.broker, self.directory, clock, self.statistics)
+        self.site_finder = SiteFinder(self.sites, self.directory, self.quotas.failures)
         self.hub = Hub(
             broker=self.broker, activity=self.activity, limits=self.limits, clock=clock, ledger=self.quotas.ledger
         )
@@ -182,6 +184,8 @@ class Plane:
         message = json.loads(payload)
         realm = RealmId(message["realm"])
         self.directory.invalidate(realm)
+        for host in message.get("hosts", ()):
+            self.directory.invalidate_host(HostName(host))
         if message["type"] == "realm_deleted":
             self.hub.close_realm(realm)
             self.hub.spawn(self._forget_realm(realm))

@@ -78,3 +78,60 @@ class SealBroken(FanoutError):
             "a stored secret can't be opened",
             cure="SEALING_KEYS must still list the key that sealed it",
         )
+
+
+class DomainNotFound(NotFound):
+    """The realm has no domain of this name."""
+
+    code = "domain_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the realm has no domain {name!r}", cure="add it on the realm's Domains page")
+
+
+class InvalidDomainName(InvalidRequest):
+    """No realm can have a domain of this name."""
+
+    code = "invalid_domain_name"
+
+    def __init__(self, message: str, *, cure: str) -> None:
+        super().__init__(message, cure=cure, field="name")
+
+
+class DomainTaken(FanoutError):
+    """Another realm has proven the name, and its proof still holds."""
+
+    code = "domain_taken"
+    http_status = 409
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} belongs to another realm, whose proof still holds",
+            cure="remove it there, or remove its TXT record from the DNS, then check again",
+            field="name",
+        )
+
+
+class DomainExists(FanoutError):
+    """The realm has the domain already."""
+
+    code = "domain_exists"
+    http_status = 409
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the realm has {name} already", cure="open it in the list", field="name")
+
+
+class DomainLimitReached(LimitReached):
+    """The realm has as many domains as one may have."""
+
+    code = "domain_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the realm has {limit} domains, which is the limit", cure="remove one that is not in use")
+
+
+class InvalidDomainSetting(InvalidRequest):
+    """A setting of a domain can't be used; `field` is its place, such as `origins[1].port`."""
+
+    code = "invalid_domain_setting"

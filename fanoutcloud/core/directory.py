@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fanoutcloud.core.domains import Domain
-from fanoutcloud.core.names import RealmId
+from fanoutcloud.core.names import HostName, RealmId
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,19 @@ class RealmSnapshot:
     keys: tuple[RealmKey, ...]
     retention: Retention
     limits: RealmLimits = RealmLimits()
-    domains: tuple[Domain, ...] = (Domain(),)  # the built-in one comes first
+    domains: tuple[Domain, ...] = (Domain(),)  # the built-in one comes first, then those whose names are proven
+
+    def find_domain(self, name: str) -> Domain | None:
+        """Return the realm's domain of this name, or None. There are few."""
+        return next((domain for domain in self.domains if domain.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class HostFound:
+    """Whose a host name is."""
+
+    snapshot: RealmSnapshot
+    domain: Domain
 
 
 class RealmDirectory(Protocol):
@@ -65,3 +77,18 @@ class RealmDirectory(Protocol):
         Raises:
             Unavailable: it is not in memory and the database does not answer.
         """
+
+    def find_host_cached(self, host: HostName) -> HostFound | None:
+        """Return whose custom domain `host` is if that is known and fresh, else None, which says nothing."""
+
+    async def find_host(self, host: HostName) -> HostFound | None:
+        """Return the realm and the domain that has this name, or None if it is nobody's.
+
+        `host` is as `fanoutcloud.core.names.find_host_name` returns it.
+
+        Raises:
+            Unavailable: as above.
+        """
+
+    def is_nobodys_host(self, host: HostName) -> bool:
+        """Tell whether it is known that `find_host` would return None. Costs no wait."""

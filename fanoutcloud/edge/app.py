@@ -120,6 +120,14 @@ class EdgeApp:
         self._hub.tell_refused(realm, error, client_address(scope))
 
 
+async def refuse(scope: Scope, receive: Receive, send: Send, error: FanoutError) -> None:
+    """Answer an HTTP request or WebSocket that is for no site."""
+    if scope["type"] == "websocket":
+        await refuse_websocket(scope, receive, send, error, _CLOSE_REASONS[error.http_status])
+    else:
+        await respond_error(send, error)
+
+
 def _no_such_path(path: str) -> NotFound:
     return NotFound(
         f"this realm's site has nothing at {path[:100] or '/'}",

@@ -8,6 +8,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from fanoutcloud.core.own_hosts import OwnHosts
 from fanoutcloud.edge.held_poll import MAX_EARLY_BYTES, HeldPoll
 from fanoutcloud.edge.http_protocol import EdgeHttpProtocol, begin_http
 from fanoutcloud.edge.sites import SiteNames
@@ -140,7 +141,7 @@ async def test_http_begins_anew_knowing_how_much_is_unsent(unsent: int, is_pause
     app: Any = None
     config = uvicorn.Config(app, http=EdgeHttpProtocol, lifespan="off")
     config.load()
-    protocol_class: Any = type("Configured", (EdgeHttpProtocol,), {"sites": SiteNames("localhost")})
+    protocol_class: Any = type("Configured", (EdgeHttpProtocol,), {"sites": SiteNames(OwnHosts("localhost"))})
     transport = FakeTransport()
     transport.write(b"x" * unsent)
 
