@@ -4,7 +4,6 @@ Also the older form `/realm/{realm}/publish/{channel}/`. Source: docs/api/publis
 """
 
 import asyncio
-import base64
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,6 @@ import msgspec
 
 from fanoutcloud.core.activity import ActivitySink, refused_event
 from fanoutcloud.core.clock import Clock
-from fanoutcloud.core.directory import RealmKey
 from fanoutcloud.core.errors import (
     BodyTooLarge,
     FanoutError,
@@ -31,7 +29,7 @@ from fanoutcloud.core.formats import parse_publish
 from fanoutcloud.core.names import ChannelName, RealmId, find_realm_id, parse_channel_name
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.core.statistics import PublishStatistics
-from publishing.authentication import Authenticator
+from publishing.authentication import Authenticator, hint_of
 from publishing.services import Publisher
 
 #: A body that is too large is read and thrown away up to here, so that its sender gets to see the answer.
@@ -142,7 +140,7 @@ class PublishEndpoint:
         self._publisher.check_limits(realm)  # before the items are parsed: a refusal must be cheap
         channel = _path_channel(target)
         items = parse_publish(body, channel=channel)
-        await self._publisher.publish_items(realm, items, via="rest", key_hint=_hint(key))
+        await self._publisher.publish_items(realm, items, via="rest", key_hint=hint_of(key))
 
     def _tell_refused(self, realm: RealmId, scope: Scope, error: FanoutError) -> None:
         if self._activity.is_watched(realm):
@@ -163,11 +161,6 @@ def _path_channel(target: PublishTarget) -> ChannelName | None:
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else ""
-
-
-def _hint(key: RealmKey) -> str:
-    """Return the last characters of the key's text, by which its owner knows it."""
-    return "…" + base64.b64encode(key.secret)[-4:].decode()
 
 
 async def _read_body(receive: Receive, headers: dict[bytes, bytes], *, limit_bytes: int, timeout_s: float) -> bytes:
