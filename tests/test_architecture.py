@@ -24,6 +24,7 @@ LONG_FUNCTIONS: dict[str, str] = {}
 #: Modules without a test module of their own: the test that covers them, or why there is nothing to test.
 NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/core/domains.py": "declarations",
+    "fanoutcloud/outbound/connection.py": "tests/outbound/test_client.py",
     "fanoutcloud/outbound/errors.py": "declarations",
     "accounts/email.py": "tests/accounts/test_outbox.py",
     "accounts/selectors.py": "tests/accounts/test_views.py",
