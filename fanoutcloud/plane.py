@@ -24,7 +24,9 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.statistics import Statistics
+from fanoutcloud.edge.access import AccessGate
 from fanoutcloud.edge.app import EdgeApp
+from fanoutcloud.edge.enforcement import Enforcement
 from fanoutcloud.edge.housekeeping import run_hub
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
@@ -66,9 +68,8 @@ class Plane:
         self.statistics = Statistics()
         self.quotas = Quotas(self.broker, self.directory, clock, self.statistics)
         self.site_finder = SiteFinder(self.sites, self.directory, self.quotas.failures)
-        self.hub = Hub(
-            broker=self.broker, activity=self.activity, limits=self.limits, clock=clock, ledger=self.quotas.ledger
-        )
+        self.hub = self._make_hub(clock)
+        self.enforcement = Enforcement(self.hub)
         self.activity.on_watch(self.hub.tell_all_connected)
         self.publisher = Publisher(
             broker=self.broker,
@@ -92,6 +93,16 @@ class Plane:
         self._starting = asyncio.Lock()
         self._closing = contextlib.ExitStack()
         self.is_started = False
+
+    def _make_hub(self, clock: Clock) -> Hub:
+        return Hub(
+            broker=self.broker,
+            activity=self.activity,
+            limits=self.limits,
+            clock=clock,
+            ledger=self.quotas.ledger,
+            gate=AccessGate(clock, self.directory, self.quotas.failures),
+        )
 
     def _make_endpoint(self, clock: Clock, *, max_body_bytes: int) -> PublishEndpoint:
         return PublishEndpoint(
@@ -155,6 +166,7 @@ class Plane:
             tasks.create_task(self.activity.run())
             tasks.create_task(run_hub(self.hub, self.broker))
             tasks.create_task(self.quotas.run(self.hub))
+            tasks.create_task(self.enforcement.run())
             tasks.create_task(self.health.run())
 
     def _probes(self, settings: LazySettings) -> dict[str, Probe]:
@@ -189,6 +201,8 @@ class Plane:
         if message["type"] == "realm_deleted":
             self.hub.close_realm(realm)
             self.hub.spawn(self._forget_realm(realm))
+        else:
+            self.enforcement.realm_changed(realm)
 
     async def _forget_realm(self, realm: RealmId) -> None:
         try:

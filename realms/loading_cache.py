@@ -146,7 +146,7 @@ class LoadingCache(Generic[Name, Value]):
         loaded: _Loaded[Value] | None = None
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S), self._load_slots:
-                loaded = _Loaded(await self._load(name))
+                loaded = _Loaded(self._same_if_equal(name, await self._load(name)))
         except (DatabaseFailure, OSError, TimeoutError) as error:
             told = {"what": self._what, "looked_up": name, "error": type(error).__name__}
             logger.warning("directory_load_failed", extra=told)
@@ -157,6 +157,11 @@ class LoadingCache(Generic[Name, Value]):
         if is_current:
             self._remember(name, loaded)
         return loaded
+
+    def _same_if_equal(self, name: Name, value: Value | None) -> Value | None:
+        """Return the object that is known while nothing has changed, so that others can compare by identity."""
+        known = self._known.get(name)
+        return known.value if known is not None and known.value == value else value
 
     def _remember(self, name: Name, loaded: _Loaded[Value] | None) -> None:
         now = self._clock.monotonic()

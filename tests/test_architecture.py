@@ -23,6 +23,7 @@ LONG_FUNCTIONS: dict[str, str] = {}
 
 #: Modules without a test module of their own: the test that covers them, or why there is nothing to test.
 NO_TEST_OF_ITS_OWN = {
+    "fanoutcloud/core/allowances.py": "declarations",
     "fanoutcloud/core/domains.py": "declarations",
     "fanoutcloud/outbound/connection.py": "tests/outbound/test_client.py",
     "fanoutcloud/outbound/errors.py": "declarations",

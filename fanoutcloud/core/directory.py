@@ -3,24 +3,12 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from fanoutcloud.core.allowances import Rate as Rate
+from fanoutcloud.core.allowances import Retention as Retention
 from fanoutcloud.core.domains import Domain
 from fanoutcloud.core.names import HostName, RealmId
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How much of a channel's past is kept: the newest `items`, none older than `age_s` seconds."""
-
-    items: int = 100
-    age_s: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """How fast something may go on, as a token bucket: `per_s` for long, `burst` at once."""
-
-    per_s: float
-    burst: int
+from fanoutcloud.core.revocations import NOTHING_REVOKED, Revocations
+from fanoutcloud.core.rules import NO_RULES, ChannelRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +31,20 @@ class RealmKey:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key that a customer's server signs tokens with; we have its public half, `jwk`, as JSON text.
+
+    `key_id` is ours and unique in the realm, `kid` the customer's. Tokens of it name `issuer`, if that is set.
+    """
+
+    key_id: str
+    kid: str | None
+    algorithm: str
+    jwk: str
+    issuer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RealmSnapshot:
     """All that delivery knows of a realm, as it was at one moment. Replaced as a whole, never changed."""
 
@@ -51,6 +53,9 @@ class RealmSnapshot:
     retention: Retention
     limits: RealmLimits = RealmLimits()
     domains: tuple[Domain, ...] = (Domain(),)  # the built-in one comes first, then those whose names are proven
+    rules: ChannelRules = NO_RULES
+    public_keys: tuple[PublicKey, ...] = ()
+    revocations: Revocations = NOTHING_REVOKED
 
     def find_domain(self, name: str) -> Domain | None:
         """Return the realm's domain of this name, or None. There are few."""

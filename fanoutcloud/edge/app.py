@@ -6,11 +6,9 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot
 from fanoutcloud.core.errors import (
     FanoutError,
-    InvalidRequest,
     LimitReached,
     MethodNotAllowed,
     NotFound,
-    Unavailable,
 )
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import RealmId
@@ -31,6 +29,8 @@ WEBSOCKET_PATH = "/fanout/ws"
 #: HTTP status of a refusal → how a WebSocket that gets it is closed.
 _CLOSE_REASONS = {
     400: CloseReason.INVALID_REQUEST,
+    401: CloseReason.UNAUTHORIZED,
+    403: CloseReason.FORBIDDEN,
     404: CloseReason.UNKNOWN_REALM,
     429: CloseReason.OVER_LIMIT,
     503: CloseReason.UNAVAILABLE,
@@ -79,7 +79,7 @@ class EdgeApp:
             if path != WEBSOCKET_PATH:
                 raise _no_such_path(path)
             await self._websocket.serve(await self._find(realm, scope), scope, receive, send)
-        except (InvalidRequest, NotFound, LimitReached, Unavailable) as error:
+        except FanoutError as error:
             self._tell_refused(realm, scope, error)
             await self._pace(realm, error)
             await refuse_websocket(scope, receive, send, error, _CLOSE_REASONS[error.http_status])

@@ -42,6 +42,8 @@ async def respond_error(send: Send, error: FanoutError) -> None:
     headers: Headers = [(b"content-type", b"application/json")]
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.allow.encode()))
+    if error.http_status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
         headers.append((b"retry-after", str(retry_after_s).encode()))

@@ -310,3 +310,20 @@ async def test_closing_ends_the_loads_under_way(directory, database):
 
     with pytest.raises(asyncio.CancelledError):
         await caller
+
+
+async def test_a_realm_that_has_not_changed_stays_the_same_object(
+    directory: CachedRealmDirectory, database: Database
+) -> None:
+    """Tokens that were verified are remembered by it."""
+    first = await directory.find_realm(REALM)
+    database.rows[REALM] = snapshot(REALM, "1", "2")
+    directory.invalidate(REALM)
+    equal = await directory.find_realm(REALM)
+    database.rows[REALM] = snapshot(REALM, "1")
+    directory.invalidate(REALM)
+    changed = await directory.find_realm(REALM)
+
+    assert database.loads == [REALM] * 3
+    assert equal is first
+    assert changed is not first

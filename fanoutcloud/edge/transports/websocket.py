@@ -5,8 +5,8 @@ from collections import deque
 
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
-from fanoutcloud.core.errors import FanoutError, InvalidRequest, LimitReached
-from fanoutcloud.core.names import RealmId, parse_channel_name
+from fanoutcloud.core.errors import FanoutError, Forbidden, InvalidRequest, LimitReached, Unauthorized
+from fanoutcloud.core.names import ChannelName, RealmId, parse_channel_name
 from fanoutcloud.core.streams import parse_position
 from fanoutcloud.edge import messages
 from fanoutcloud.edge.held import EXTENSION
@@ -91,7 +91,7 @@ class WebSocketSubscriber(Subscriber):
             command = parse_command(text)
             await self._do(command)
         except FanoutError as error:
-            if isinstance(error, LimitReached):
+            if isinstance(error, LimitReached | Unauthorized | Forbidden):
                 self._hub.tell_refused(self.realm, error, self.address)
             if not self.is_closed:
                 self.tell(messages.error_message(error, channel=command.channel if command else None))
@@ -99,6 +99,9 @@ class WebSocketSubscriber(Subscriber):
     async def _do(self, command: Command) -> None:
         if command.type == "ping":
             self.tell(messages.PONG)
+            return
+        if command.type == "auth":
+            await self._authorize(command.token)
             return
         channel = parse_channel_name(command.channel or "")
         if command.type == "unsubscribe":
@@ -112,10 +115,40 @@ class WebSocketSubscriber(Subscriber):
             check_channel_count(len(self.channels) + 1, self._hub.limits.max_channels)
             since = parse_position(command.since) if command.since else None
             wish = read_wish({FILTER: command.filter})
+            await self._hub.gate.check_now(self, "subscribe", channel)
             await self._hub.ledger.admit_channels(self.realm, [channel], self._hub.channels)
             self.set_wish(channel, wish)
             await self._hub.join(self, [(channel, since)])
         self._hub.tell_connected(self)
+
+    async def _authorize(self, token: str) -> None:
+        """Take a token in place of the one that was there, and part with channels that it does not allow."""
+        gate = self._hub.gate
+        realm = await gate.find_realm(self.realm)
+        grant = await gate.admit(realm, token, address=self.address)
+        if self.grant.user and grant.user != self.grant.user:
+            raise InvalidRequest(
+                "the token is of another user than the one before",
+                cure="open a connection for each user",
+                field="token.sub",
+            )
+        self.grant = grant
+        self.tell(messages.authorized_message(gate.describe(grant)))
+        for channel in list(self.channels):
+            try:
+                gate.check(grant, realm, "subscribe", channel)
+            except (Unauthorized, Forbidden) as error:
+                self.lose(channel, error)
+
+    def lose(self, channel: ChannelName, error: FanoutError) -> None:
+        self._hub.leave(self, channel)
+        self.set_wish(channel, None)
+        self.tell(messages.error_message(error, channel=channel))
+        self.tell(messages.unsubscribed_message(channel))
+        self._hub.tell_connected(self)
+
+    def tell_token_expired(self, grace_s: float) -> None:
+        self.tell(messages.token_expired_message(grace_s))
 
 
 class WebSocketTransport:
@@ -128,12 +161,14 @@ class WebSocketTransport:
         """Answer one handshake.
 
         Raises:
-            InvalidRequest, LimitReached: before anything was sent.
+            InvalidRequest, Unauthorized, Forbidden, LimitReached: before anything was sent.
         """
         request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels, needs_channel=False)
+        grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels)
         await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
         subscriber = WebSocketSubscriber(realm.realm, PREPARED_WEBSOCKET, address=client_address(scope), hub=self._hub)
         subscriber.wishes = request.wishes
+        subscriber.grant = grant
         offer = scope.get("extensions", {}).get(EXTENSION)
         if offer is not None:
             held = offer.hold(subscriber)
@@ -153,6 +188,7 @@ class WebSocketTransport:
                 realm=subscriber.realm,
                 connection=subscriber.connection,
                 keep_alive_s=self._hub.limits.keep_alive_s,
+                grant=self._hub.gate.describe(subscriber.grant),
             )
         )
         try:
