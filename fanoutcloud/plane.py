@@ -56,7 +56,8 @@ class Plane:
     """Parts of the delivery plane, and their life. One per process; lives on one event loop."""
 
     def __init__(self, settings: LazySettings) -> None:
-        clock: Clock = SystemClock()
+        self.clock: Clock = SystemClock()
+        clock = self.clock
         self._streams_url: str = settings.STREAMS_URL
         self._drain_per_s: int = settings.DRAIN_PER_S
         self._drain_limit_s: float = settings.DRAIN_LIMIT_S
@@ -81,6 +82,7 @@ class Plane:
         self.edge = EdgeApp(
             hub=self.hub, directory=self.directory, failures=self.quotas.failures, pacer=self.quotas.pacer
         )
+        self.authenticator = Authenticator(self.directory, clock, self.quotas.failures)
         self.endpoint = self._make_endpoint(clock, max_body_bytes=settings.PUBLISH_BODY_BYTES)
         self.health = Health(self._probes(settings), clock, self.statistics.process)
         self.ops = OpsEndpoints(
@@ -106,7 +108,7 @@ class Plane:
 
     def _make_endpoint(self, clock: Clock, *, max_body_bytes: int) -> PublishEndpoint:
         return PublishEndpoint(
-            authenticator=Authenticator(self.directory, clock, self.quotas.failures),
+            authenticator=self.authenticator,
             publisher=self.publisher,
             activity=self.activity,
             clock=clock,

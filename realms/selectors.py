@@ -10,6 +10,7 @@ from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, V
 from accounts.models import User
 from realms.actors import Actor
 from realms.errors import ApiTokenNotFound, KeyNotFound, RealmNotFound, RoleTooLow, ScopeMissing
+from realms.hosts import own_hosts
 from realms.models import ApiKey, ApiToken, Member, Realm
 from realms.roles import Role
 from realms.scopes import Scope
@@ -91,6 +92,20 @@ def _enterable(user: User | AnonymousUser) -> QuerySet[Realm]:
     return Realm.objects.filter(Q(owner=user.pk) | Q(pk__in=entered)).annotate(
         asker_role=Case(is_owner, default=Subquery(own_role), output_field=CharField())
     )
+
+
+def get_realm(realm_id: str) -> Realm:
+    """Return the realm, for somebody who has proven a key of it, or raise `RealmNotFound`."""
+    realm = Realm.objects.filter(pk=realm_id).first()
+    if realm is None:
+        raise RealmNotFound(realm_id)
+    return realm
+
+
+def domain_name_in_path(realm: Realm, text: str) -> str:
+    """Return the name of the domain that a path names: `default` and the host form are the built-in one, ""."""
+    name = text.lower().removesuffix(".")
+    return "" if name in ("default", f"{realm.pk.lower()}.{own_hosts(settings).edge_host}") else name
 
 
 def find_api_token(digest: str) -> ApiToken | None:
