@@ -1,7 +1,7 @@
 # One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check prove prove-mutants bench conformance cluster format lock clean
+.PHONY: help up test check prove prove-mutants bench demo-100k conformance cluster format lock clean
 MAKEFLAGS += --no-print-directory
 
 # Finds Python 3.11 or newer, and becomes it.
@@ -9,7 +9,7 @@ PREPARE := sh deploy/python.sh deploy/prepare.py
 IN_VENV := .venv/bin/python
 
 help: ## list these jobs
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '|' '{ printf "  %-19s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '|' '{ printf "  %-19s %s\n", $$1, $$2 }'
 
 up: ## install what is needed, migrate and serve everything in one process (PORT=8000 DATA_DIR=./var)
 	@exec $(PREPARE) run --port-free -- $(IN_VENV) manage.py serve
@@ -31,6 +31,10 @@ prove-mutants: ## plant known bugs in a copy of the product, and show that the p
 
 bench: ## measure fan-out on this machine (ARGS='--subscribers 10000 --rounds 9')
 	@$(PREPARE) run -- $(IN_VENV) -m tests.load.bench $(ARGS)
+
+demo-100k: ## one message to 100,000 subscribers on this machine, with a page that shows it (ARGS='--transport poll --stay')
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py redis
+	@exec $(IN_VENV) -m tests.load.demo.run $(ARGS)
 
 conformance: ## try the WebSocket class with the Autobahn TestSuite (needs Python 2.7; ARGS='--cases 6.*')
 	@$(PREPARE) test -- $(IN_VENV) -m tests.conformance.run $(ARGS)

@@ -22,8 +22,8 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from fanoutcloud.bounded_body import BoundedBody  # noqa: E402
-from fanoutcloud.core.errors import NotFound, Unavailable  # noqa: E402
-from fanoutcloud.edge.responses import respond_error  # noqa: E402
+from fanoutcloud.core.errors import LimitReached, NotFound, Unavailable  # noqa: E402
+from fanoutcloud.edge.app import refuse  # noqa: E402
 from fanoutcloud.edge.sinks import AsgiApp, Receive, Scope, Send  # noqa: E402
 from fanoutcloud.edge.sites import Site  # noqa: E402
 from fanoutcloud.ops.endpoints import OPS_PATHS  # noqa: E402
@@ -51,17 +51,22 @@ class Application:
             return
         if not self.plane.is_started:
             await self.plane.start()  # servers without lifespan (Daphne) begin with the first request
-        site = self.plane.sites.find(scope) if self._serves_sites else None
+        try:
+            site = await self.plane.site_finder.find(scope) if self._serves_sites else None
+        except (LimitReached, Unavailable) as error:
+            await refuse(scope, receive, send, error)
+            return
         if site is not None:
             await self._serve_site(site, scope, receive, send)
         elif scope["type"] == "http":
             await self._serve_http(scope, receive, send)
-        elif self._dashboard is not None:
-            await self._dashboard(scope, receive, send)
+        else:
+            await self._serve_dashboard(scope, receive, send)
 
     async def _serve_site(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a realm's site; the dashboard's cookies, which a browser sends along to `/r/…`, end here."""
-        scope["headers"] = [header for header in scope["headers"] if header[0] != b"cookie"]
+        if site.is_by_path:
+            scope["headers"] = [header for header in scope["headers"] if header[0] != b"cookie"]
         await self.plane.edge.serve(site, scope, receive, send)
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,11 +75,20 @@ class Application:
             await self.plane.endpoint.serve(target, scope, receive, send)
         elif scope["path"] in OPS_PATHS and await self.plane.ops.serve(scope, send):
             return
-        elif self._dashboard is not None:
-            await self._dashboard(scope, receive, send)
         else:
-            cure = "subscribe at /r/REALM/fanout/…, publish at /realm/REALM/publish/"
-            await respond_error(send, NotFound("this is an edge; the dashboard is elsewhere", cure=cure))
+            await self._serve_dashboard(scope, receive, send)
+
+    async def _serve_dashboard(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._serves_sites:
+                self.plane.site_finder.check_host(scope)
+            if self._dashboard is None:
+                cure = "subscribe at /r/REALM/fanout/…, publish at /realm/REALM/publish/"
+                raise NotFound("this is an edge; the dashboard is elsewhere", cure=cure)
+        except NotFound as error:
+            await refuse(scope, receive, send, error)
+        else:
+            await self._dashboard(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Begin and end with the server (ASGI lifespan)."""

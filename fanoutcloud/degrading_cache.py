@@ -19,7 +19,7 @@ RETRY_DELAY_S = 5.0
 
 
 class DegradingRedisCache(RedisCache):
-    """`RedisCache` whose `add`, `get`, `set` and `delete` never fail for want of Redis."""
+    """`RedisCache` whose `add`, `get`, `set`, `incr` and `delete` never fail for want of Redis."""
 
     #: When Redis may be asked again. Of the class, since Django makes an instance for every thread.
     _retry_at: ClassVar[float] = 0.0
@@ -39,6 +39,10 @@ class DegradingRedisCache(RedisCache):
     def set(self, *args: Any, **kwargs: Any) -> None:
         """See `BaseCache.set`."""
         self._attempt("set", *args, **kwargs)
+
+    def incr(self, *args: Any, **kwargs: Any) -> int:
+        """See `BaseCache.incr`."""
+        return int(self._attempt("incr", *args, **kwargs))
 
     def delete(self, *args: Any, **kwargs: Any) -> bool:
         """See `BaseCache.delete`."""

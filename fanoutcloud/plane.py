@@ -22,13 +22,15 @@ from fanoutcloud.broker.redis import RedisBroker
 from fanoutcloud.core.clock import Clock, SystemClock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
-from fanoutcloud.core.names import RealmId
+from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.statistics import Statistics
+from fanoutcloud.edge.access import AccessGate
 from fanoutcloud.edge.app import EdgeApp
+from fanoutcloud.edge.enforcement import Enforcement
 from fanoutcloud.edge.housekeeping import run_hub
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.sites import SiteNames
+from fanoutcloud.edge.sites import SiteFinder, SiteNames
 from fanoutcloud.ops.endpoints import OpsEndpoints
 from fanoutcloud.ops.health import Health, Probe
 from fanoutcloud.ops.metrics import Metrics
@@ -41,7 +43,8 @@ from realms.announcements import CONTROL_TOPIC
 from realms.apps import RealmsConfig
 from realms.database import ask_database
 from realms.directory import CachedRealmDirectory
-from realms.snapshots import load_snapshot
+from realms.hosts import own_hosts
+from realms.snapshots import load_host, load_snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -53,20 +56,21 @@ class Plane:
     """Parts of the delivery plane, and their life. One per process; lives on one event loop."""
 
     def __init__(self, settings: LazySettings) -> None:
-        clock: Clock = SystemClock()
+        self.clock: Clock = SystemClock()
+        clock = self.clock
         self._streams_url: str = settings.STREAMS_URL
         self._drain_per_s: int = settings.DRAIN_PER_S
         self._drain_limit_s: float = settings.DRAIN_LIMIT_S
         self.broker: Broker = RedisBroker(self._streams_url, clock) if self._streams_url else MemoryBroker(clock)
-        self.sites = SiteNames(settings.EDGE_DOMAIN, other_hosts=settings.ALLOWED_HOSTS)
+        self.sites = SiteNames(own_hosts(settings))
         self.limits = EdgeLimits(max_channels=settings.MAX_CHANNELS_PER_SUBSCRIBER, keep_alive_s=settings.KEEP_ALIVE_S)
         self.activity = ActivityFeed(self.broker, clock)
-        self.directory = CachedRealmDirectory(load_snapshot, clock)
+        self.directory = CachedRealmDirectory(load_snapshot, clock, load_host=load_host)
         self.statistics = Statistics()
         self.quotas = Quotas(self.broker, self.directory, clock, self.statistics)
-        self.hub = Hub(
-            broker=self.broker, activity=self.activity, limits=self.limits, clock=clock, ledger=self.quotas.ledger
-        )
+        self.site_finder = SiteFinder(self.sites, self.directory, self.quotas.failures)
+        self.hub = self._make_hub(clock)
+        self.enforcement = Enforcement(self.hub)
         self.activity.on_watch(self.hub.tell_all_connected)
         self.publisher = Publisher(
             broker=self.broker,
@@ -78,6 +82,7 @@ class Plane:
         self.edge = EdgeApp(
             hub=self.hub, directory=self.directory, failures=self.quotas.failures, pacer=self.quotas.pacer
         )
+        self.authenticator = Authenticator(self.directory, clock, self.quotas.failures)
         self.endpoint = self._make_endpoint(clock, max_body_bytes=settings.PUBLISH_BODY_BYTES)
         self.health = Health(self._probes(settings), clock, self.statistics.process)
         self.ops = OpsEndpoints(
@@ -91,9 +96,19 @@ class Plane:
         self._closing = contextlib.ExitStack()
         self.is_started = False
 
+    def _make_hub(self, clock: Clock) -> Hub:
+        return Hub(
+            broker=self.broker,
+            activity=self.activity,
+            limits=self.limits,
+            clock=clock,
+            ledger=self.quotas.ledger,
+            gate=AccessGate(clock, self.directory, self.quotas.failures),
+        )
+
     def _make_endpoint(self, clock: Clock, *, max_body_bytes: int) -> PublishEndpoint:
         return PublishEndpoint(
-            authenticator=Authenticator(self.directory, clock, self.quotas.failures),
+            authenticator=self.authenticator,
             publisher=self.publisher,
             activity=self.activity,
             clock=clock,
@@ -153,6 +168,7 @@ class Plane:
             tasks.create_task(self.activity.run())
             tasks.create_task(run_hub(self.hub, self.broker))
             tasks.create_task(self.quotas.run(self.hub))
+            tasks.create_task(self.enforcement.run())
             tasks.create_task(self.health.run())
 
     def _probes(self, settings: LazySettings) -> dict[str, Probe]:
@@ -182,9 +198,13 @@ class Plane:
         message = json.loads(payload)
         realm = RealmId(message["realm"])
         self.directory.invalidate(realm)
+        for host in message.get("hosts", ()):
+            self.directory.invalidate_host(HostName(host))
         if message["type"] == "realm_deleted":
             self.hub.close_realm(realm)
             self.hub.spawn(self._forget_realm(realm))
+        else:
+            self.enforcement.realm_changed(realm)
 
     async def _forget_realm(self, realm: RealmId) -> None:
         try:

@@ -100,7 +100,10 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "csp",
+    "django_filters",
     "django_htmx",
+    "drf_spectacular",
+    "rest_framework",
     "fanoutcloud",
     "accounts",
     "realms",
@@ -142,6 +145,31 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- management API ----------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "publishing.api.authentication.CredentialAuthentication",
+        "publishing.api.authentication.DashboardAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["publishing.api.json_bodies.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["publishing.api.json_bodies.JsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "publishing.api.schema.OperationSchema",
+    "EXCEPTION_HANDLER": "publishing.api.problems.answer_problem",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.1",
+    "TITLE": "Fanout Cloud management API",
+    "VERSION": "1",
+    "SERVERS": [{"url": PUBLIC_URL}],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
+#: Of one API token, key or session; 0: no limit.
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", 1200)
 
 # -- data ----------------
 

@@ -4,6 +4,8 @@ from django.urls import include, path
 
 urlpatterns = [
     path("accounts/", include("accounts.urls")),
+    path("api/v1/", include("publishing.api.urls")),
+    path("realm/", include("publishing.urls")),
     path("realms/", include("realms.urls")),
     path("", include("onboarding.urls")),
 ]

@@ -21,6 +21,7 @@ from fanoutcloud.core.names import RealmId
 from onboarding.services import QuickStartStep, get_progress, mark_step
 from realms.errors import RealmNotFound
 from realms.models import Realm
+from realms.roles import Role
 from realms.selectors import access_realm
 
 logger = logging.getLogger(__name__)
@@ -178,6 +179,6 @@ def _find_realm(scope: Scope) -> Realm | None:
     if not session.session_key or not session.exists(session.session_key):
         return None  # signed out since, perhaps in another tab
     try:
-        return access_realm(scope["user"], scope["url_route"]["kwargs"]["realm"])
+        return access_realm(scope["user"], scope["url_route"]["kwargs"]["realm"], at_least=Role.VIEWER)
     except RealmNotFound:
         return None

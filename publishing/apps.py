@@ -6,7 +6,9 @@ from django.apps import AppConfig
 
 from fanoutcloud.broker.activity import ActivityFeed
 from fanoutcloud.broker.base import Broker
+from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmDirectory
+from publishing.authentication import Authenticator
 from publishing.services import Publisher
 
 
@@ -24,6 +26,12 @@ class DeliveryPlane(Protocol):
 
     @property
     def publisher(self) -> Publisher: ...
+
+    @property
+    def authenticator(self) -> Authenticator: ...
+
+    @property
+    def clock(self) -> Clock: ...
 
 
 class PublishingConfig(AppConfig):

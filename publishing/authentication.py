@@ -126,22 +126,9 @@ class Authenticator:
             await self._refuse_foreign(realm, credential)
         if snapshot is None:
             raise _wrong_key(realm)
-        key, until = self._check(snapshot, credential)
+        key, until = check_credential(snapshot, credential, self._clock.now())
         self._remember((realm, header or b""), _Verified(snapshot, key, until))
         return snapshot, key
-
-    def _check(self, snapshot: RealmSnapshot, credential: Credential) -> tuple[RealmKey, float]:
-        """Return the key that the credential proves, and when that ends."""
-        if credential.token is not None and credential.claims is not None:
-            return _check_token(snapshot, credential.token, credential.claims, self._clock.now())
-        given = (credential.key_text or "").encode()
-        found = None
-        for key in snapshot.keys:  # all of them, so that time tells nothing about which
-            if hmac.compare_digest(given, base64.b64encode(key.secret)):
-                found = key
-        if found is None:
-            raise _wrong_key(snapshot.realm)
-        return found, math.inf
 
     async def _refuse_foreign(self, realm: RealmId, credential: Credential) -> None:
         """Raise: 403 if the credential holds for the realm that it names, else 401."""
@@ -150,7 +137,7 @@ class Authenticator:
         if other is None:
             raise _wrong_key(realm)
         try:
-            self._check(other, credential)
+            check_credential(other, credential, self._clock.now())
         except Unauthorized:
             raise _wrong_key(realm) from None
         raise Forbidden(
@@ -165,6 +152,29 @@ class Authenticator:
         self._verified.move_to_end(name)
         if len(self._verified) > MAX_REMEMBERED_TOKENS:
             self._verified.popitem(last=False)
+
+
+def hint_of(key: RealmKey) -> str:
+    """Return the last characters of the key's text, by which its owner knows it."""
+    return "…" + base64.b64encode(key.secret)[-4:].decode()
+
+
+def check_credential(snapshot: RealmSnapshot, credential: Credential, now: float) -> tuple[RealmKey, float]:
+    """Return the key of the realm that the credential proves, and when that ends.
+
+    Raises:
+        Unauthorized: it proves none.
+    """
+    if credential.token is not None and credential.claims is not None:
+        return _check_token(snapshot, credential.token, credential.claims, now)
+    given = (credential.key_text or "").encode()
+    found = None
+    for key in snapshot.keys:  # all of them, so that time tells nothing about which
+        if hmac.compare_digest(given, base64.b64encode(key.secret)):
+            found = key
+    if found is None:
+        raise _wrong_key(snapshot.realm)
+    return found, math.inf
 
 
 _SCHEMES = "send Basic REALM:KEY or a signed Bearer token"

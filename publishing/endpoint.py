@@ -4,61 +4,34 @@ Also the older form `/realm/{realm}/publish/{channel}/`. Source: docs/api/publis
 """
 
 import asyncio
-import base64
 import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import msgspec
-
 from fanoutcloud.core.activity import ActivitySink, refused_event
 from fanoutcloud.core.clock import Clock
-from fanoutcloud.core.directory import RealmKey
 from fanoutcloud.core.errors import (
     BodyTooLarge,
     FanoutError,
     InvalidRequest,
     LimitReached,
     MethodNotAllowed,
-    NotAcceptable,
-    RateLimited,
-    Unauthorized,
-    Unavailable,
-    limit_members,
 )
 from fanoutcloud.core.formats import parse_publish
 from fanoutcloud.core.names import ChannelName, RealmId, find_realm_id, parse_channel_name
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.core.statistics import PublishStatistics
-from publishing.authentication import Authenticator
+from publishing.answers import BodyUnfinished, error_answer, message_answer, preflight_headers, wants_json_answer
+from publishing.authentication import Authenticator, hint_of
 from publishing.services import Publisher
 
 #: A body that is too large is read and thrown away up to here, so that its sender gets to see the answer.
 MAX_DISCARDED_BYTES = 32_000_000
 BODY_TIMEOUT_S = 30.0
 _METHODS = "POST, OPTIONS"
+_PUBLISHED = {as_json: message_answer("Published", as_json=as_json) for as_json in (False, True)}
 _PATH = re.compile(rb"/realm/([^/]+)/publish(?:/(.*?))?/?\Z", re.DOTALL)
-
-_CORS: list[tuple[bytes, bytes]] = [
-    (b"access-control-allow-origin", b"*"),  # credentials are in a header that pages must set themselves
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-]
-_PREFLIGHT = [
-    *_CORS,
-    (b"access-control-allow-methods", _METHODS.encode()),
-    (b"access-control-allow-headers", b"authorization, content-type"),
-    (b"access-control-max-age", b"3600"),
-    (b"content-length", b"0"),
-]
-_TEXT = b"text/plain; charset=utf-8"
-_JSON = b"application/json"
-
-
-class BodyUnfinished(InvalidRequest):
-    """The body did not come to its end, so that nothing more can be read from the connection."""
-
 
 Scope = Any  # as ASGI has it: open mappings and callables, checked by the server
 Receive = Any
@@ -111,12 +84,12 @@ class PublishEndpoint:
     async def serve(self, target: PublishTarget, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: 200 once its items are stored, else the reason why not."""
         if scope["method"] == "OPTIONS":
-            await _answer(send, 204, b"", _PREFLIGHT)
+            await _answer(send, 204, b"", preflight_headers(_METHODS))
             return
         headers = dict(scope["headers"])
         wants_json = False
         try:
-            wants_json = _wants_json(headers.get(b"accept", b"*/*").lower())
+            wants_json = wants_json_answer(headers.get(b"accept", b"*/*").lower())
             if scope["method"] != "POST":
                 raise MethodNotAllowed(scope["method"], _METHODS)
             await self._publish(target, headers, receive, address=_address(scope))
@@ -129,8 +102,8 @@ class PublishEndpoint:
             await _answer_error(send, error, as_json=wants_json)
         else:
             self._statistics.requests["accepted"] += 1
-            body, media_type = (b'{"message":"Published"}\n', _JSON) if wants_json else (b"Published\n", _TEXT)
-            await _answer(send, 200, body, [*_CORS, (b"content-type", media_type), _length(body)])
+            published_headers, body = _PUBLISHED[wants_json]
+            await _answer(send, 200, body, published_headers)
 
     async def _publish(
         self, target: PublishTarget, headers: dict[bytes, bytes], receive: Receive, *, address: str
@@ -142,7 +115,7 @@ class PublishEndpoint:
         self._publisher.check_limits(realm)  # before the items are parsed: a refusal must be cheap
         channel = _path_channel(target)
         items = parse_publish(body, channel=channel)
-        await self._publisher.publish_items(realm, items, via="rest", key_hint=_hint(key))
+        await self._publisher.publish_items(realm, items, via="rest", key_hint=hint_of(key))
 
     def _tell_refused(self, realm: RealmId, scope: Scope, error: FanoutError) -> None:
         if self._activity.is_watched(realm):
@@ -163,11 +136,6 @@ def _path_channel(target: PublishTarget) -> ChannelName | None:
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else ""
-
-
-def _hint(key: RealmKey) -> str:
-    """Return the last characters of the key's text, by which its owner knows it."""
-    return "…" + base64.b64encode(key.secret)[-4:].decode()
 
 
 async def _read_body(receive: Receive, headers: dict[bytes, bytes], *, limit_bytes: int, timeout_s: float) -> bytes:
@@ -205,47 +173,9 @@ async def _read_body(receive: Receive, headers: dict[bytes, bytes], *, limit_byt
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _wants_json(accept: bytes) -> bool:
-    """Tell whether the answer is to be JSON: only where the client takes JSON and neither text nor anything.
-
-    Raises:
-        NotAcceptable: it takes none of them.
-    """
-    if b"*/*" in accept or b"text/plain" in accept or b"text/*" in accept or not accept.strip():
-        return False
-    if _JSON in accept or b"application/*" in accept:
-        return True
-    raise NotAcceptable("the answer is text or JSON")
-
-
 async def _answer_error(send: Send, error: FanoutError, *, as_json: bool) -> None:
-    """Answer with one line of text: client libraries put it into the exception that the developer sees."""
-    headers = [*_CORS, (b"content-type", _JSON if as_json else _TEXT)]
-    match error:
-        case Unauthorized():
-            headers.append((b"www-authenticate", b'Bearer, Basic realm="fanout"'))
-        case MethodNotAllowed(allow=allow):
-            headers.append((b"allow", allow.encode()))
-        case RateLimited(retry_after_s=seconds) | Unavailable(retry_after_s=seconds):
-            headers.append((b"retry-after", str(seconds).encode()))
-        case BodyTooLarge() | BodyUnfinished():
-            headers.append((b"connection", b"close"))  # what is left of the body is not read
-    if as_json:
-        members: dict[str, object] = {
-            "code": error.code,
-            "message": str(error),
-            "cure": error.cure,
-            "field": error.field,
-        }
-        members |= limit_members(error)
-        body = msgspec.json.encode({"error": members}) + b"\n"
-    else:
-        body = error.line.encode(errors="replace") + b"\n"
-    await _answer(send, error.http_status, body, [*headers, _length(body)])
-
-
-def _length(body: bytes) -> tuple[bytes, bytes]:
-    return b"content-length", b"%d" % len(body)
+    headers, body = error_answer(error, as_json=as_json)
+    await _answer(send, error.http_status, body, headers)
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -1,6 +1,7 @@
 """Telling every edge that a realm has changed, after the change is committed."""
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
@@ -13,17 +14,21 @@ from realms.models import Realm
 CONTROL_TOPIC = "control"
 
 
-def announce_change(realm: Realm) -> None:
-    """Have every edge look the realm up again, once this transaction is committed."""
-    transaction.on_commit(partial(_announce, "realm_changed", realm.pk))
+def announce_change(realm: Realm, *, hosts: Sequence[str] = ()) -> None:
+    """Have every edge look the realm up again, once this transaction is committed.
+
+    `hosts` are names that it has got or lost: whose they are is looked up again, too.
+    """
+    transaction.on_commit(partial(_announce, "realm_changed", realm.pk, hosts))
 
 
-def announce_deletion(realm: Realm) -> None:
+def announce_deletion(realm: Realm, *, hosts: Sequence[str] = ()) -> None:
     """Have every edge close the realm's subscribers, once this transaction is committed."""
-    transaction.on_commit(partial(_announce, "realm_deleted", realm.pk))
+    transaction.on_commit(partial(_announce, "realm_deleted", realm.pk, hosts))
 
 
-def _announce(kind: str, realm_id: str) -> None:
+def _announce(kind: str, realm_id: str, hosts: Sequence[str]) -> None:
     config = cast(RealmsConfig, apps.get_app_config("realms"))  # our own: see realms/apps.py
-    payload = json.dumps({"type": kind, "realm": realm_id}, separators=(",", ":"))
+    message: dict[str, object] = {"type": kind, "realm": realm_id}
+    payload = json.dumps(message | ({"hosts": list(hosts)} if hosts else {}), separators=(",", ":"))
     config.announcer.announce(CONTROL_TOPIC, payload.encode())

@@ -6,6 +6,8 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from fanoutcloud.broker.announcer import Announcer, NullAnnouncer, RedisAnnouncer
+from fanoutcloud.core.clock import SystemClock
+from fanoutcloud.core.failures import FailuresByAddress
 
 
 class RealmsConfig(AppConfig):
@@ -21,3 +23,8 @@ class RealmsConfig(AppConfig):
         Without, nothing is told, and a serving process learns of a change when its snapshot expires.
         """
         return RedisAnnouncer(settings.STREAMS_URL) if settings.STREAMS_URL else NullAnnouncer()
+
+    @cached_property
+    def failures(self) -> FailuresByAddress:
+        """Who sends the management API credentials that do not hold; of this process alone."""
+        return FailuresByAddress(SystemClock())

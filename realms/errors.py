@@ -1,6 +1,6 @@
 """What can go wrong with realms and their keys; leaves of the tree in `fanoutcloud.core.errors`."""
 
-from fanoutcloud.core.errors import FanoutError, InvalidRequest, NotFound
+from fanoutcloud.core.errors import FanoutError, Forbidden, InvalidRequest, NotFound
 
 
 class RealmNotFound(NotFound):
@@ -19,6 +19,69 @@ class KeyNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("the realm has no such key", cure="it may have been revoked; reload the page")
+
+
+class RoleTooLow(Forbidden):
+    """A member of the realm asks for what their role does not allow."""
+
+    code = "role_too_low"
+
+    def __init__(self, role: str, needed: str) -> None:
+        super().__init__(
+            f"your role in this realm is {role}; this needs {needed}",
+            cure=f"ask an admin of the realm to make you {needed}",
+        )
+
+
+class ScopeMissing(Forbidden):
+    """The API token or key is good, and not for this."""
+
+    code = "scope_missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the credential does not have the scope {scope}", cure=f"use an API token with {scope}")
+
+
+class PersonNeeded(Forbidden):
+    """What belongs to a person was asked for with a credential that belongs to a realm."""
+
+    code = "person_needed"
+
+    def __init__(self) -> None:
+        super().__init__("this credential belongs to a realm, not to a person", cure="use a personal API token")
+
+
+class ScopesExceeded(Forbidden):
+    """A new token would open more than the credential that asks for it."""
+
+    code = "scopes_exceeded"
+
+    def __init__(self, scopes: list[str]) -> None:
+        super().__init__(
+            f"the credential does not itself have {', '.join(scopes)}", cure="ask for fewer scopes", field="scopes"
+        )
+
+
+class ApiTokenNotFound(NotFound):
+    """There is no such API token here."""
+
+    code = "api_token_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such API token", cure="it may have been revoked; list the tokens")
+
+
+class BadExpiry(InvalidRequest):
+    """A new API token would be over already, or would hold for too long."""
+
+    code = "bad_expiry"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the time is not between now and ten years from now",
+            cure="choose a later time, or none",
+            field="expires_at",
+        )
 
 
 class InvalidLabel(InvalidRequest):
@@ -55,6 +118,15 @@ class KeyLimitReached(LimitReached):
         super().__init__(f"the realm has {limit} live keys, which is the limit", cure="revoke a key that is not in use")
 
 
+class ApiTokenLimitReached(LimitReached):
+    """The person or realm has as many API tokens as one may have."""
+
+    code = "api_token_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"there are {limit} API tokens, which is the limit", cure="revoke one that is not in use")
+
+
 class LastKey(FanoutError):
     """The realm's only live key can't be revoked: nobody could publish."""
 
@@ -78,3 +150,60 @@ class SealBroken(FanoutError):
             "a stored secret can't be opened",
             cure="SEALING_KEYS must still list the key that sealed it",
         )
+
+
+class DomainNotFound(NotFound):
+    """The realm has no domain of this name."""
+
+    code = "domain_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the realm has no domain {name!r}", cure="add it on the realm's Domains page")
+
+
+class InvalidDomainName(InvalidRequest):
+    """No realm can have a domain of this name."""
+
+    code = "invalid_domain_name"
+
+    def __init__(self, message: str, *, cure: str) -> None:
+        super().__init__(message, cure=cure, field="name")
+
+
+class DomainTaken(FanoutError):
+    """Another realm has proven the name, and its proof still holds."""
+
+    code = "domain_taken"
+    http_status = 409
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} belongs to another realm, whose proof still holds",
+            cure="remove it there, or remove its TXT record from the DNS, then check again",
+            field="name",
+        )
+
+
+class DomainExists(FanoutError):
+    """The realm has the domain already."""
+
+    code = "domain_exists"
+    http_status = 409
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the realm has {name} already", cure="open it in the list", field="name")
+
+
+class DomainLimitReached(LimitReached):
+    """The realm has as many domains as one may have."""
+
+    code = "domain_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the realm has {limit} domains, which is the limit", cure="remove one that is not in use")
+
+
+class InvalidDomainSetting(InvalidRequest):
+    """A setting of a domain can't be used; `field` is its place, such as `origins[1].port`."""
+
+    code = "invalid_domain_setting"

@@ -1,12 +1,14 @@
 """What the pages of realms share on the HTTP side: their request, and the way from an address to a realm."""
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
-from realms.errors import RealmNotFound
+from realms.errors import RealmNotFound, RoleTooLow
 from realms.models import Realm
+from realms.roles import Role
 from realms.selectors import access_realm
 
 
@@ -17,13 +19,16 @@ class PageRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-def get_realm_or_404(user: User | AnonymousUser, realm_id: str) -> Realm:
-    """Return the realm if `user` may manage it.
+def get_realm_or_404(user: User | AnonymousUser, realm_id: str, *, at_least: Role = Role.DEVELOPER) -> Realm:
+    """Return the realm if the user's role in it is `at_least` so much.
 
     Raises:
-        Http404: it does not exist or is somebody else's; the two can't be told apart.
+        Http404: it does not exist or the user is no member of it; the two can't be told apart.
+        PermissionDenied: the user is a member, with a lower role.
     """
     try:
-        return access_realm(user, realm_id)
+        return access_realm(user, realm_id, at_least=at_least)
     except RealmNotFound as error:
         raise Http404 from error
+    except RoleTooLow as error:
+        raise PermissionDenied(error.line) from error

@@ -5,11 +5,15 @@ from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from accounts.models import User
-from realms.errors import RealmNotFound
-from realms.models import ApiKey, Realm
+from realms.actors import Actor
+from realms.errors import ApiTokenNotFound, KeyNotFound, RealmNotFound, RoleTooLow, ScopeMissing
+from realms.hosts import own_hosts
+from realms.models import ApiKey, ApiToken, Member, Realm
+from realms.roles import Role
+from realms.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +30,115 @@ class SiteUrls:
         return f"{self.api}?iss={quote(self.realm, safe='')}&key=base64:{quote(secret, safe='')}"
 
 
-def access_realm(user: User | AnonymousUser, realm_id: str) -> Realm:
-    """Return the realm, if `user` may manage it.
+def access_realm(user: User | AnonymousUser, realm_id: str, *, at_least: Role = Role.DEVELOPER) -> Realm:
+    """Return the realm with `role` set to the user's role in it, if that is `at_least` so much.
+
+    What is only looked at asks for `Role.VIEWER`; the default is safe where somebody forgets to say. One query.
 
     Raises:
-        RealmNotFound: there is no such realm, or it is not this user's.
+        RealmNotFound: there is no such realm, or the user is no member of it: the two look the same.
+        RoleTooLow: the user is a member, with a lower role.
     """
-    realm = Realm.objects.filter(pk=realm_id, owner=user.pk).first() if user.pk else None
+    realm = _enterable(user).filter(pk=realm_id).first() if user.pk else None
+    if realm is None:
+        raise RealmNotFound(realm_id)
+    role = Role(realm.role)
+    if not role.is_at_least(at_least):
+        raise RoleTooLow(role.value, at_least.value)
+    return realm
+
+
+def access_realm_as(actor: Actor, realm_id: str, *, at_least: Role, scope: Scope) -> Realm:
+    """Return the realm as `access_realm` does, for somebody whose rights a credential may narrow.
+
+    Raises:
+        RealmNotFound: the credential does not open this realm, be there one or not.
+        ScopeMissing: it opens it, but not for this.
+        RoleTooLow: nor does its holder's role.
+    """
+    if actor.realm_id is None:
+        realm = access_realm(actor.user or AnonymousUser(), realm_id, at_least=Role.VIEWER)
+    else:
+        found = Realm.objects.filter(pk=realm_id).first() if actor.realm_id == realm_id else None
+        if found is None or actor.role is None:
+            raise RealmNotFound(realm_id)
+        realm = found
+        realm.ask_as(actor.role.value)
+    if scope not in actor.scopes:
+        raise ScopeMissing(scope)
+    if not Role(realm.role).is_at_least(at_least):
+        raise RoleTooLow(realm.role, at_least.value)
+    return realm
+
+
+def list_realms(user: User | AnonymousUser) -> QuerySet[Realm]:
+    """Return the realms that the user may enter, with `role` set, the oldest first."""
+    return _enterable(user).order_by("created_at", "pk")
+
+
+def list_realms_as(actor: Actor) -> QuerySet[Realm]:
+    """Return the realms that the actor's credential opens, with `role` set, the oldest first."""
+    if actor.realm_id is None:
+        return list_realms(actor.user or AnonymousUser())
+    role = Value(actor.role.value if actor.role else "", output_field=CharField())
+    return Realm.objects.filter(pk=actor.realm_id).annotate(asker_role=role).order_by("created_at", "pk")
+
+
+def _enterable(user: User | AnonymousUser) -> QuerySet[Realm]:
+    own_role = Member.objects.filter(realm=OuterRef("pk"), user=user.pk).values("role")[:1]
+    is_owner = When(owner=user.pk, then=Value(Role.OWNER.value))
+    # By ids, and not by a join: the owner's index and the member's serve one half each.
+    entered = Member.objects.filter(user=user.pk).values("realm")
+    return Realm.objects.filter(Q(owner=user.pk) | Q(pk__in=entered)).annotate(
+        asker_role=Case(is_owner, default=Subquery(own_role), output_field=CharField())
+    )
+
+
+def get_realm(realm_id: str) -> Realm:
+    """Return the realm, for somebody who has proven a key of it, or raise `RealmNotFound`."""
+    realm = Realm.objects.filter(pk=realm_id).first()
     if realm is None:
         raise RealmNotFound(realm_id)
     return realm
 
 
-def list_realms(user: User) -> QuerySet[Realm]:
-    """Return the user's realms, the oldest first."""
-    return Realm.objects.filter(owner=user).order_by("created_at", "pk")
+def domain_name_in_path(realm: Realm, text: str) -> str:
+    """Return the name of the domain that a path names: `default` and the host form are the built-in one, ""."""
+    name = text.lower().removesuffix(".")
+    return "" if name in ("default", f"{realm.pk.lower()}.{own_hosts(settings).edge_host}") else name
+
+
+def find_api_token(digest: str) -> ApiToken | None:
+    """Return the API token with this digest, expired or not, with its holder."""
+    return ApiToken.objects.select_related("user").filter(digest=digest).first()
+
+
+def get_personal_token(user: User, token_id: int) -> ApiToken:
+    """Return the person's API token, or raise `ApiTokenNotFound`."""
+    return _get_token(list_personal_tokens(user), token_id)
+
+
+def get_realm_token(realm: Realm, token_id: int) -> ApiToken:
+    """Return the realm's API token, or raise `ApiTokenNotFound`."""
+    return _get_token(list_realm_tokens(realm), token_id)
+
+
+def list_personal_tokens(user: User) -> QuerySet[ApiToken]:
+    """Return the person's API tokens, the oldest first."""
+    return ApiToken.objects.filter(user=user).order_by("pk")
+
+
+def list_realm_tokens(realm: Realm) -> QuerySet[ApiToken]:
+    """Return the realm's API tokens, the oldest first."""
+    return ApiToken.objects.filter(realm=realm).order_by("pk")
+
+
+def get_live_key(realm: Realm, key_id: int) -> ApiKey:
+    """Return a key of the realm, or raise `KeyNotFound`."""
+    key = ApiKey.objects.live(realm).filter(pk=key_id).first()
+    if key is None:
+        raise KeyNotFound
+    return key
 
 
 def list_live_keys(realm: Realm) -> QuerySet[ApiKey]:
@@ -57,3 +155,10 @@ def site_urls(realm: Realm) -> SiteUrls:
         host_form=f"{scheme}://{realm.pk}.{settings.EDGE_DOMAIN}",
         api=f"{settings.PUBLIC_URL}/realm/{realm.pk}",
     )
+
+
+def _get_token(tokens: QuerySet[ApiToken], token_id: int) -> ApiToken:
+    token = tokens.filter(pk=token_id).first()
+    if token is None:
+        raise ApiTokenNotFound
+    return token

@@ -6,16 +6,18 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 
 from fanoutcloud.core.directory import Rate, RealmKey, RealmLimits, RealmSnapshot, Retention
-from fanoutcloud.core.names import RealmId
+from fanoutcloud.core.domains import Domain
+from fanoutcloud.core.names import HostName, RealmId
+from realms.domain_documents import read_domain
 from realms.errors import SealBroken
-from realms.models import ApiKey, Realm
+from realms.models import ApiKey, Realm, RealmDomain
 from realms.sealing import open_sealed
 
 logger = logging.getLogger(__name__)
 
 
 def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
-    """Return what the database holds about the realm, or None if it holds no such realm. Blocks: two queries.
+    """Return what the database holds about the realm, or None if it holds no such realm. Blocks: three queries.
 
     A key that can't be opened is left out and logged; the realm's others go on working.
     """
@@ -28,7 +30,14 @@ def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
         keys=tuple(keys),
         retention=Retention(items=settings.HISTORY_ITEMS, age_s=settings.HISTORY_AGE_S),
         limits=default_limits(),
+        domains=_read_domains(realm),
     )
+
+
+def find_realm_of_host(host: HostName) -> RealmId | None:
+    """Return the realm that has proven the name, or None. Blocks: one query by index."""
+    row = RealmDomain.objects.holders(host).only("realm_id").first()
+    return RealmId(row.realm_id) if row is not None else None
 
 
 def default_limits() -> RealmLimits:
@@ -46,9 +55,16 @@ def _rate(per_s: int, burst: int) -> Rate | None:
     return Rate(per_s=per_s, burst=burst) if per_s else None
 
 
+def _read_domains(realm: Realm) -> tuple[Domain, ...]:
+    """Return the built-in domain, then those whose names are proven."""
+    served = {row.name: read_domain(row) for row in RealmDomain.objects.filter(realm=realm) if row.is_proven}
+    return served.pop("", Domain()), *(served[name] for name in sorted(served))
+
+
 #: The same off the event loop, in a thread whose database connection is closed afterwards. Not bound to one
 #: thread: a view that blocks must not hold up delivery.
 load_snapshot = database_sync_to_async(find_snapshot, thread_sensitive=False)
+load_host = database_sync_to_async(find_realm_of_host, thread_sensitive=False)
 
 
 def _open(key: ApiKey) -> RealmKey | None:

@@ -1,7 +1,10 @@
 """Who a subscriber is and what it may do: the outcome of checking its token, or of coming without one."""
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.patterns import ChannelPattern
@@ -31,6 +34,7 @@ class Grant:
     key_id: str = ""
     expires_at: float | None = None
     permissions: tuple[Permission, ...] = ()
+    issued_at: float | None = None
 
     def allows(self, capability: Capability, channel: ChannelName) -> bool:
         """Return whether the token itself allows it; what is public needs no token (see the realm's rules)."""
@@ -42,3 +46,17 @@ class Grant:
 
 #: Whoever comes without a token.
 ANONYMOUS = Grant()
+
+_packer = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder(Grant)
+
+
+def pack_grant(grant: Grant) -> bytes:
+    """Return a grant as bytes for another process; none for `ANONYMOUS`."""
+    return b"" if grant is ANONYMOUS else _packer.encode(grant)
+
+
+@functools.lru_cache(maxsize=10_000)
+def unpack_grant(packed: bytes) -> Grant:
+    """Return the grant that was packed; connections that shared one share it again."""
+    return _unpacker.decode(packed) if packed else ANONYMOUS

@@ -11,7 +11,7 @@ import msgspec
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import RealmId
 
-Transport = Literal["websocket", "sse", "http-stream", "long-poll", "bayeux", "fpp"]
+Transport = Literal["websocket", "sse", "http-stream", "long-poll"]
 
 #: How much of an item's content an event shows.
 PREVIEW_CHARACTERS = 500

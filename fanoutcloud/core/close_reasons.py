@@ -11,6 +11,9 @@ class CloseReason(enum.Enum):
     """Name, WebSocket close code, HTTP status, and one sentence for people."""
 
     INVALID_REQUEST = ("invalid_request", 3400, 400, "the request can't be understood")
+    UNAUTHORIZED = ("unauthorized", 3401, 401, "a token is needed, or the one that came does not hold")
+    FORBIDDEN = ("forbidden", 3403, 403, "the token does not allow this")
+    TOKEN_REVOKED = ("token_revoked", 3401, 401, "the token was revoked; sign in again and get a new one")
     UNKNOWN_REALM = ("unknown_realm", 3404, 404, "there is no such realm")
     REALM_DELETED = ("realm_deleted", 3410, 410, "the realm was deleted")
     PROTOCOL_ERROR = (
@@ -20,6 +23,7 @@ class CloseReason(enum.Enum):
         "the client broke the WebSocket protocol",
     )  # 1002, 1007 or 1009 is sent
     ENDED = ("ended", 1000, 200, "the publisher ended the connection")
+    TOKEN_EXPIRED = ("token_expired", 4401, 401, "the token expired; come back with a new one")
     DRAINING = ("draining", 4012, 503, "this server is going down; reconnect and resume")
     SLOW = ("slow", 4508, 503, "the connection does not keep up; reconnect and resume")
     TOO_MANY_COMMANDS = ("too_many_commands", 4529, 429, "commands come faster than they are handled")

@@ -3,24 +3,12 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from fanoutcloud.core.allowances import Rate as Rate
+from fanoutcloud.core.allowances import Retention as Retention
 from fanoutcloud.core.domains import Domain
-from fanoutcloud.core.names import RealmId
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How much of a channel's past is kept: the newest `items`, none older than `age_s` seconds."""
-
-    items: int = 100
-    age_s: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """How fast something may go on, as a token bucket: `per_s` for long, `burst` at once."""
-
-    per_s: float
-    burst: int
+from fanoutcloud.core.names import HostName, RealmId
+from fanoutcloud.core.revocations import NOTHING_REVOKED, Revocations
+from fanoutcloud.core.rules import NO_RULES, ChannelRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +31,20 @@ class RealmKey:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key that a customer's server signs tokens with; we have its public half, `jwk`, as JSON text.
+
+    `key_id` is ours and unique in the realm, `kid` the customer's. Tokens of it name `issuer`, if that is set.
+    """
+
+    key_id: str
+    kid: str | None
+    algorithm: str
+    jwk: str
+    issuer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RealmSnapshot:
     """All that delivery knows of a realm, as it was at one moment. Replaced as a whole, never changed."""
 
@@ -50,7 +52,22 @@ class RealmSnapshot:
     keys: tuple[RealmKey, ...]
     retention: Retention
     limits: RealmLimits = RealmLimits()
-    domains: tuple[Domain, ...] = (Domain(),)  # the built-in one comes first
+    domains: tuple[Domain, ...] = (Domain(),)  # the built-in one comes first, then those whose names are proven
+    rules: ChannelRules = NO_RULES
+    public_keys: tuple[PublicKey, ...] = ()
+    revocations: Revocations = NOTHING_REVOKED
+
+    def find_domain(self, name: str) -> Domain | None:
+        """Return the realm's domain of this name, or None. There are few."""
+        return next((domain for domain in self.domains if domain.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class HostFound:
+    """Whose a host name is."""
+
+    snapshot: RealmSnapshot
+    domain: Domain
 
 
 class RealmDirectory(Protocol):
@@ -65,3 +82,18 @@ class RealmDirectory(Protocol):
         Raises:
             Unavailable: it is not in memory and the database does not answer.
         """
+
+    def find_host_cached(self, host: HostName) -> HostFound | None:
+        """Return whose custom domain `host` is if that is known and fresh, else None, which says nothing."""
+
+    async def find_host(self, host: HostName) -> HostFound | None:
+        """Return the realm and the domain that has this name, or None if it is nobody's.
+
+        `host` is as `fanoutcloud.core.names.find_host_name` returns it.
+
+        Raises:
+            Unavailable: as above.
+        """
+
+    def is_nobodys_host(self, host: HostName) -> bool:
+        """Tell whether it is known that `find_host` would return None. Costs no wait."""

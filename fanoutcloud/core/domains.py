@@ -32,15 +32,18 @@ class ForwardedFor:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What happens to requests whose path begins with `prefix`; the longest prefix wins.
+    """What happens to requests whose path begins with `prefix`.
 
+    Of the routes that match, those that name a protocol win, then the longest prefix, then those that name TLS.
     Without `origins` the realm's own transports answer, as if the path were under the realm's site.
     `path` replaces the prefix when it is not None.
     """
 
-    prefix: str
+    prefix: str = "/"
     origins: tuple[Origin, ...] = ()
     path: str | None = None
+    protocol: Literal["any", "http", "ws"] = "any"
+    is_tls: bool | None = None  # whether the client's connection must be; None: either
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,13 @@ class Domain:
     origins: tuple[Origin, ...] = ()
     routes: tuple[Route, ...] = ()
     is_websocket_over_http: bool = True
-    host_header: str | None = None  # sent to origins instead of the client's
+    rewrites_host: bool = False  # origins get their own name (`host:port`) in `Host` instead of the client's
+    host_header: str | None = None  # and if this is set, this instead of either
     extra_headers: tuple[tuple[str, str], ...] = ()  # an empty value removes the header
     forwarded_for: ForwardedFor = ForwardedFor()
     cross_origin: Literal["off", "auto"] = "off"  # auto: add CORS headers where the origin has none
     has_json_p: bool = False
     is_debug: bool = False  # errors name their cause to the client
     signature_key_id: str | None = None  # the realm's key that signs Grip-Sig; None: its oldest live one
+    #: What proves that the name belongs to the realm. The edge answers it itself, so that the proof goes on to hold.
+    challenge: str = ""

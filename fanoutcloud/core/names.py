@@ -1,4 +1,4 @@
-"""Names of realms and channels, and what a valid one is."""
+"""Names of realms, channels and hosts, and what a valid one is."""
 
 import re
 from typing import NewType
@@ -7,10 +7,15 @@ from fanoutcloud.core.errors import InvalidRequest
 
 RealmId = NewType("RealmId", str)
 ChannelName = NewType("ChannelName", str)
+#: A DNS name of two labels or more, in lower case, without port and final dot. Never an address.
+HostName = NewType("HostName", str)
 
 #: Eight hexadecimal digits for new realms; realms of the old service had chosen names, so those are read too.
 _REALM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.(?!\d+\Z){_LABEL}\Z")  # a last label of digits is an address
+MAX_HOST_NAME_CHARACTERS = 253
 
 #: Room for a URL path or a UUID chain; names are sent with every item, so they must not be essays.
 MAX_CHANNEL_NAME_BYTES = 512
@@ -19,6 +24,12 @@ MAX_CHANNEL_NAME_BYTES = 512
 def find_realm_id(text: str) -> RealmId | None:
     """Return `text` as a realm id, or None when no realm can have that name."""
     return RealmId(text) if _REALM_ID.match(text) else None
+
+
+def find_host_name(text: str) -> HostName | None:
+    """Return the name in a `Host` header's value, or None when it is an address, one label, or no name at all."""
+    name = text.partition(":")[0].lower().removesuffix(".")
+    return HostName(name) if len(name) <= MAX_HOST_NAME_CHARACTERS and _HOST_NAME.match(name) else None
 
 
 def parse_channel_name(text: str, *, field: str = "channel") -> ChannelName:

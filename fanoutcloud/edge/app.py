@@ -6,16 +6,13 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot
 from fanoutcloud.core.errors import (
     FanoutError,
-    InvalidRequest,
     LimitReached,
     MethodNotAllowed,
     NotFound,
-    Unavailable,
 )
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.pacing import RefusalPacer
-from fanoutcloud.edge.bayeux.transport import BayeuxTransport
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.requests import client_address
 from fanoutcloud.edge.responses import SITE_METHODS, respond_error, respond_preflight
@@ -29,10 +26,11 @@ from fanoutcloud.edge.transports.websocket import WebSocketTransport, refuse_web
 Serve = Callable[[RealmSnapshot, Scope, Receive, Send], Awaitable[None]]
 
 WEBSOCKET_PATH = "/fanout/ws"
-BAYEUX_PATH = "/bayeux"
 #: HTTP status of a refusal → how a WebSocket that gets it is closed.
 _CLOSE_REASONS = {
     400: CloseReason.INVALID_REQUEST,
+    401: CloseReason.UNAUTHORIZED,
+    403: CloseReason.FORBIDDEN,
     404: CloseReason.UNKNOWN_REALM,
     429: CloseReason.OVER_LIMIT,
     503: CloseReason.UNAVAILABLE,
@@ -67,7 +65,6 @@ class EdgeApp:
             "/fanout/poll": LongPollTransport(hub).serve,
         }
         self._websocket = WebSocketTransport(hub)
-        self._bayeux = BayeuxTransport(hub)
 
     async def serve(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket for `site`."""
@@ -79,25 +76,19 @@ class EdgeApp:
 
     async def _serve_websocket(self, realm: RealmId, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if path == BAYEUX_PATH:
-                await self._bayeux.serve(path, await self._find(realm, scope), scope, receive, send)
-                return
             if path != WEBSOCKET_PATH:
                 raise _no_such_path(path)
             await self._websocket.serve(await self._find(realm, scope), scope, receive, send)
-        except (InvalidRequest, NotFound, LimitReached, Unavailable) as error:
+        except FanoutError as error:
             self._tell_refused(realm, scope, error)
             await self._pace(realm, error)
             await refuse_websocket(scope, receive, send, error, _CLOSE_REASONS[error.http_status])
 
     async def _serve_http(self, realm: RealmId, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "OPTIONS" and not self._bayeux.is_path(path):
+        if scope["method"] == "OPTIONS":
             await respond_preflight(send)
             return
         try:
-            if self._bayeux.is_path(path):
-                await self._bayeux.serve(path, await self._find(realm, scope), scope, receive, send)
-                return
             serve = self._http.get(path)
             snapshot = await self._find(realm, scope)
             if serve is None:
@@ -127,6 +118,14 @@ class EdgeApp:
 
     def _tell_refused(self, realm: RealmId, scope: Scope, error: FanoutError) -> None:
         self._hub.tell_refused(realm, error, client_address(scope))
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, error: FanoutError) -> None:
+    """Answer an HTTP request or WebSocket that is for no site."""
+    if scope["type"] == "websocket":
+        await refuse_websocket(scope, receive, send, error, _CLOSE_REASONS[error.http_status])
+    else:
+        await respond_error(send, error)
 
 
 def _no_such_path(path: str) -> NotFound:

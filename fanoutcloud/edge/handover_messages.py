@@ -21,7 +21,7 @@ from typing import TypeAlias
 import msgspec
 
 #: Of all that follows on `Hello` and `Listening`, which never change. Another version: sockets to listen on, and drain.
-VERSION = 1
+VERSION = 2
 
 
 class Hello(msgspec.Struct, tag=True, frozen=True):
@@ -58,6 +58,7 @@ class Connection(msgspec.Struct, array_like=True, frozen=True):
     seconds_left: float = 0.0  # of a poll
     keeps_alive: bool = False  # whether a poll's connection goes back to HTTP
     wishes: list[tuple[str, dict[str, str]]] = []  # channel, and what is wanted of it
+    grant: bytes = b""  # what its token gives (`pack_grant`)
 
 
 class Batch(msgspec.Struct, tag=True, frozen=True):

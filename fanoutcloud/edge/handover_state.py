@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fanoutcloud.core.access import pack_grant, unpack_grant
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StreamPosition
 from fanoutcloud.edge.handover_messages import Connection
@@ -104,6 +105,7 @@ def depart(hub: Hub, held: Movable) -> Moving | None:
         seconds_left=poll.stop_timer() if poll else 0.0,
         keeps_alive=poll is not None and poll.keeps_alive,
         wishes=[(channel, write_wish(wish)) for channel, wish in (subscriber.wishes or {}).items()],
+        grant=pack_grant(subscriber.grant),
     )
     return Moving(held, state, subscriber, positions)
 
@@ -162,6 +164,7 @@ def revive(revival: Revival, transport: asyncio.Transport, state: Connection, ea
     subscriber.connection = state.name
     for channel, options in state.wishes:
         subscriber.set_wish(ChannelName(channel), read_wish(options))
+    subscriber.grant = unpack_grant(state.grant)
     if isinstance(subscriber, PollSubscriber):
         begin_http = revival.begin_http if state.keeps_alive else None
         connections, timeout_s = revival.connections, state.seconds_left

@@ -74,17 +74,22 @@ class HeldPoll(Held[PollOwner]):
         asyncio.get_running_loop().call_soon(self._answer)
 
     def _answer(self) -> None:
-        if self._is_over:
+        if self._is_over or self._transport.is_closing():
             return
         self._is_over = True
         self._timer.cancel()
+        self._transport.write(self._owner.response())
+        if self._owner.is_last:
+            self._begin_http = None
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Give the connection back, a turn later: when many polls are answered, all answers are on their way first."""
         self._connections.discard(self)
-        response, is_last = self._owner.response(), self._owner.is_last
         self._owner.on_lost()
         if self._transport.is_closing():
             return
-        self._transport.write(response)
-        if self._begin_http is None or is_last:
+        if self._begin_http is None:
             self._transport.close()
         else:
             self._begin_http(self._transport, self._early)

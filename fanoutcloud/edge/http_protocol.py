@@ -195,7 +195,7 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         if scope is None:
             self.send_400_response("This is no address for a WebSocket.")
             return
-        if self.sites.find(scope) is None:
+        if not self.sites.may_be_site(scope):
             super().handle_websocket_upgrade()
             return
         if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:

@@ -18,6 +18,7 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError, Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import EPOCH_CHANGED, PositionLost, StoredItem, StreamPosition
+from fanoutcloud.edge.access import AccessGate
 from fanoutcloud.edge.catching_up import catch_up, is_wanted
 from fanoutcloud.edge.channel import MAX_PENDING_ITEMS, LocalChannel
 from fanoutcloud.edge.ledger import Ledger
@@ -36,9 +37,17 @@ class Hub:
     """Owned by the composition, which keeps `edge.housekeeping.keep_house` running and owns the hub's tasks."""
 
     def __init__(
-        self, *, broker: Broker, activity: ActivitySink, limits: EdgeLimits, clock: Clock, ledger: Ledger | None = None
+        self,
+        *,
+        broker: Broker,
+        activity: ActivitySink,
+        limits: EdgeLimits,
+        clock: Clock,
+        ledger: Ledger | None = None,
+        gate: AccessGate | None = None,
     ) -> None:
         self.limits = limits
+        self.gate = gate or AccessGate(clock)
         self.ledger = ledger or Ledger()
         self.clock = clock
         self.violations = ViolationLog(clock)

@@ -66,11 +66,20 @@ def response_content(item: Item) -> bytes | None:
     return response.body if response is not None and response.action == "send" else None
 
 
-def welcome_message(*, realm: str, connection: str, keep_alive_s: float) -> bytes:
+def welcome_message(
+    *, realm: str, connection: str, keep_alive_s: float, grant: Mapping[str, object] | None = None
+) -> bytes:
     whole = int(keep_alive_s)
-    return _message(
-        "welcome", realm=realm, connection=connection, keep_alive_s=whole if whole == keep_alive_s else keep_alive_s
-    )
+    seconds = whole if whole == keep_alive_s else keep_alive_s
+    return _message("welcome", realm=realm, connection=connection, keep_alive_s=seconds, **(grant or {}))
+
+
+def authorized_message(grant: Mapping[str, object]) -> bytes:
+    return _message("authorized", **grant)
+
+
+def token_expired_message(grace_s: float) -> bytes:
+    return _message("token-expired", grace_s=int(grace_s))
 
 
 def subscribed_message(channel: ChannelName, position: StreamPosition, *, recovered: bool) -> bytes:

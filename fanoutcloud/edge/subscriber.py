@@ -4,7 +4,9 @@ import itertools
 import secrets
 from typing import Protocol
 
+from fanoutcloud.core.access import ANONYMOUS
 from fanoutcloud.core.close_reasons import CloseReason
+from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition, write_cursor
 from fanoutcloud.edge.selected import Wish, Wishes
@@ -30,8 +32,8 @@ class Subscriber:
     """
 
     __slots__ = (
-        "address", "channels", "close_reason", "is_closed", "is_settled", "origin", "realm", "registry", "serial",
-        "sink", "wire", "wishes",
+        "address", "channels", "close_reason", "grant", "is_closed", "is_settled", "origin", "realm", "registry",
+        "serial", "sink", "wire", "wishes",
     )  # fmt: skip
 
     #: True: the hub writes the shared bytes of the wire format. False: it calls `deliver`.
@@ -44,6 +46,7 @@ class Subscriber:
         self.sink: Sink
         self.registry: Registry | None = None
         self.channels: list[ChannelName] = []
+        self.grant = ANONYMOUS
         #: What it wants of channels, where that is not all; set before it joins them. None: it wants all of all.
         self.wishes: Wishes | None = None
         self.serial = next(_serials)
@@ -116,6 +119,13 @@ class Subscriber:
     def tell_reset(self, channel: ChannelName, position: StreamPosition, reason: str) -> None:
         """Say that items were lost, and that those after `position` follow."""
         self.sink.write(self.wire.reset(channel, position, reason))
+
+    def tell_token_expired(self, grace_s: float) -> None:
+        """Ask for a new token within `grace_s` seconds, on transports where the client can send one."""
+
+    def lose(self, channel: ChannelName, error: FanoutError) -> None:
+        """Part with a channel that it may not have any more; where channels can't come and go, that is the end."""
+        self.close(CloseReason.UNAUTHORIZED if error.http_status == 401 else CloseReason.FORBIDDEN)
 
     def close(self, reason: CloseReason) -> None:
         """End the connection, saying why."""

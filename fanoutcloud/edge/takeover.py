@@ -17,11 +17,13 @@ from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.edge import handover_messages as messages
 from fanoutcloud.edge.control_socket import PathTooLong, Peer, PeerGone, PeerSilent, WrongUser, connect
+from fanoutcloud.edge.enforcement import hold_against
 from fanoutcloud.edge.handing_over import ANSWER_TIMEOUT_S
 from fanoutcloud.edge.handover_messages import Misunderstood
 from fanoutcloud.edge.handover_state import KINDS, Arrived, Revival, revive
 from fanoutcloud.edge.held import let_go
 from fanoutcloud.edge.rejoining import rejoin
+from fanoutcloud.edge.subscriber import Subscriber
 
 logger = logging.getLogger(__name__)
 
@@ -217,13 +219,16 @@ class Takeover:
             for subscriber, _ in moved:
                 subscriber.close(CloseReason.DRAINING)
         for realm in {subscriber.realm for subscriber, _ in moved}:
-            await self._close_if_deleted(realm)
+            await self._close_if_ended(realm, [subscriber for subscriber, _ in moved if subscriber.realm == realm])
 
-    async def _close_if_deleted(self, realm: RealmId) -> None:
-        """The announcement of a realm's end finds no connection that is between two processes."""
+    async def _close_if_ended(self, realm: RealmId, moved: list[Subscriber]) -> None:
+        """Announcements of a realm's end, or of a revocation, find no connection that is between two processes."""
         with contextlib.suppress(FanoutError):
-            if await self._directory.find_realm(realm) is None:
+            snapshot = await self._directory.find_realm(realm)
+            if snapshot is None:
                 self._revival.hub.close_realm(realm)
+            else:
+                await hold_against(snapshot, self._revival.hub.gate, moved)
 
 
 async def _let_come(states: list[messages.Connection], descriptors: list[int]) -> tuple[list[_Comer], list[int]]:

@@ -1,6 +1,19 @@
 """Realms and what they have, by noun."""
 
+from realms.models.api_tokens import ApiToken, StoredAnswer
+from realms.models.domains import RealmDomain
 from realms.models.keys import ApiKey
+from realms.models.members import Invitation, Member
 from realms.models.realms import MAX_LABEL_CHARACTERS, Realm, new_realm_id
 
-__all__ = ["MAX_LABEL_CHARACTERS", "ApiKey", "Realm", "new_realm_id"]
+__all__ = [
+    "MAX_LABEL_CHARACTERS",
+    "ApiKey",
+    "ApiToken",
+    "Invitation",
+    "Member",
+    "Realm",
+    "RealmDomain",
+    "StoredAnswer",
+    "new_realm_id",
+]

@@ -28,3 +28,12 @@ class Realm(models.Model):
 
     def __str__(self) -> str:
         return self.label or self.id
+
+    @property
+    def role(self) -> str:
+        """The role of whoever asked for the realm; "" where nobody did. Not stored: see `realms.selectors`."""
+        return str(self.__dict__.get("asker_role", ""))
+
+    def ask_as(self, role: str) -> None:
+        """Note the role of whoever asks."""
+        self.__dict__["asker_role"] = role

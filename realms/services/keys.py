@@ -29,7 +29,7 @@ class IssuedKey:
 
 
 @transaction.atomic
-def issue_api_key(*, realm: Realm, issued_by: User, label: str = "") -> IssuedKey:
+def issue_api_key(*, realm: Realm, issued_by: User | None, label: str = "") -> IssuedKey:
     """Add a key to the realm. Those that it has stay live, so that customers can rotate without a gap.
 
     Raises:
@@ -78,7 +78,7 @@ def reveal_api_key(*, realm: Realm, key_id: int) -> str:
     return base64.b64encode(open_sealed(key.sealed_secret)).decode("ascii")
 
 
-def store_new_key(*, realm: Realm, issued_by: User, label: str) -> IssuedKey:
+def store_new_key(*, realm: Realm, issued_by: User | None, label: str) -> IssuedKey:
     """Add a key, whatever there is already; for callers that have checked and will announce."""
     secret = secrets.token_bytes(SECRET_BYTES)
     text = base64.b64encode(secret).decode("ascii")

@@ -7,7 +7,7 @@ from django.db import transaction
 from accounts.models import User
 from realms.announcements import announce_change, announce_deletion
 from realms.errors import RealmLimitReached
-from realms.models import ApiKey, Realm, new_realm_id
+from realms.models import ApiKey, Realm, RealmDomain, new_realm_id
 from realms.services.keys import store_new_key
 from realms.services.labels import clean_label
 
@@ -54,8 +54,8 @@ def label_realm(*, realm: Realm, label: str) -> None:
 
 @transaction.atomic
 def delete_realm(*, realm: Realm) -> None:
-    """Delete the realm with its keys; every edge closes its subscribers."""
-    announce_deletion(realm)
+    """Delete the realm with all it has; every edge closes its subscribers."""
+    announce_deletion(realm, hosts=[row.name for row in RealmDomain.objects.custom(realm)])
     Realm.objects.filter(pk=realm.pk).delete()
 
 

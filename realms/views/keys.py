@@ -14,6 +14,7 @@ from realms.errors import InvalidLabel, KeyNotFound
 from realms.forms import LabelForm
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
+from realms.roles import Role
 from realms.selectors import list_live_keys, site_urls
 from realms.services import issue_api_key, reveal_api_key, revoke_api_key
 from realms.views.pages import render_realm, sentence
@@ -66,7 +67,7 @@ def reveal_key(request: PageRequest, realm_id: str, key_id: int) -> HttpResponse
 @require_POST
 def revoke_key(request: PageRequest, realm_id: str, key_id: int) -> HttpResponse:
     """Revoke one key; the last one stays."""
-    realm = get_realm_or_404(request.user, realm_id)
+    realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
     try:
         revoke_api_key(realm=realm, key_id=key_id)
     except KeyNotFound as error:

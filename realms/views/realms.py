@@ -14,6 +14,7 @@ from fanoutcloud.core.errors import FanoutError
 from realms.errors import InvalidLabel
 from realms.forms import DeleteRealmForm, LabelForm
 from realms.http import PageRequest, get_realm_or_404
+from realms.roles import Role
 from realms.selectors import list_realms
 from realms.services import create_realm, delete_realm, label_realm
 from realms.views.pages import render_realm, sentence
@@ -49,7 +50,7 @@ def add_realm(request: PageRequest) -> HttpResponse:
 @require_GET
 def show_realm(request: PageRequest, realm_id: str) -> HttpResponse:
     """One realm: label, addresses, keys."""
-    return render_realm(request, get_realm_or_404(request.user, realm_id))
+    return render_realm(request, get_realm_or_404(request.user, realm_id, at_least=Role.VIEWER))
 
 
 @login_required
@@ -79,7 +80,8 @@ def change_label(request: PageRequest, realm_id: str) -> HttpResponse:
 @require_GET
 def show_console(request: PageRequest, realm_id: str) -> HttpResponse:
     """The live console: what is published and who is connected, as it happens."""
-    return render(request, "realms/console.html", {"realm": get_realm_or_404(request.user, realm_id)})
+    realm = get_realm_or_404(request.user, realm_id, at_least=Role.VIEWER)
+    return render(request, "realms/console.html", {"realm": realm})
 
 
 @login_required
@@ -87,7 +89,7 @@ def show_console(request: PageRequest, realm_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def remove_realm(request: PageRequest, realm_id: str) -> HttpResponse:
     """Ask for the realm's id, then delete the realm with everything in it."""
-    realm = get_realm_or_404(request.user, realm_id)
+    realm = get_realm_or_404(request.user, realm_id, at_least=Role.OWNER)
     form = DeleteRealmForm(request.POST or None, realm=realm)
     if request.method == "POST" and form.is_valid():
         delete_realm(realm=realm)

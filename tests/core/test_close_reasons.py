@@ -29,6 +29,6 @@ def test_no_two_reasons_share_a_name():
 
 @pytest.mark.parametrize("reason", [reason for reason in CloseReason if reason.code != 1000])
 def test_who_is_to_stay_away_gets_a_4xx_and_who_is_to_come_back_one_that_is_retried(reason: CloseReason):
-    retried = reason.http_status in (429, 503)
+    retried = reason.http_status in (429, 503) or reason is CloseReason.TOKEN_EXPIRED  # with a new token
 
     assert retried == reason.may_reconnect

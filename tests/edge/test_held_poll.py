@@ -8,6 +8,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from fanoutcloud.core.own_hosts import OwnHosts
 from fanoutcloud.edge.held_poll import MAX_EARLY_BYTES, HeldPoll
 from fanoutcloud.edge.http_protocol import EdgeHttpProtocol, begin_http
 from fanoutcloud.edge.sites import SiteNames
@@ -121,7 +122,43 @@ async def test_a_server_that_goes_down_answers_and_closes(link: Link) -> None:
     link.held.shutdown()
 
     assert link.transport.written == b"answer"
-    assert link.transport.closed_by == "close"
+    await until(lambda: link.transport.closed_by == "close")
+
+
+async def test_answers_go_out_before_any_connection_is_given_back(link: Link) -> None:
+    another = Link()
+    for one in (link, another):
+        assert one.owner.wake is not None
+        one.owner.wake()
+
+    await asyncio.sleep(0)
+    assert (link.transport.written, another.transport.written) == (b"answer", b"answer")
+    assert link.early == another.early == []
+
+    await asyncio.sleep(0)
+    assert link.early == another.early == [b""]
+
+
+async def test_what_comes_between_answer_and_next_request_is_not_lost(link: Link) -> None:
+    assert link.owner.wake is not None
+    link.owner.wake()
+    await asyncio.sleep(0)
+
+    link.held.data_received(b"GET /next")
+    await asyncio.sleep(0)
+
+    assert link.early == [b"GET /next"]
+
+
+async def test_a_client_that_goes_with_its_answer_is_forgotten(link: Link) -> None:
+    assert link.owner.wake is not None
+    link.owner.wake()
+    await asyncio.sleep(0)
+
+    link.transport.lose()
+    await asyncio.sleep(0)
+
+    assert (link.owner.losses, link.connections, link.early) == (1, set(), [])
 
 
 async def test_a_last_answer_ends_the_connection_whatever_the_client_wants(link: Link) -> None:
@@ -140,7 +177,7 @@ async def test_http_begins_anew_knowing_how_much_is_unsent(unsent: int, is_pause
     app: Any = None
     config = uvicorn.Config(app, http=EdgeHttpProtocol, lifespan="off")
     config.load()
-    protocol_class: Any = type("Configured", (EdgeHttpProtocol,), {"sites": SiteNames("localhost")})
+    protocol_class: Any = type("Configured", (EdgeHttpProtocol,), {"sites": SiteNames(OwnHosts("localhost"))})
     transport = FakeTransport()
     transport.write(b"x" * unsent)
 

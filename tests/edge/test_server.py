@@ -2,6 +2,7 @@
 
 import signal
 
+from fanoutcloud.core.own_hosts import OwnHosts
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.server import EdgeServer, configure
 from fanoutcloud.edge.sinks import Receive, Scope, Send
@@ -14,7 +15,7 @@ async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
 
 def test_the_first_thing_that_happens_at_the_end_is_that_it_is_said():
     said: list[bool] = []
-    config = configure(nothing, host="127.0.0.1", port=0, sites=SiteNames("localhost"), limits=EdgeLimits())
+    config = configure(nothing, host="127.0.0.1", port=0, sites=SiteNames(OwnHosts("localhost")), limits=EdgeLimits())
     server = EdgeServer(config, on_exit=lambda: said.append(server.should_exit))
 
     server.handle_exit(signal.SIGTERM, None)

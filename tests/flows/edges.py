@@ -11,6 +11,7 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot, Retention
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.own_hosts import OwnHosts
 from fanoutcloud.edge.app import EdgeApp
 from fanoutcloud.edge.housekeeping import run_hub
 from fanoutcloud.edge.hub import Hub
@@ -42,7 +43,7 @@ class RunningEdge:
 @asynccontextmanager
 async def running_edge(limits: EdgeLimits) -> AsyncIterator[RunningEdge]:
     """Serve the site of `REALM`."""
-    clock, activity, sites = SystemClock(), RecordingActivity(), SiteNames("localhost")
+    clock, activity, sites = SystemClock(), RecordingActivity(), SiteNames(OwnHosts("localhost"))
     broker = MemoryBroker(clock)
     hub = Hub(broker=broker, activity=activity, limits=limits, clock=clock)
     directory = FakeDirectory(RealmSnapshot(REALM, keys=(), retention=_KEEP))

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 SOURCE = Path(__file__).with_name("fanbench.c")
-PROGRAM = SOURCE.parents[2] / "build" / "fanbench"
+BUILD = SOURCE.parents[2] / "build"
 FLAGS = ["-O2", "-std=c11", "-Wall", "-Wextra"]
 
 
@@ -65,18 +65,19 @@ class Measured:
         return found
 
 
-def build() -> Path:
-    """Compile the generator unless that is done; return the program."""
-    if PROGRAM.exists() and PROGRAM.stat().st_mtime > SOURCE.stat().st_mtime:
-        return PROGRAM
+def build(source: Path = SOURCE) -> Path:
+    """Compile a generator unless that is done; return the program."""
+    program = BUILD / source.stem
+    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
+        return program
     compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
     if compiler is None:
         raise NotMeasured("There is no C compiler to build the load generator with: apt-get install gcc libc6-dev")
-    PROGRAM.parent.mkdir(exist_ok=True)
-    built = subprocess.run([compiler, *FLAGS, "-o", PROGRAM, SOURCE], capture_output=True, text=True, check=False)
+    program.parent.mkdir(exist_ok=True)
+    built = subprocess.run([compiler, *FLAGS, "-o", program, source], capture_output=True, text=True, check=False)
     if built.returncode:
         raise NotMeasured(f"The load generator does not compile:\n{built.stderr}")
-    return PROGRAM
+    return program
 
 
 def run(load: Load, folder: Path, *, when_held: Callable[[], None] = lambda: None) -> Measured:

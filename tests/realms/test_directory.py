@@ -9,8 +9,9 @@ from django.db import OperationalError
 from fanoutcloud.core.directory import RealmKey, RealmSnapshot, Retention
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
-from realms import directory as directory_module
-from realms.directory import GRACE_S, RETRY_DELAY_S, CachedRealmDirectory
+from realms import loading_cache
+from realms.directory import CachedRealmDirectory
+from realms.loading_cache import GRACE_S, RETRY_DELAY_S
 
 REALM = RealmId("0a1b2c3d")
 OTHER = RealmId("4e5f6a7b")
@@ -190,7 +191,7 @@ async def test_an_unknown_realm_is_unavailable_while_the_database_is_down(direct
 
 
 async def test_a_load_that_takes_too_long_counts_as_failed(directory, database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(directory_module, "LOAD_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(loading_cache, "LOAD_TIMEOUT_S", 0.01)
     database.may_answer.clear()
 
     with pytest.raises(Unavailable):
@@ -278,14 +279,14 @@ async def test_the_realm_that_was_used_longest_ago_makes_room(directory, databas
 async def test_somebody_who_tries_ids_pushes_no_real_realm_out_and_fills_no_memory(
     directory, database, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(directory_module, "MAX_UNKNOWN_REALMS", 5)
+    monkeypatch.setattr(loading_cache, "MAX_UNKNOWN", 5)
     await directory.find_realm(REALM)
 
     for number in range(50):
         await directory.find_realm(RealmId(f"{number:08x}"))
 
     assert directory.find_cached(REALM) is not None
-    assert len(directory._missing_until) == 5
+    assert len(directory._realms._missing_until) == 5
 
 
 async def test_few_loads_run_at_once(directory, database):
@@ -293,7 +294,7 @@ async def test_few_loads_run_at_once(directory, database):
     callers = [asyncio.create_task(directory.find_realm(RealmId(f"{number:08x}"))) for number in range(50)]
     await settle()
 
-    assert len(database.loads) == directory_module.MAX_LOADS
+    assert len(database.loads) == loading_cache.MAX_LOADS
 
     database.may_answer.set()
     assert await asyncio.gather(*callers) == [None] * 50
@@ -309,3 +310,20 @@ async def test_closing_ends_the_loads_under_way(directory, database):
 
     with pytest.raises(asyncio.CancelledError):
         await caller
+
+
+async def test_a_realm_that_has_not_changed_stays_the_same_object(
+    directory: CachedRealmDirectory, database: Database
+) -> None:
+    """Tokens that were verified are remembered by it."""
+    first = await directory.find_realm(REALM)
+    database.rows[REALM] = snapshot(REALM, "1", "2")
+    directory.invalidate(REALM)
+    equal = await directory.find_realm(REALM)
+    database.rows[REALM] = snapshot(REALM, "1")
+    directory.invalidate(REALM)
+    changed = await directory.find_realm(REALM)
+
+    assert database.loads == [REALM] * 3
+    assert equal is first
+    assert changed is not first

@@ -9,8 +9,9 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from fanoutcloud.core.directory import Rate, RealmLimits
+from fanoutcloud.core.domains import Domain, Origin
 from fanoutcloud.core.names import RealmId
-from realms.models import ApiKey
+from realms.models import ApiKey, RealmDomain
 from realms.services import CreatedRealm, issue_api_key, revoke_api_key
 from realms.snapshots import find_snapshot, load_snapshot
 from tests.factories import make_realm
@@ -80,3 +81,26 @@ async def test_loading_off_the_event_loop_finds_the_same():
     loaded = await load_snapshot(RealmId(created.realm.pk))
 
     assert loaded == await database_sync_to_async(find_snapshot)(RealmId(created.realm.pk))
+
+
+def test_a_domain_that_can_not_be_read_has_the_defaults_and_is_logged(
+    created: CreatedRealm, caplog: pytest.LogCaptureFixture
+):
+    RealmDomain.objects.create(realm=created.realm, name="", document={"origins": "nonsense", "is_debug": True})
+
+    with caplog.at_level(logging.ERROR):
+        found = find_snapshot(RealmId(created.realm.pk))
+
+    assert found is not None
+    assert found.domains == (Domain(),)
+    assert [record.message for record in caplog.records] == ["domain_not_readable"]
+
+
+def test_a_domain_of_another_release_is_read_as_far_as_it_is_known(created: CreatedRealm):
+    document = {"origins": [{"host": "app.acme.com", "port": 80}], "a_later_setting": {"x": 1}}
+    RealmDomain.objects.create(realm=created.realm, name="", document=document)
+
+    found = find_snapshot(RealmId(created.realm.pk))
+
+    assert found is not None
+    assert found.domains == (Domain(origins=(Origin("app.acme.com", 80),)),)

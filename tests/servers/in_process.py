@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from fanoutcloud.core.own_hosts import OwnHosts
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.server import EdgeServer, configure
 from fanoutcloud.edge.sites import SiteNames
@@ -28,7 +29,9 @@ async def serve_in_process(app: HttpApp, *, limits: EdgeLimits = EdgeLimits()) -
             await send({"type": f"lifespan.{phase}.complete"})
 
     port, ready, thresholds = free_port(), asyncio.Event(), gc.get_threshold()
-    config = configure(app_with_lifespan, host="127.0.0.1", port=port, sites=SiteNames("localhost"), limits=limits)
+    config = configure(
+        app_with_lifespan, host="127.0.0.1", port=port, sites=SiteNames(OwnHosts("localhost")), limits=limits
+    )
     server = EdgeServer(config, on_ready=ready.set)
     serving = asyncio.create_task(server.serve())
     try:

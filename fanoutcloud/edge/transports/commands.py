@@ -12,15 +12,17 @@ class _Wire(msgspec.Struct):
     channel: str | None = None
     since: str | None = None
     filter: str | None = None
+    token: str | None = None
 
 
 class Command(msgspec.Struct, frozen=True):
     """A command whose shape is right; channel and position are still text."""
 
-    type: Literal["subscribe", "unsubscribe", "ping"]
+    type: Literal["subscribe", "unsubscribe", "auth", "ping"]
     channel: str | None = None
     since: str | None = None
     filter: str | None = None
+    token: str = ""
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -40,11 +42,15 @@ def parse_command(text: str) -> Command:
     match wire.type:
         case "ping":
             return Command("ping")
+        case "auth":
+            if not wire.token:
+                raise InvalidRequest("no token is in it", cure='send {"type":"auth","token":"…"}', field="token")
+            return Command("auth", token=wire.token)
         case "subscribe" | "unsubscribe":
             if wire.channel is None:
                 raise InvalidRequest("no channel is named", cure=f"send such as {_EXAMPLE}", field="channel")
             return Command(wire.type, wire.channel, wire.since, wire.filter)
         case other:
             raise InvalidRequest(
-                f"there is no command {other[:40]!r}", cure="use subscribe, unsubscribe or ping", field="type"
+                f"there is no command {other[:40]!r}", cure="use subscribe, unsubscribe, auth or ping", field="type"
             )

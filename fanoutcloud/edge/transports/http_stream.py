@@ -20,12 +20,14 @@ class HttpStreamTransport:
         """Answer one request.
 
         Raises:
-            InvalidRequest, LimitReached: before anything was sent.
+            InvalidRequest, Unauthorized, Forbidden, LimitReached: before anything was sent.
         """
         request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels)
+        grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels)
         is_raw = choose(request.options, "mode", among=("json", "raw")) == "raw"
         subscriber = Subscriber(realm.realm, PREPARED_JSON_LINES, address=client_address(scope))
         subscriber.wishes = request.wishes
+        subscriber.grant = grant
         if is_raw:
             wires, content_type, greeting = (
                 Wires(PREPARED_RAW_STREAM, PLAIN_RAW_STREAM),
@@ -38,6 +40,7 @@ class HttpStreamTransport:
                 realm=realm.realm,
                 connection=subscriber.connection,
                 keep_alive_s=self._hub.limits.keep_alive_s,
+                grant=self._hub.gate.describe(grant),
             )
             greeting = welcome + b"\n"
         response = StreamResponse(self._hub, scope, receive, send, content_type)

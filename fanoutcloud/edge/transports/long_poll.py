@@ -185,15 +185,17 @@ class LongPollTransport:
         """Answer one request; where our own server holds the connection, return before the answer.
 
         Raises:
-            InvalidRequest, LimitReached: before anything was sent.
+            InvalidRequest, Unauthorized, Forbidden, LimitReached: before anything was sent.
             Unavailable: the broker does not answer.
         """
         limits = self._hub.limits
         request = parse_subscribe(scope, max_channels=limits.max_channels)
+        grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels)
         timeout_s = read_seconds(request.options, "timeout", default=limits.poll_s, limit=limits.max_poll_s)
         await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
         subscriber = PollSubscriber(realm.realm, address=client_address(scope))
         subscriber.wishes = request.wishes
+        subscriber.grant = grant
         self._hub.register(subscriber)
         is_held = False
         try:

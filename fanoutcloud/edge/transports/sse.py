@@ -25,15 +25,20 @@ class SseTransport:
         """Answer one request.
 
         Raises:
-            InvalidRequest, LimitReached: before anything was sent.
+            InvalidRequest, Unauthorized, Forbidden, LimitReached: before anything was sent.
         """
         request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels)
+        grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels)
         address = client_address(scope)
         kind = Subscriber if len(request.channels) == 1 else SseCursorSubscriber
         subscriber = kind(realm.realm, PREPARED_SSE, address=address)
         subscriber.wishes = request.wishes
+        subscriber.grant = grant
         welcome = welcome_message(
-            realm=realm.realm, connection=subscriber.connection, keep_alive_s=self._hub.limits.keep_alive_s
+            realm=realm.realm,
+            connection=subscriber.connection,
+            keep_alive_s=self._hub.limits.keep_alive_s,
+            grant=self._hub.gate.describe(grant),
         )
         greeting = b"retry: %d\n" % RETRY_MS + _BARE.event(welcome, name="welcome")
         response = StreamResponse(self._hub, scope, receive, send, b"text/event-stream; charset=utf-8")

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections import deque
-from typing import Protocol
 
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
-from fanoutcloud.core.errors import FanoutError, InvalidRequest, LimitReached
-from fanoutcloud.core.names import RealmId, parse_channel_name
+from fanoutcloud.core.errors import FanoutError, Forbidden, InvalidRequest, LimitReached, Unauthorized
+from fanoutcloud.core.names import ChannelName, RealmId, parse_channel_name
 from fanoutcloud.core.streams import parse_position
 from fanoutcloud.edge import messages
 from fanoutcloud.edge.held import EXTENSION
@@ -92,7 +91,7 @@ class WebSocketSubscriber(Subscriber):
             command = parse_command(text)
             await self._do(command)
         except FanoutError as error:
-            if isinstance(error, LimitReached):
+            if isinstance(error, LimitReached | Unauthorized | Forbidden):
                 self._hub.tell_refused(self.realm, error, self.address)
             if not self.is_closed:
                 self.tell(messages.error_message(error, channel=command.channel if command else None))
@@ -100,6 +99,9 @@ class WebSocketSubscriber(Subscriber):
     async def _do(self, command: Command) -> None:
         if command.type == "ping":
             self.tell(messages.PONG)
+            return
+        if command.type == "auth":
+            await self._authorize(command.token)
             return
         channel = parse_channel_name(command.channel or "")
         if command.type == "unsubscribe":
@@ -113,10 +115,40 @@ class WebSocketSubscriber(Subscriber):
             check_channel_count(len(self.channels) + 1, self._hub.limits.max_channels)
             since = parse_position(command.since) if command.since else None
             wish = read_wish({FILTER: command.filter})
+            await self._hub.gate.check_now(self, "subscribe", channel)
             await self._hub.ledger.admit_channels(self.realm, [channel], self._hub.channels)
             self.set_wish(channel, wish)
             await self._hub.join(self, [(channel, since)])
         self._hub.tell_connected(self)
+
+    async def _authorize(self, token: str) -> None:
+        """Take a token in place of the one that was there, and part with channels that it does not allow."""
+        gate = self._hub.gate
+        realm = await gate.find_realm(self.realm)
+        grant = await gate.admit(realm, token, address=self.address)
+        if self.grant.user and grant.user != self.grant.user:
+            raise InvalidRequest(
+                "the token is of another user than the one before",
+                cure="open a connection for each user",
+                field="token.sub",
+            )
+        self.grant = grant
+        self.tell(messages.authorized_message(gate.describe(grant)))
+        for channel in list(self.channels):
+            try:
+                gate.check(grant, realm, "subscribe", channel)
+            except (Unauthorized, Forbidden) as error:
+                self.lose(channel, error)
+
+    def lose(self, channel: ChannelName, error: FanoutError) -> None:
+        self._hub.leave(self, channel)
+        self.set_wish(channel, None)
+        self.tell(messages.error_message(error, channel=channel))
+        self.tell(messages.unsubscribed_message(channel))
+        self._hub.tell_connected(self)
+
+    def tell_token_expired(self, grace_s: float) -> None:
+        self.tell(messages.token_expired_message(grace_s))
 
 
 class WebSocketTransport:
@@ -129,12 +161,14 @@ class WebSocketTransport:
         """Answer one handshake.
 
         Raises:
-            InvalidRequest, LimitReached: before anything was sent.
+            InvalidRequest, Unauthorized, Forbidden, LimitReached: before anything was sent.
         """
         request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels, needs_channel=False)
+        grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels)
         await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
         subscriber = WebSocketSubscriber(realm.realm, PREPARED_WEBSOCKET, address=client_address(scope), hub=self._hub)
         subscriber.wishes = request.wishes
+        subscriber.grant = grant
         offer = scope.get("extensions", {}).get(EXTENSION)
         if offer is not None:
             held = offer.hold(subscriber)
@@ -145,7 +179,7 @@ class WebSocketTransport:
             subscriber.wire = PLAIN_WEBSOCKET
             subscriber.sink = sink = PlainSink(subscriber, self._hub.limits)
             beginning = self._begin(subscriber, request)
-            await run_plain(sink, receive, send, subscriber, beginning, limits=self._hub.limits)
+            await _run_plain(sink, receive, send, subscriber, beginning, limits=self._hub.limits)
 
     async def _begin(self, subscriber: WebSocketSubscriber, request: SubscribeRequest) -> None:
         self._hub.register(subscriber)
@@ -154,6 +188,7 @@ class WebSocketTransport:
                 realm=subscriber.realm,
                 connection=subscriber.connection,
                 keep_alive_s=self._hub.limits.keep_alive_s,
+                grant=self._hub.gate.describe(subscriber.grant),
             )
         )
         try:
@@ -200,21 +235,11 @@ class _Nobody:
         pass
 
 
-class TextOwner(Protocol):
-    """Who hears what a client says on a WebSocket of a server without prepared sinks."""
-
-    def on_text(self, text: str) -> None: ...
-
-    def on_bytes(self, data: bytes) -> None: ...
-
-    def on_lost(self) -> None: ...
-
-
-async def run_plain(
+async def _run_plain(
     sink: PlainSink,
     receive: Receive,
     send: Send,
-    subscriber: TextOwner,
+    subscriber: WebSocketSubscriber,
     beginning: "asyncio._CoroutineLike[None]",
     *,
     limits: EdgeLimits,
@@ -229,7 +254,7 @@ async def run_plain(
     try:
         async with asyncio.TaskGroup() as tasks:
             begin = tasks.create_task(beginning)
-            reader = tasks.create_task(_read_plain(receive, sink, subscriber))
+            reader = tasks.create_task(_read_plain(receive, subscriber))
             code, reason = await sink.pump(send_frame)
             begin.cancel()
             reader.cancel()
@@ -239,12 +264,12 @@ async def run_plain(
         subscriber.on_lost()
 
 
-async def _read_plain(receive: Receive, sink: PlainSink, subscriber: TextOwner) -> None:
+async def _read_plain(receive: Receive, subscriber: WebSocketSubscriber) -> None:
     while (message := await receive())["type"] == "websocket.receive":
         text = message.get("text")
         if text is None:
             subscriber.on_bytes(message["bytes"])
         else:
             subscriber.on_text(text)
-    sink.close(1000, "")
+    subscriber.sink.close(1000, "")
     subscriber.on_lost()

@@ -1,0 +1,200 @@
+"""Who may do what at the edge: the one gate that every transport asks (docs/topics/access.md).
+
+Three calls, on `hub.gate`:
+
+    token = read_token(scope, options)                       # Authorization: Bearer, or ?token=; None without
+    grant = await gate.admit(snapshot, token, address=…)     # what the token gives; ANONYMOUS without one
+    gate.check(grant, snapshot, "subscribe", channel)        # raises NoToken (401) or NotAllowed (403)
+
+Set `subscriber.grant = grant` before `hub.register`, so that its expiry and revocation end the connection. Later, when
+only the realm's id is at hand: `await gate.check_now(subscriber, "presence", channel)`.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from fanoutcloud.core.access import ANONYMOUS, Capability, Grant
+from fanoutcloud.core.claims import TokenRefused
+from fanoutcloud.core.clock import Clock
+from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot, Retention
+from fanoutcloud.core.errors import Forbidden, NotFound, Unauthorized
+from fanoutcloud.core.failures import FailuresByAddress
+from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.tokens import CLOCK_SKEW_S, verify_token
+from fanoutcloud.edge.requests import client_address
+from fanoutcloud.edge.sinks import Scope
+from fanoutcloud.edge.subscriber import Subscriber
+
+#: Verified tokens that are remembered, the newest; and how long they may be together, since a grant is about as large.
+MAX_REMEMBERED = 20_000
+MAX_REMEMBERED_CHARACTERS = 16_000_000
+
+_TOKEN_CURE = "connect with ?token=JWT, an Authorization: Bearer header, or send auth on the WebSocket"  # noqa: S105 - a text for people
+
+
+class NoToken(Unauthorized):
+    """The channel wants a token, and none came."""
+
+    def __init__(self, capability: Capability, channel: ChannelName) -> None:
+        super().__init__("no_token", f"{_WORDS[capability]} channel {channel!r} needs a token", cure=_TOKEN_CURE)
+        self.field = "token"
+
+
+class NotAllowed(Forbidden):
+    """The token holds, and does not allow this."""
+
+    code = "not_allowed"
+
+    def __init__(self, capability: Capability, channel: ChannelName) -> None:
+        super().__init__(
+            f"the token does not allow {_WORDS[capability]} channel {channel!r}",
+            cure=f'make it with "channels": {{"{channel}": ["{capability}"]}}, or a pattern that covers it',
+            field="token.channels",
+        )
+
+
+_WORDS: dict[Capability, str] = {
+    "subscribe": "subscribing to",
+    "publish": "publishing to",
+    "presence": "seeing who is in",
+    "history": "reading the history of",
+}
+
+
+def read_token(scope: Scope, options: dict[str, str]) -> str | None:
+    """Return the token of a request: of `Authorization: Bearer`, else of the query's `token`; None without."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.decode("latin-1").strip().partition(" ")
+            if scheme.lower() == "bearer":
+                return str(token.strip())
+    return options.get("token") or None
+
+
+class AccessGate:
+    """Checks tokens and remembers those that hold. One per process. Without a `directory` every channel is public."""
+
+    def __init__(
+        self, clock: Clock, directory: RealmDirectory | None = None, failures: FailuresByAddress | None = None
+    ) -> None:
+        self._clock = clock
+        self._directory = directory
+        self._failures = failures or FailuresByAddress(clock)
+        #: Realm and digest of a token → the snapshot that it was checked against, what it gives, its length.
+        self._known: OrderedDict[tuple[RealmId, bytes], tuple[RealmSnapshot, Grant, int]] = OrderedDict()
+        self._known_characters = 0
+
+    async def admit(self, realm: RealmSnapshot, token: str | None, *, address: str = "") -> Grant:
+        """Return what the token gives; `ANONYMOUS` without one. Failures are counted by `address`.
+
+        Raises:
+            TokenRefused: it does not hold; names the claim, the cause and the cure.
+            LimitReached: tokens from this address failed too often to be looked at now.
+        """
+        if token is None:
+            return ANONYMOUS
+        name = (realm.realm, hashlib.sha256(token.encode("utf-8", "replace")).digest())
+        known = self._known.get(name)
+        if known is not None and known[0] is realm and _end_of(known[1]) > self._clock.now():
+            return known[1]
+        return self._verify(realm, token, name, address)
+
+    def _verify(self, realm: RealmSnapshot, token: str, name: tuple[RealmId, bytes], address: str) -> Grant:
+        self._failures.check(address, realm.realm)
+        try:
+            grant = verify_token(token, realm, now=self._clock.now())
+        except TokenRefused:
+            self._failures.note(address, realm.realm)
+            self._forget(name)
+            raise
+        self._forget(name)
+        self._known[name] = (realm, grant, len(token))
+        self._known_characters += len(token)
+        while len(self._known) > MAX_REMEMBERED or self._known_characters > MAX_REMEMBERED_CHARACTERS:
+            self._known_characters -= self._known.popitem(last=False)[1][2]
+        return grant
+
+    @property
+    def remembered(self) -> int:
+        """How many tokens need not be verified again."""
+        return len(self._known)
+
+    def _forget(self, name: tuple[RealmId, bytes]) -> None:
+        if (old := self._known.pop(name, None)) is not None:
+            self._known_characters -= old[2]
+
+    def check(self, grant: Grant, realm: RealmSnapshot, capability: Capability, channel: ChannelName) -> None:
+        """Return if `grant` may do this on the channel, by the realm's rules or its own permissions.
+
+        Raises:
+            NoToken, NotAllowed: it may not.
+        """
+        rule = realm.rules.find(channel)
+        if rule.access == "public" and (capability != "publish" or rule.client_publish):
+            return
+        if grant.allows(capability, channel):
+            return
+        if capability == "publish" and rule.client_publish and grant.allows("subscribe", channel):
+            return
+        raise NoToken(capability, channel) if grant is ANONYMOUS else NotAllowed(capability, channel)
+
+    async def admit_request(
+        self, realm: RealmSnapshot, scope: Scope, options: dict[str, str], channels: Iterable[ChannelName]
+    ) -> Grant:
+        """Return what the token of a request gives, if that is enough to subscribe to all of `channels`.
+
+        Raises:
+            TokenRefused, NoToken, NotAllowed, LimitReached: see `admit` and `check`.
+        """
+        grant = await self.admit(realm, read_token(scope, options), address=client_address(scope))
+        self.check_all(grant, realm, "subscribe", channels)
+        return grant
+
+    def check_all(
+        self, grant: Grant, realm: RealmSnapshot, capability: Capability, channels: Iterable[ChannelName]
+    ) -> None:
+        """Check each of the channels."""
+        for channel in channels:
+            self.check(grant, realm, capability, channel)
+
+    def describe(self, grant: Grant) -> dict[str, object]:
+        """Return what a client is told of its token: its user, and for how long it holds; nothing without one."""
+        if grant.expires_at is None:
+            return {}
+        return {"user": grant.user, "expires_in_s": max(0, int(grant.expires_at - self._clock.now()))}
+
+    async def check_now(self, subscriber: Subscriber, capability: Capability, channel: ChannelName) -> RealmSnapshot:
+        """Check by the newest that is known of the subscriber's realm; return that.
+
+        Raises:
+            NoToken, NotAllowed: it may not.
+            Unavailable: the realm can't be looked up.
+        """
+        realm = await self.find_realm(subscriber.realm)
+        self.check(subscriber.grant, realm, capability, channel)
+        return realm
+
+    def key_ids(self, realm: RealmSnapshot) -> frozenset[str]:
+        """Return the keys whose tokens hold now: those of grants, see `Grant.key_id`."""
+        return frozenset([key.key_id for key in realm.keys] + [key.key_id for key in realm.public_keys])
+
+    async def find_realm(self, realm: RealmId) -> RealmSnapshot:
+        """Return what is known of a realm that has subscribers here.
+
+        Raises:
+            Unavailable: it can't be looked up.
+            NotFound: it was deleted a moment ago.
+        """
+        if self._directory is None:
+            return RealmSnapshot(realm, (), Retention())
+        found = self._directory.find_cached(realm) or await self._directory.find_realm(realm)
+        if found is None:
+            raise NotFound(f"there is no realm {realm}")
+        return found
+
+
+def _end_of(grant: Grant) -> float:
+    """Return when the grant's token is taken no more."""
+    assert grant.expires_at is not None, "every token expires"
+    return grant.expires_at + CLOCK_SKEW_S

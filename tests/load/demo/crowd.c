@@ -1,0 +1,223 @@
+/* crowd: many subscribers that wait for one item, and say when each of them got it.
+ *
+ *   crowd PORT N REQUEST_FILE READY MARKER CONNECTS_AT_ONCE
+ *
+ * Opens N connections to 127.0.0.1:PORT that all send the request, and waits. A subscriber is ready when READY has come,
+ * or, if that is "", as soon as it has sent its request: a long-poll, which is answered with the item, or empty when its
+ * time is up, and asked again then. It has got the item when MARKER has come. Standard output has a JSON object per line: "progress" every 100 ms in which something changed,
+ * and "end" once a line or the end comes on standard input: all times of arrival in seconds of CLOCK_MONOTONIC, which all
+ * processes of a machine share. Exit status 2: it could not be run at all.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READ_BYTES 65536
+#define TAIL_BYTES 32   /* of what was read before: enough for a text that two reads cut in half */
+#define PROGRESS_S 0.1
+#define STANDARD_INPUT UINT32_MAX
+
+typedef enum { CONNECTING, ASKED, READY, GONE } State;
+
+typedef struct {
+    int fd, tail_bytes;
+    State state;
+    double arrived_at; /* 0: not yet */
+    char tail[TAIL_BYTES];
+} Subscriber;
+
+static int port, wanted, at_once, queue, started, under_way, is_over;
+static int connected, ready, refused, lost, received, repeated;
+static char request[8192], buffer[TAIL_BYTES + READ_BYTES + 1];
+static int request_bytes;
+static const char *ready_text, *marker;
+static Subscriber *all;
+
+static double now(void) {
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (double)at.tv_sec + (double)at.tv_nsec * 1e-9;
+}
+
+static void give_up(const char *what) {
+    fprintf(stderr, "crowd: %s: %s\n", what, strerror(errno));
+    exit(2);
+}
+
+static void watch(int fd, uint32_t tag, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.u32 = tag};
+    if (epoll_ctl(queue, EPOLL_CTL_ADD, fd, &event)) give_up("epoll_ctl");
+}
+
+static void become_ready(Subscriber *one) {
+    one->state = READY;
+    under_way--;
+    ready++;
+}
+
+static void leave(Subscriber *one) {
+    if (one->state == READY) lost += !one->arrived_at; /* some servers close behind the item */
+    else {
+        under_way--;
+        refused++;
+    }
+    one->state = GONE;
+    close(one->fd);
+}
+
+static void start(int index) {
+    int on = 1;
+    Subscriber *one = &all[index];
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    one->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (one->fd < 0) give_up("socket");
+    setsockopt(one->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(one->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS) give_up("connect");
+    under_way++;
+    watch(one->fd, (uint32_t)index, EPOLLIN | EPOLLOUT | EPOLLET);
+}
+
+static void ask(Subscriber *one) {
+    if (send(one->fd, request, (size_t)request_bytes, MSG_NOSIGNAL) != request_bytes) {
+        if (errno != EAGAIN) leave(one);
+        return;
+    }
+    connected++;
+    one->state = ASKED;
+    if (!*ready_text) become_ready(one);
+}
+
+/* A poll that was answered without the item, since its time was up, is asked again: the request says from where. */
+static void ask_again(Subscriber *one, int length) {
+    int is_whole = length > 1 && buffer[length - 2] == '}' && buffer[length - 1] == '\n';
+    if (is_whole && send(one->fd, request, (size_t)request_bytes, MSG_NOSIGNAL) != request_bytes) leave(one);
+}
+
+/* Look at what came, with the end of what came before. */
+static void look(Subscriber *one, int length) {
+    if (one->state == ASKED && memmem(buffer, (size_t)length, ready_text, strlen(ready_text))) become_ready(one);
+    const char *at = memmem(buffer, (size_t)length, marker, strlen(marker)), *end = buffer + length;
+    for (; at; at = memmem(at + 1, (size_t)(end - at - 1), marker, strlen(marker))) {
+        if (one->arrived_at > 0) repeated++;
+        else {
+            one->arrived_at = now();
+            received++;
+        }
+    }
+    /* Less than a whole marker, so that none is counted twice. */
+    int longest = (int)strlen(marker) - 1, keep = length < longest ? length : longest;
+    if (one->state == ASKED) keep = length < TAIL_BYTES ? length : TAIL_BYTES;
+    memcpy(one->tail, end - keep, (size_t)keep);
+    one->tail_bytes = keep;
+    if (!*ready_text && !(one->arrived_at > 0)) ask_again(one, length);
+}
+
+static void receive(Subscriber *one) {
+    for (;;) {
+        memcpy(buffer, one->tail, (size_t)one->tail_bytes);
+        ssize_t got = recv(one->fd, buffer + one->tail_bytes, READ_BYTES, 0);
+        if (got < 0 && errno == EAGAIN) return;
+        if (got <= 0) {
+            leave(one);
+            return;
+        }
+        look(one, one->tail_bytes + (int)got);
+        if (one->state == GONE || got < READ_BYTES) return; /* edge-triggered: more makes a new event */
+    }
+}
+
+static void step(Subscriber *one, uint32_t events) {
+    if (one->state == CONNECTING && (events & (EPOLLERR | EPOLLHUP))) leave(one);
+    if (one->state == CONNECTING && (events & EPOLLOUT)) ask(one);
+    if (one->state > CONNECTING && one->state < GONE && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) receive(one);
+}
+
+static void turn(void) {
+    static struct epoll_event events[1024];
+    int count = epoll_wait(queue, events, 1024, 50);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.u32 == STANDARD_INPUT) is_over = 1;
+        else step(&all[events[i].data.u32], events[i].events);
+    }
+}
+
+static void tell_progress(void) {
+    static int told[6] = {-1};
+    int numbers[6] = {connected, ready, refused, lost, received, repeated};
+    if (!memcmp(told, numbers, sizeof told)) return;
+    memcpy(told, numbers, sizeof told);
+    printf("{\"event\": \"progress\", \"connected\": %d, \"ready\": %d, \"refused\": %d, \"lost\": %d, \"received\": %d, "
+           "\"repeated\": %d}\n", connected, ready, refused, lost, received, repeated);
+    fflush(stdout);
+}
+
+static void tell_end(void) {
+    const char *comma = "";
+    printf("{\"event\": \"end\", \"ready\": %d, \"refused\": %d, \"lost\": %d, \"repeated\": %d, \"arrivals\": [", ready,
+           refused, lost, repeated);
+    for (int i = 0; i < wanted; i++) {
+        if (!(all[i].arrived_at > 0)) continue;
+        printf("%s%.5f", comma, all[i].arrived_at);
+        comma = ",";
+    }
+    printf("]}\n");
+    fflush(stdout);
+}
+
+static void read_words(int count, char **words) {
+    if (count != 7) {
+        fprintf(stderr, "usage: see the head of crowd.c\n");
+        exit(2);
+    }
+    port = atoi(words[1]);
+    wanted = atoi(words[2]);
+    FILE *file = fopen(words[3], "rb");
+    if (!file) give_up(words[3]);
+    request_bytes = (int)fread(request, 1, sizeof request, file);
+    fclose(file);
+    ready_text = words[4];
+    marker = words[5];
+    at_once = atoi(words[6]);
+    if (strlen(marker) < 1 || strlen(marker) > TAIL_BYTES || strlen(ready_text) > TAIL_BYTES) {
+        fprintf(stderr, "crowd: MARKER needs 1 to %d characters, READY at most %d\n", TAIL_BYTES, TAIL_BYTES);
+        exit(2);
+    }
+}
+
+int main(int count, char **words) {
+    struct rlimit limit;
+    read_words(count, words);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < (rlim_t)wanted + 16) {
+        fprintf(stderr, "crowd: %d subscribers need as many open files; the limit here is %llu (ulimit -n)\n", wanted,
+                (unsigned long long)limit.rlim_cur);
+        return 2;
+    }
+    all = calloc((size_t)wanted, sizeof *all);
+    if ((queue = epoll_create1(EPOLL_CLOEXEC)) < 0 || !all) give_up("set-up");
+    watch(0, STANDARD_INPUT, EPOLLIN);
+    for (double told_at = 0; !is_over;) {
+        while (started < wanted && under_way < at_once) start(started++);
+        turn();
+        if (now() - told_at >= PROGRESS_S) {
+            tell_progress();
+            told_at = now();
+        }
+    }
+    tell_progress();
+    tell_end();
+    return 0;
+}
