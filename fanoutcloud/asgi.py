@@ -24,6 +24,7 @@ from django.urls import path  # noqa: E402
 from fanoutcloud.bounded_body import BoundedBody  # noqa: E402
 from fanoutcloud.core.errors import LimitReached, NotFound, Unavailable  # noqa: E402
 from fanoutcloud.edge.app import refuse  # noqa: E402
+from fanoutcloud.edge.challenges import answer_challenge, is_challenge  # noqa: E402
 from fanoutcloud.edge.sinks import AsgiApp, Receive, Scope, Send  # noqa: E402
 from fanoutcloud.edge.sites import Site  # noqa: E402
 from fanoutcloud.ops.endpoints import OPS_PATHS  # noqa: E402
@@ -65,6 +66,9 @@ class Application:
 
     async def _serve_site(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a realm's site; the dashboard's cookies, which a browser sends along to `/r/…`, end here."""
+        if is_challenge(site, scope):
+            await answer_challenge(site, scope, send)
+            return
         if site.is_by_path:
             scope["headers"] = [header for header in scope["headers"] if header[0] != b"cookie"]
         await self.plane.edge.serve(site, scope, receive, send)

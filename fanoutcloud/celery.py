@@ -51,6 +51,7 @@ app.conf.update(
     beat_schedule_filename=str(settings.DATA_DIR / "beat-schedule"),
     beat_schedule={
         "sweep_outbox": {"task": "accounts.sweep_outbox", "schedule": 30.0, "options": {"expires": 25}},
+        "check_domains": {"task": "realms.check_domains", "schedule": 60.0, "options": {"expires": 55}},
         "clear_sessions": {
             "task": "accounts.clear_sessions",
             "schedule": crontab(hour="3", minute="17"),

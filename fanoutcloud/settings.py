@@ -16,6 +16,7 @@ from csp.constants import NONE, SELF
 from fanoutcloud.broker.redis_address import parse_broker_url
 from fanoutcloud.env import BadSetting, Environment
 from fanoutcloud.generated_secrets import read_or_create
+from fanoutcloud.outbound.addresses import parse_networks
 
 env = Environment()
 
@@ -45,6 +46,21 @@ for _proxy in TRUSTED_PROXIES:
         ip_network(_proxy, strict=False)
     except ValueError:
         raise BadSetting(f"TRUSTED_PROXIES holds {_proxy!r}; expected an IP address or network") from None
+
+# -- the way out to servers that tenants name ----------------
+
+_serves_this_machine = BIND == "localhost" or (BIND.count(".") == 3 and BIND.startswith("127.")) or BIND == "::1"
+#: Networks that origins, webhooks and proofs of domains may be in although they are not public. Whoever serves this
+#: machine alone may have origins on it.
+ALLOWED_TARGETS = env.list("ALLOWED_TARGETS", ("127.0.0.0/8", "::1/128") if _serves_this_machine else ())
+if ALLOWED_TARGETS == ["none"]:
+    ALLOWED_TARGETS = []
+try:
+    parse_networks(ALLOWED_TARGETS)
+except ValueError as _problem:
+    raise BadSetting(f"ALLOWED_TARGETS can't be used: {_problem}") from None
+#: Name servers that are asked for the names of tenants' servers, with a port where it is not 53; none: the system's.
+DNS_SERVERS = env.list("DNS_SERVERS")
 
 # -- which processes there are ----------------
 

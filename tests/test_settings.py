@@ -221,3 +221,15 @@ def test_every_variable_is_in_the_manual():
 
     assert len(read) > 20
     assert sorted(name for name in read if f"`{name}`" not in manual) == []
+
+
+def test_whoever_serves_this_machine_alone_may_have_origins_on_it(load_settings: LoadSettings):
+    assert load_settings().ALLOWED_TARGETS == ["127.0.0.0/8", "::1/128"]
+    assert load_settings(BIND="0.0.0.0").ALLOWED_TARGETS == []
+    assert load_settings(BIND="0.0.0.0", ALLOWED_TARGETS="10.20.0.0/16").ALLOWED_TARGETS == ["10.20.0.0/16"]
+    assert load_settings(ALLOWED_TARGETS="none").ALLOWED_TARGETS == []
+
+
+def test_a_network_that_is_none_is_named(load_settings: LoadSettings):
+    with pytest.raises(BadSetting, match=r"ALLOWED_TARGETS.*10\.20\.0\.1/16"):
+        load_settings(ALLOWED_TARGETS="10.20.0.1/16")

@@ -29,6 +29,10 @@ class RealmDomainQuerySet(models.QuerySet["RealmDomain"]):
         """Those with names of their own, proven or not, by name."""
         return self.filter(realm=realm).exclude(name="").order_by("name")
 
+    def due(self, now: datetime) -> "RealmDomainQuerySet":
+        """Those whose proof is to be looked for by `now`, the longest overdue first."""
+        return self.filter(check_at__lte=now).exclude(name="").order_by("check_at")
+
     def holders(self, name: str) -> "RealmDomainQuerySet":
         """The one row, of any realm, that has the name for itself."""
         return self.filter(name=name, proven_at__isnull=False)

@@ -22,6 +22,7 @@ RECHECK_AFTER = timedelta(days=1)
 CLAIM_RECHECK_AFTER = timedelta(minutes=10)
 #: A name goes on serving this long after its proof was seen last: DNS has its bad days.
 GRACE = timedelta(days=7)
+_HANDED_ON = "The proof is not there any more, and another realm has proven the name."
 
 
 @transaction.atomic
@@ -117,6 +118,12 @@ def note_missing_proof(*, domain_id: int, problem: str, grace: timedelta = GRACE
             announce_change(row.realm, hosts=[row.name])
     row.save()
     return row
+
+
+@transaction.atomic
+def take_back(*, domain_id: int) -> None:
+    """Let a name that serves stop at once: somebody else has proven it, and its proof is not there any more."""
+    note_missing_proof(domain_id=domain_id, problem=_HANDED_ON, grace=timedelta(0))
 
 
 @transaction.atomic
