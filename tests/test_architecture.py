@@ -25,6 +25,11 @@ LONG_FUNCTIONS: dict[str, str] = {}
 NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/core/allowances.py": "declarations",
     "fanoutcloud/core/domains.py": "declarations",
+    "fanoutcloud/grip/asking.py": "tests/grip/test_stream_holds.py",
+    "fanoutcloud/grip/client_streams.py": "tests/grip/test_stream_holds.py",
+    "fanoutcloud/grip/held_subscribers.py": "tests/grip/test_stream_holds.py",
+    "fanoutcloud/grip/last_ids.py": "tests/grip/test_response_holds.py",
+    "fanoutcloud/grip/wires.py": "tests/grip/test_stream_holds.py",
     "fanoutcloud/outbound/connection.py": "tests/outbound/test_client.py",
     "fanoutcloud/outbound/errors.py": "declarations",
     "accounts/email.py": "tests/accounts/test_outbox.py",

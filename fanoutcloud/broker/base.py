@@ -74,7 +74,8 @@ class Broker(Protocol):
         `DUPLICATE_WINDOW_S`; keep it waiting when the channel has a last id and `prev_id` is another one (unless
         `no_seq`, or another item waits for the same `prev_id`); else give it the next offset, keep it by `retention`,
         remember its `id` as the channel's last id (an item without an id clears that), and then let go of waiting
-        items that follow on it. The retention of the newest publish holds for all that the channel keeps.
+        items that follow on it. An item with `no_seq` leaves the last id as it is. The retention
+        of the newest publish holds for all that the channel keeps.
         """
 
     async def subscribe(self, realm: RealmId, channel: ChannelName) -> StreamPosition:

@@ -122,7 +122,8 @@ class MemoryStream:
         kept.append((now, stored))
         if len(kept) > self._retention.items or kept[0][0] <= now - self._retention.age_s:
             self._forget_old_items(now)
-        self._last_id = item.id
+        if not item.no_seq:
+            self._last_id = item.id
         if item.id is not None:
             self._remember(item.id, position, now)
         out.append(stored)

@@ -195,7 +195,7 @@ def _to_arguments(items: list[Item]) -> list[Argument]:
     for item in items:
         arguments.append(pack_item(item))
         arguments.append("" if item.id is None else f"={item.id}")
-        arguments.append("" if item.prev_id is None or item.no_seq else f"={item.prev_id}")
+        arguments.append("!" if item.no_seq else "" if item.prev_id is None else f"={item.prev_id}")
     return arguments
 
 

@@ -83,8 +83,9 @@ end
 _GO_OUT = """
 local out, first, gone
 
-local function append(packed, id, waited)
-  last, last_id, is_changed = last + 1, id, true
+local function append(packed, id, waited, is_aside)
+  last, is_changed = last + 1, true
+  if not is_aside then last_id = id end
   out[#out + 1] = packed
   if id ~= '' then
     local key, position = base .. ':id:' .. id, epoch .. ':' .. text(last)
@@ -192,7 +193,7 @@ local function hold(packed, id, prev)
   if id ~= '' then redis.call('SET', base .. ':id:' .. id, '', 'PX', %(window_ms)d) end
 end
 
-local function must_wait(prev) return prev ~= '' and last_id ~= '' and prev ~= last_id end
+local function must_wait(prev) return prev ~= '' and prev ~= '!' and last_id ~= '' and prev ~= last_id end
 
 local function take(packed, id, prev)
   if id ~= '' then
@@ -206,7 +207,7 @@ local function take(packed, id, prev)
       return 0
     end
   end
-  append(packed, id, false)
+  append(packed, id, false, prev == '!')
   local offset = last
   if held > 0 then let_followers_go() end
   return offset

@@ -11,7 +11,9 @@ import msgspec
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import RealmId
 
-Transport = Literal["websocket", "sse", "http-stream", "long-poll"]
+Transport = Literal[
+    "websocket", "sse", "http-stream", "long-poll", "bayeux", "fpp", "hold-response", "hold-stream", "hold-websocket"
+]
 
 #: How much of an item's content an event shows.
 PREVIEW_CHARACTERS = 500

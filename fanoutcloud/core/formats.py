@@ -35,7 +35,7 @@ class _WireHttpStream(msgspec.Struct, rename="kebab"):
     content: str | None = None
     content_bin: str | None = None
     action: Action = "send"
-    content_filters: tuple[str, ...] = ()
+    content_filters: tuple[str, ...] | None = None
 
 
 class _WireHttpResponse(msgspec.Struct, rename="kebab"):
@@ -46,7 +46,7 @@ class _WireHttpResponse(msgspec.Struct, rename="kebab"):
     body_bin: str | None = None
     body_patch: list[Raw] | None = None
     action: Action = "send"
-    content_filters: tuple[str, ...] = ()
+    content_filters: tuple[str, ...] | None = None
 
 
 class _WireWsMessage(msgspec.Struct, rename="kebab"):
@@ -56,7 +56,7 @@ class _WireWsMessage(msgspec.Struct, rename="kebab"):
     action: Action = "send"
     code: int | str | None = None
     reason: str = ""
-    content_filters: tuple[str, ...] = ()
+    content_filters: tuple[str, ...] | None = None
 
 
 class _WireFormats(msgspec.Struct, rename="kebab"):

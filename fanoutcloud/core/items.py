@@ -21,7 +21,7 @@ class HttpStream(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
 
     content: bytes = b""
     action: Action = "send"
-    content_filters: tuple[str, ...] = ()
+    content_filters: tuple[str, ...] | None = None
 
 
 class HttpResponse(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -33,7 +33,7 @@ class HttpResponse(msgspec.Struct, frozen=True, array_like=True, omit_defaults=T
     body: bytes | None = None
     body_patch: bytes | None = None
     action: Action = "send"
-    content_filters: tuple[str, ...] = ()
+    content_filters: tuple[str, ...] | None = None
 
 
 class WsMessage(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -44,7 +44,7 @@ class WsMessage(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True
     action: Action = "send"
     code: int | None = None
     reason: str = ""
-    content_filters: tuple[str, ...] = ()
+    content_filters: tuple[str, ...] | None = None
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):

@@ -69,6 +69,19 @@ class HeldPoll(Held[PollOwner]):
         """Go on where `stop_timer` stopped."""
         self._timer = asyncio.get_running_loop().call_later(seconds_left, self._answer)
 
+    def take_transport(self) -> asyncio.Transport | None:
+        """Give the connection away, to be answered otherwise; None if it is being answered or has gone."""
+        if self._is_over or self._transport.is_closing():
+            return None
+        self._is_over = True
+        self._timer.cancel()
+        self._connections.discard(self)
+        return self._transport
+
+    @property
+    def connections(self) -> ServerConnections:
+        return self._connections
+
     def _answer_soon(self) -> None:
         """Answer at the end of this turn of the loop, so that items published together are answered together."""
         asyncio.get_running_loop().call_soon(self._answer)

@@ -35,15 +35,17 @@ class StreamOffer:
         self.is_chunked = is_chunked
         self.cycle: RequestResponseCycle | None = None
 
-    def hold(self, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner) -> HeldStream | None:
-        """Begin an endless 200 answer and take the connection over.
+    def hold(
+        self, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner, *, status: bytes = b"200 OK"
+    ) -> HeldStream | None:
+        """Begin an endless answer and take the connection over; `status` is its code and reason.
 
         None when the client has gone, or has sent more requests behind this one: answer through ASGI `send` then.
         """
-        return self._protocol.hold_stream(self.cycle, headers, owner, is_chunked=self.is_chunked)
+        return self._protocol.hold_stream(self.cycle, headers, owner, status=status, is_chunked=self.is_chunked)
 
-    def hold_poll(self, owner: PollOwner, *, timeout_s: float) -> bool:
-        """Hold the request until the owner has an answer or time is up; False as above."""
+    def hold_poll(self, owner: PollOwner, *, timeout_s: float) -> HeldPoll | None:
+        """Hold the request until the owner has an answer or time is up; None as above."""
         return self._protocol.hold_poll(self.cycle, owner, timeout_s=timeout_s)
 
 
@@ -143,30 +145,32 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         headers: Sequence[tuple[bytes, bytes]],
         owner: SinkOwner,
         *,
+        status: bytes,
         is_chunked: bool,
     ) -> HeldStream | None:
         """Take the connection out of HTTP for an endless response to the request of `cycle`."""
         if not self._leave_http(cycle):
             return None
-        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
+        own = {name.lower() for name, _ in headers}
+        defaults = [header for header in self.server_state.default_headers if header[0].lower() not in own]
+        lines = [b"%b: %b\r\n" % header for header in (*defaults, *headers)]
         ending = b"Transfer-Encoding: chunked" if is_chunked else b"Connection: close"  # RFC 9112 §6.3
-        self.transport.write(b"HTTP/1.1 200 OK\r\n%b%b\r\n\r\n" % (b"".join(lines), ending))
+        self.transport.write(b"HTTP/1.1 %b\r\n%b%b\r\n\r\n" % (status, b"".join(lines), ending))
         kind = HeldStream if is_chunked else HeldPlainStream
         return kind(self.transport, owner, limits=self.limits, connections=self.connections)
 
-    def hold_poll(self, cycle: RequestResponseCycle | None, owner: PollOwner, *, timeout_s: float) -> bool:
-        """Take the connection out of HTTP until the poll is answered; return whether that could be done."""
+    def hold_poll(self, cycle: RequestResponseCycle | None, owner: PollOwner, *, timeout_s: float) -> HeldPoll | None:
+        """Take the connection out of HTTP until the poll is answered; None if that can't be done."""
         if not self._leave_http(cycle):
-            return False
+            return None
         keeps_alive = cycle is not None and cycle.keep_alive
-        HeldPoll(
+        return HeldPoll(
             self.transport,
             owner,
             timeout_s=timeout_s,
             connections=self.connections,
             begin_http=self._successor if keeps_alive else None,
         )
-        return True
 
     def _leave_http(self, cycle: RequestResponseCycle | None) -> bool:
         """Let go of all that HTTP keeps for the connection, if the request of `cycle` is the only one under way."""

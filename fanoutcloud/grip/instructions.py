@@ -70,11 +70,6 @@ class Instruction:
     gone_link: str | None = None
 
 
-def has_instructions(headers: Headers) -> bool:
-    """Whether an answer with these headers is to be read whole: any `Grip-` header, or the media type says so."""
-    return any(name[:5].lower() == b"grip-" for name, _ in headers) or is_document(headers)
-
-
 def is_document(headers: Headers) -> bool:
     """Whether the body is the JSON form of instructions."""
     types = [value for name, value in headers if name.lower() == b"content-type"]

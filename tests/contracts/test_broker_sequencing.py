@@ -196,6 +196,16 @@ async def test_an_item_that_asks_for_no_order_never_waits(world: World) -> None:
     assert outcomes(results) == [STORED, STORED]
 
 
+async def test_an_item_that_asks_for_no_order_leaves_the_last_id(world: World) -> None:
+    broker, _ = await world.open()
+
+    results = await publish_each(
+        broker, world, [item(1, id="1"), item(9, id="9", no_seq=True), item(2, id="2", prev_id="1")]
+    )
+
+    assert outcomes(results) == [STORED, STORED, STORED]
+
+
 async def test_after_an_item_without_id_nothing_has_to_wait(world: World) -> None:
     broker, _ = await world.open()
 

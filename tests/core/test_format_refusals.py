@@ -136,7 +136,11 @@ def test_a_wrong_item_is_refused_with_its_place(item: Any, told: str):
         ("http-stream", {"content-bin": "AP8"}, ".content-bin: is not Base64"),
         ("http-stream", {"content-bin": "é"}, ".content-bin: is not Base64"),
         ("http-stream", {"action": "dance"}, ".action: invalid enum value 'dance'"),
-        ("http-stream", {"content": "", "content-filters": "x"}, ".content-filters: expected 'array', got 'str'"),
+        (
+            "http-stream",
+            {"content": "", "content-filters": "x"},
+            ".content-filters: expected 'array | null', got 'str'",
+        ),
         ("http-response", {}, ": needs 'body', 'body-bin' or 'body-patch'"),
         ("http-response", {"body-bin": "%"}, ".body-bin: is not Base64"),
         ("http-response", {"body-patch": {}}, ".body-patch: expected 'array | null', got 'object'"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanoutcloud.grip.bad_instruction import BadInstruction
-from fanoutcloud.grip.instructions import HoldChannel, Instruction, NextLink, has_instructions, read_headers
+from fanoutcloud.grip.instructions import HoldChannel, Instruction, NextLink, read_headers
 from fanoutcloud.grip.keep_alives import KeepAlive
 
 URI = "http://app.example.com/fruit/?after=3"
@@ -139,19 +139,6 @@ def test_links_are_relative_to_the_request(link: str, uri: str):
 )
 def test_what_makes_no_sense_is_refused_with_its_header(line: str, told: str):
     assert refusal_of(line) == told
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "is_told"),
-    [
-        (b"gRiP-whatever", b"", True),
-        (b"Content-Type", b"Application/Grip-Instruct; charset=utf-8", True),
-        (b"Content-Type", b"application/json", False),
-        (b"X-Grip-Hold", b"stream", False),
-    ],
-)
-def test_answers_with_instructions_are_known_by_their_headers(name: bytes, value: bytes, is_told: bool):
-    assert has_instructions([(name, value)]) is is_told
 
 
 grip_names = st.sampled_from(

@@ -203,7 +203,7 @@ class LongPollTransport:
             self._hub.tell_connected(subscriber)
             if not subscriber.is_ready and timeout_s:
                 offer = scope.get("extensions", {}).get(EXTENSION)
-                is_held = offer is not None and offer.hold_poll(subscriber, timeout_s=timeout_s)
+                is_held = offer is not None and offer.hold_poll(subscriber, timeout_s=timeout_s) is not None
                 if is_held:
                     return
                 if not await _is_ready(subscriber, receive, timeout_s):
