@@ -57,6 +57,11 @@ app.conf.update(
             "schedule": crontab(hour="3", minute="17"),
             "options": {"expires": 3600},
         },
+        "forget_expired_revocations": {
+            "task": "realms.forget_expired_revocations",
+            "schedule": crontab(minute="41"),
+            "options": {"expires": 1800},
+        },
     },
 )
 app.autodiscover_tasks()

@@ -52,13 +52,13 @@ class Quotas:
     async def _give_back_idle(self) -> None:
         while True:
             await asyncio.sleep(GIVE_BACK_EVERY_S)
-            await self.publish_limiter.leases.give_back_idle()
+            await self.publish_limiter.give_back_idle()
 
     async def give_back(self) -> None:
         """Give back all that this process holds; within `GIVE_BACK_TIMEOUT_S`, or never mind."""
         try:
             async with asyncio.timeout(GIVE_BACK_TIMEOUT_S):
-                await self.publish_limiter.leases.give_back_idle(idle_s=0.0)
+                await self.publish_limiter.give_back_idle(idle_s=0.0)
                 await self.admission.give_back()
         except TimeoutError:
             return

@@ -1,6 +1,7 @@
 """Publishing: check the rate, hand to the broker, tell who watches. Used by the API and by pages."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from fanoutcloud.broker.base import Broker, PublishResult
 from fanoutcloud.core.activity import ActivitySink, Published, preview_of
@@ -45,12 +46,21 @@ class Publisher:
         """
         await self._limiter.take(realm, items)
         begin_s = self._clock.monotonic()
-        results = await self._broker.publish(realm.realm, items, retention=realm.retention)
+        results = await self._store(realm, items)
         self._statistics.broker_answers.observe(self._clock.monotonic() - begin_s)
         self._statistics.items.update([result.outcome.value for result in results])
         if self._activity.is_watched(realm.realm):
             for item, result in zip(items, results, strict=True):
                 self._tell(realm, item, result, via=via, key_hint=key_hint)
+        return results
+
+    async def _store(self, realm: RealmSnapshot, items: Sequence[Item]) -> list[PublishResult]:
+        """Store the items, each kept by the rule of its channel; neighbours that are kept alike go together."""
+        if not realm.rules:
+            return await self._broker.publish(realm.realm, items, retention=realm.retention)
+        results: list[PublishResult] = []
+        for retention, run in groupby(items, lambda item: realm.rules.find(item.channel).retention or realm.retention):
+            results += await self._broker.publish(realm.realm, list(run), retention=retention)
         return results
 
     def _tell(self, realm: RealmSnapshot, item: Item, result: PublishResult, *, via: str, key_hint: str | None) -> None:

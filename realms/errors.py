@@ -207,3 +207,88 @@ class InvalidDomainSetting(InvalidRequest):
     """A setting of a domain can't be used; `field` is its place, such as `origins[1].port`."""
 
     code = "invalid_domain_setting"
+
+
+class InvalidRule(InvalidRequest):
+    """A setting of a channel rule can't be used; `field` is its name."""
+
+    code = "invalid_rule"
+
+
+class RuleNotFound(NotFound):
+    """The realm has no such channel rule."""
+
+    code = "rule_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("the realm has no such channel rule", cure="it may have been removed; list the rules again")
+
+
+class RuleExists(FanoutError):
+    """The realm has a rule for this pattern."""
+
+    code = "rule_exists"
+    http_status = 409
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"the realm has a rule for {pattern} already", cure="change that one", field="pattern")
+
+
+class RuleLimitReached(LimitReached):
+    """The realm has as many channel rules as one may have."""
+
+    code = "rule_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the realm has {limit} rules, which is the limit", cure="use prefixes such as orders.*")
+
+
+class InvalidRevocation(InvalidRequest):
+    """There can't be such a token."""
+
+    code = "invalid_revocation"
+
+
+class RevocationNotFound(NotFound):
+    """The realm has no such revocation."""
+
+    code = "revocation_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("the realm has no such revocation", cure="it may be over; list them again")
+
+
+class RevocationLimitReached(LimitReached):
+    """The realm has revoked as many tokens and users as one may."""
+
+    code = "revocation_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit:,} tokens and users are revoked, which is the limit",
+            cure="revoke the key that signed the tokens, and sign new ones with another",
+        )
+
+
+class InvalidTokenKeys(InvalidRequest):
+    """Public keys that can't be used; `field` is the place, such as `keys[1]`."""
+
+    code = "invalid_token_keys"
+
+
+class TokenKeysNotFound(NotFound):
+    """The realm has no such set of public keys."""
+
+    code = "token_keys_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("the realm has no such public keys", cure="they may have been removed; list them again")
+
+
+class TokenKeyLimitReached(LimitReached):
+    """The realm has as many public keys as one may have."""
+
+    code = "token_key_limit_reached"
+
+    def __init__(self, sets: int, keys: int) -> None:
+        super().__init__(f"the realm has {keys} public keys in {sets} sets; more do not fit", cure="remove old ones")

@@ -4,20 +4,26 @@ import logging
 
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.utils import timezone
 
-from fanoutcloud.core.directory import Rate, RealmKey, RealmLimits, RealmSnapshot, Retention
+from fanoutcloud.core.directory import PublicKey, Rate, RealmKey, RealmLimits, RealmSnapshot, Retention
 from fanoutcloud.core.domains import Domain
+from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.names import HostName, RealmId
+from fanoutcloud.core.public_keys import parse_key_set
+from fanoutcloud.core.revocations import NOTHING_REVOKED, Revocations
+from fanoutcloud.core.rules import ChannelRules, make_rules
 from realms.domain_documents import read_domain
 from realms.errors import SealBroken
-from realms.models import ApiKey, Realm, RealmDomain
+from realms.models import ApiKey, Realm, RealmDomain, RealmRule, Revocation, TokenKeySet
+from realms.rule_settings import read_rule
 from realms.sealing import open_sealed
 
 logger = logging.getLogger(__name__)
 
 
 def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
-    """Return what the database holds about the realm, or None if it holds no such realm. Blocks: three queries.
+    """Return what the database holds about the realm, or None if it holds no such realm. Blocks: six queries.
 
     A key that can't be opened is left out and logged; the realm's others go on working.
     """
@@ -31,6 +37,9 @@ def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
         retention=Retention(items=settings.HISTORY_ITEMS, age_s=settings.HISTORY_AGE_S),
         limits=default_limits(),
         domains=_read_domains(realm),
+        rules=read_rules(realm),
+        public_keys=_read_public_keys(realm),
+        revocations=_read_revocations(realm),
     )
 
 
@@ -59,6 +68,35 @@ def _read_domains(realm: Realm) -> tuple[Domain, ...]:
     """Return the built-in domain, then those whose names are proven."""
     served = {row.name: read_domain(row) for row in RealmDomain.objects.filter(realm=realm) if row.is_proven}
     return served.pop("", Domain()), *(served[name] for name in sorted(served))
+
+
+def read_rules(realm: Realm) -> ChannelRules:
+    """Return the realm's channel rules. Blocks: one query."""
+    rows = RealmRule.objects.filter(realm=realm).order_by("pattern")
+    return make_rules(read_rule(row.pattern, row.document) for row in rows)
+
+
+def _read_public_keys(realm: Realm) -> tuple[PublicKey, ...]:
+    """Return the customer's public keys. Those that can't be used are left out and logged."""
+    keys: list[PublicKey] = []
+    for row in TokenKeySet.objects.filter(realm=realm).exclude(document="").order_by("pk"):
+        try:
+            keys += parse_key_set(row.document, source=f"p{row.pk}", issuer=row.issuer)
+        except InvalidRequest:
+            logger.error("token_keys_not_readable", extra={"realm": realm.pk, "key_set": row.pk})
+    return tuple(keys)
+
+
+def _read_revocations(realm: Realm) -> Revocations:
+    tokens, users = set(), {}
+    for kind, name, revoked_at in Revocation.objects.effective(realm, timezone.now()).values_list(
+        "kind", "name", "revoked_at"
+    ):
+        if kind == Revocation.Kind.TOKEN:
+            tokens.add(name)
+        else:
+            users[name] = revoked_at.timestamp()
+    return Revocations(frozenset(tokens), users) if tokens or users else NOTHING_REVOKED
 
 
 #: The same off the event loop, in a thread whose database connection is closed afterwards. Not bound to one

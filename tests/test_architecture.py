@@ -86,6 +86,8 @@ NO_TEST_OF_ITS_OWN = {
     "publishing/api/serializers.py": "tests/publishing/api/test_resources.py",
     "publishing/api/throttling.py": "tests/publishing/api/test_resources.py",
     "realms/actors.py": "tests/publishing/api/test_authentication.py",
+    "realms/models/access.py": "tests/realms/services/test_rules.py",
+    "realms/rule_settings.py": "tests/realms/services/test_rules.py",
     "realms/models/api_tokens.py": "tests/publishing/api/test_authentication.py",
     "realms/models/members.py": "tests/publishing/api/test_crossing.py",
     "realms/roles.py": "tests/publishing/api/test_crossing.py",

@@ -134,9 +134,11 @@ class ItemTooLarge(FanoutError):
     code = "item_too_large"
     http_status = 413
 
-    def __init__(self, size_bytes: int, limit_bytes: int, *, field: str) -> None:
+    def __init__(
+        self, size_bytes: int, limit_bytes: int, *, field: str | None = None, whose: str = "the realm's limit"
+    ) -> None:
         super().__init__(
-            f"the item holds {size_bytes:,} bytes of content; the realm's limit is {limit_bytes:,} (item_bytes)",
+            f"the item holds {size_bytes:,} bytes of content; {whose} is {limit_bytes:,} (item_bytes)",
             cure="send smaller items, or a link to what is large",
             field=field,
         )
@@ -158,6 +160,7 @@ class RateLimited(FanoutError):
 
 LimitName = Literal[
     "publish_items",
+    "channel_items",
     "egress_bytes",
     "connections",
     "channels",
@@ -168,6 +171,7 @@ LimitName = Literal[
 #: Limit → code of the error, and the sentence that names its value.
 _LIMITS: dict[LimitName, tuple[str, str]] = {
     "publish_items": ("rate_limited", "this realm may publish {}"),
+    "channel_items": ("rate_limited", "a channel rule allows {}"),
     "egress_bytes": ("egress_limited", "this realm's subscribers were sent more than {}"),
     "connections": ("too_many_connections", "this realm may have {} at once"),
     "channels": ("too_many_channels", "this realm may have {} subscribed at once"),

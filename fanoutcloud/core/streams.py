@@ -27,6 +27,10 @@ class StreamPosition:
         return f"{self.epoch}:{self.offset}"
 
 
+#: Where somebody begins who wants the newest item, and then what follows; each channel has its own place for it.
+LAST_ITEM = StreamPosition("", -1)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredItem:
     """An item with the position that the broker gave it."""

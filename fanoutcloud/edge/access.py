@@ -12,7 +12,7 @@ only the realm's id is at hand: `await gate.check_now(subscriber, "presence", ch
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fanoutcloud.core.access import ANONYMOUS, Capability, Grant
 from fanoutcloud.core.claims import TokenRefused
@@ -21,6 +21,7 @@ from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot, Retention
 from fanoutcloud.core.errors import Forbidden, NotFound, Unauthorized
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.streams import LAST_ITEM, StreamPosition
 from fanoutcloud.core.tokens import CLOCK_SKEW_S, verify_token
 from fanoutcloud.edge.requests import client_address
 from fanoutcloud.edge.sinks import Scope
@@ -178,6 +179,21 @@ class AccessGate:
     def key_ids(self, realm: RealmSnapshot) -> frozenset[str]:
         """Return the keys whose tokens hold now: those of grants, see `Grant.key_id`."""
         return frozenset([key.key_id for key in realm.keys] + [key.key_id for key in realm.public_keys])
+
+    async def where_to_begin(
+        self, realm: RealmId, wanted: Sequence[tuple[ChannelName, StreamPosition | None]]
+    ) -> list[StreamPosition | None]:
+        """Return where each channel begins: where it says, or at its last item where a rule keeps that for newcomers.
+
+        Raises:
+            NotFound, Unavailable: see `find_realm`.
+        """
+        begins = [since for _, since in wanted]
+        if None not in begins or not (rules := (await self.find_realm(realm)).rules):
+            return begins
+        return [
+            LAST_ITEM if since is None and rules.find(channel).cache_last_item else since for channel, since in wanted
+        ]
 
     async def find_realm(self, realm: RealmId) -> RealmSnapshot:
         """Return what is known of a realm that has subscribers here.

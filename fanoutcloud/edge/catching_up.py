@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.close_reasons import CloseReason
-from fanoutcloud.core.streams import PositionLost, StoredItem, StreamPosition
+from fanoutcloud.core.streams import LAST_ITEM, PositionLost, StoredItem, StreamPosition
 from fanoutcloud.edge.channel import Joining, LocalChannel
 from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.limits import EdgeLimits
@@ -17,11 +17,20 @@ def is_wanted(subscriber: Subscriber, local: LocalChannel) -> bool:
     return not subscriber.is_closed and local.channel in subscriber.channels
 
 
+def begin_at(local: LocalChannel, since: StreamPosition | None) -> StreamPosition:
+    """Return where somebody begins in the channel: at a position, before its newest item, or now."""
+    if since is LAST_ITEM:
+        top = local.position
+        return StreamPosition(top.epoch, max(0, top.offset - 1))
+    return since or local.position
+
+
 async def catch_up(
     subscriber: Subscriber,
     local: LocalChannel,
     since: StreamPosition,
     *,
+    recovered: bool = True,
     broker: Broker,
     limits: EdgeLimits,
     ledger: Ledger | None = None,
@@ -29,6 +38,7 @@ async def catch_up(
 ) -> None:
     """Deliver all that is kept after `since`, and leave the subscriber among the channel's live ones.
 
+    `recovered`: `since` came from the client, who is told when it is lost; else it begins now instead.
     `notice` is told where the stream is when it can't be continued from `since`.
 
     Raises:
@@ -36,7 +46,7 @@ async def catch_up(
     """
     ledger = ledger or Ledger()
     ledger.edge.catch_ups += 1
-    await _CatchingUp(subscriber, local, since, broker, limits, ledger, notice).run()
+    await _CatchingUp(subscriber, local, since, broker, limits, ledger, notice, recovered=recovered).run()
 
 
 class _CatchingUp:
@@ -51,7 +61,10 @@ class _CatchingUp:
         limits: EdgeLimits,
         ledger: Ledger,
         notice: Callable[[StreamPosition], None],
+        *,
+        recovered: bool,
     ) -> None:
+        self._recovered = recovered
         self._subscriber = subscriber
         self._local = local
         self._joining = Joining(since)
@@ -87,7 +100,7 @@ class _CatchingUp:
             if not self._goes_on():
                 return
             if not self._is_told:
-                self._subscriber.tell_subscribed(local.channel, joining.at, recovered=True)
+                self._subscriber.tell_subscribed(local.channel, joining.at, recovered=self._recovered)
                 self._is_told = True
             self._ledger.caught_up(self._subscriber, page)
             await self._deliver_page(page)
@@ -102,8 +115,9 @@ class _CatchingUp:
         if not self._is_told:
             self._subscriber.tell_subscribed(self._local.channel, lost.top, recovered=False)
             self._is_told = True
-        self._subscriber.tell_reset(self._local.channel, lost.top, lost.reason)
-        self._ledger.edge.resets[lost.reason] += 1
+        if self._recovered:
+            self._subscriber.tell_reset(self._local.channel, lost.top, lost.reason)
+            self._ledger.edge.resets[lost.reason] += 1
         self._joining.at = lost.top
         self._notice(lost.top)
 

@@ -17,9 +17,9 @@ from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError, Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
-from fanoutcloud.core.streams import EPOCH_CHANGED, PositionLost, StoredItem, StreamPosition
+from fanoutcloud.core.streams import EPOCH_CHANGED, LAST_ITEM, PositionLost, StoredItem, StreamPosition
 from fanoutcloud.edge.access import AccessGate
-from fanoutcloud.edge.catching_up import catch_up, is_wanted
+from fanoutcloud.edge.catching_up import begin_at, catch_up, is_wanted
 from fanoutcloud.edge.channel import MAX_PENDING_ITEMS, LocalChannel
 from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.limits import EdgeLimits
@@ -178,7 +178,7 @@ class Hub:
         try:
             for local in channels:
                 await asyncio.shield(local.opening)
-            await self._join_opened(subscriber, channels, [since for _, since in wanted])
+            await self._join_opened(subscriber, channels, await self.gate.where_to_begin(subscriber.realm, wanted))
         finally:
             subscriber.is_settled = True
             for local in channels:
@@ -187,7 +187,7 @@ class Hub:
     async def _join_opened(
         self, subscriber: Subscriber, channels: list[LocalChannel], sinces: list[StreamPosition | None]
     ) -> None:
-        starts = {local.channel: since or local.position for local, since in zip(channels, sinces, strict=True)}
+        starts = {local.channel: begin_at(local, since) for local, since in zip(channels, sinces, strict=True)}
         subscriber.begin(starts)
         for local, since in zip(channels, sinces, strict=True):
             if subscriber.is_closed:
@@ -197,15 +197,17 @@ class Hub:
             await self._join_one(subscriber, local, since)
 
     async def _join_one(self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition | None) -> None:
-        if since is None or since == local.position:
-            subscriber.tell_subscribed(local.channel, local.position, recovered=since is not None)
+        recovered = since is not None and since is not LAST_ITEM
+        if begin_at(local, since) == local.position:
+            subscriber.tell_subscribed(local.channel, local.position, recovered=recovered)
             if is_wanted(subscriber, local):
                 local.add(subscriber)
         else:
             await catch_up(
                 subscriber,
                 local,
-                since,
+                begin_at(local, since),
+                recovered=recovered,
                 broker=self._broker,
                 limits=self.limits,
                 ledger=self.ledger,

@@ -1,5 +1,6 @@
 """Realms and what they have, by noun."""
 
+from realms.models.access import RealmRule, Revocation, TokenKeySet
 from realms.models.api_tokens import ApiToken, StoredAnswer
 from realms.models.domains import RealmDomain
 from realms.models.keys import ApiKey
@@ -14,6 +15,9 @@ __all__ = [
     "Member",
     "Realm",
     "RealmDomain",
+    "RealmRule",
+    "Revocation",
     "StoredAnswer",
+    "TokenKeySet",
     "new_realm_id",
 ]

@@ -4,19 +4,31 @@ from realms.services.domains import claim_domain, remove_domain, set_up_domain
 from realms.services.keys import IssuedKey, issue_api_key, reveal_api_key, revoke_api_key
 from realms.services.origins import OriginChange, change_origin
 from realms.services.realms import CreatedRealm, create_realm, delete_realm, label_realm
+from realms.services.revocations import forget_expired_revocations, revoke_token, revoke_user, withdraw_revocation
+from realms.services.rules import add_rule, change_rule, remove_rule
+from realms.services.token_keys import add_token_keys, remove_token_keys
 
 __all__ = [
     "CreatedRealm",
     "IssuedKey",
     "OriginChange",
+    "add_rule",
+    "add_token_keys",
     "change_origin",
+    "change_rule",
     "claim_domain",
     "create_realm",
     "delete_realm",
+    "forget_expired_revocations",
     "issue_api_key",
     "label_realm",
     "remove_domain",
+    "remove_rule",
+    "remove_token_keys",
     "reveal_api_key",
     "revoke_api_key",
+    "revoke_token",
+    "revoke_user",
     "set_up_domain",
+    "withdraw_revocation",
 ]

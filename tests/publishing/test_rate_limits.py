@@ -1,6 +1,7 @@
 """What a realm may publish: how fast, how large, and not while it owes egress."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,8 @@ from fanoutcloud.core.directory import Rate, RealmLimits, RealmSnapshot, Retenti
 from fanoutcloud.core.errors import ItemTooLarge, LimitReached
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.patterns import parse_pattern
+from fanoutcloud.core.rules import ChannelRule, make_rules
 from fanoutcloud.core.statistics import LimitStatistics
 from publishing.rate_limits import PublishLimiter
 from tests.fakes.clock import SteppedClock
@@ -170,3 +173,49 @@ def test_over_any_time_no_more_passes_than_rate_and_bucket_allow(takes: list[tup
 
     most_of_one = max((count for count, _ in takes), default=0)
     assert passed <= took_s * RATE.per_s + max(RATE.burst, most_of_one) + 1e-3
+
+
+# -- channel rules
+
+
+def ruled(**members: object) -> RealmSnapshot:
+    """Return Alice's realm with a rule for `orders.*`."""
+    rule = ChannelRule(pattern=parse_pattern("orders.*"), **members)  # type: ignore[arg-type]
+    return replace(ALICE, rules=make_rules([rule]), limits=RealmLimits(item_bytes=100))
+
+
+def on(channel: str, count: int = 1, size: int = 1) -> list[Item]:
+    return [Item(ChannelName(channel), json_object=b"x" * size)] * count
+
+
+async def test_a_rule_limits_each_of_its_channels_by_itself(limiter: PublishLimiter, clock: SteppedClock) -> None:
+    realm = ruled(publish_items=Rate(per_s=1, burst=2))
+    await limiter.take(realm, on("orders.1", 2))
+    with pytest.raises(LimitReached) as refused:
+        await limiter.take(realm, on("orders.1"))
+
+    assert refused.value.limit == "channel_items"
+    assert "'orders.1'" in refused.value.message
+    await limiter.take(realm, [*on("orders.2", 2), *on("hello", 50)])
+    clock.pass_time(1)
+    await limiter.take(realm, on("orders.1"))
+
+
+async def test_a_rule_sets_the_size_of_an_item(limiter: PublishLimiter) -> None:
+    realm = ruled(item_bytes=10)
+    await limiter.take(realm, [*on("orders.1", size=10), *on("hello", size=100)])
+
+    with pytest.raises(ItemTooLarge) as by_rule:
+        await limiter.take(realm, [*on("hello"), *on("orders.1", size=11)])
+    with pytest.raises(ItemTooLarge) as by_realm:
+        await limiter.take(realm, on("hello", size=101))
+
+    assert (by_rule.value.field, by_rule.value.limit_bytes) == ("items[1]", 10)
+    assert "orders.*" in by_rule.value.message
+    assert by_realm.value.limit_bytes == 100
+
+
+async def test_what_channels_did_not_use_is_given_back(limiter: PublishLimiter) -> None:
+    await limiter.take(ruled(publish_items=Rate(per_s=1, burst=2)), on("orders.1"))
+
+    await limiter.give_back_idle(idle_s=0.0)

@@ -1,12 +1,24 @@
 """Publishing as a service: what is stored, and what the owner sees of it while watching."""
 
+from dataclasses import replace
+
 import pytest
 
 from fanoutcloud.broker.base import Outcome
+from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.core.activity import Published, Refused
-from fanoutcloud.core.directory import Rate
+from fanoutcloud.core.directory import Rate, Retention
 from fanoutcloud.core.errors import RateLimited
 from fanoutcloud.core.formats import parse_publish
+from fanoutcloud.core.items import Item
+from fanoutcloud.core.names import ChannelName
+from fanoutcloud.core.patterns import parse_pattern
+from fanoutcloud.core.rules import ChannelRule, make_rules
+from fanoutcloud.core.streams import PositionLost
+from publishing.rate_limits import PublishLimiter
+from publishing.services import Publisher
+from tests.fakes.activity import RecordingActivity
+from tests.fakes.clock import SteppedClock
 from tests.publishing.asgi import Endpoint
 from tests.publishing.credentials import (
     ALICE,
@@ -91,3 +103,22 @@ async def test_what_is_refused_by_rate_reaches_no_broker(endpoint: Endpoint):
         await endpoint.publisher.publish_items(snapshot, items, via="page")
 
     assert await endpoint.stored() == [b"1"]
+
+
+async def test_items_are_kept_by_the_rules_of_their_channels_in_the_order_in_which_they_came() -> None:
+    clock = SteppedClock()
+    broker = MemoryBroker(clock)
+    publisher = Publisher(broker=broker, activity=RecordingActivity(), limiter=PublishLimiter(clock), clock=clock)
+    rule = ChannelRule(pattern=parse_pattern("long.*"), retention=Retention(items=5, age_s=60))
+    realm = replace(realm_of(ALICE, ALICE_KEY), rules=make_rules([rule]), retention=Retention(items=1, age_s=60))
+    names = ["long.1", "short", "long.1", "short", "long.1"]
+    items = [Item(ChannelName(name), json_object=str(number).encode()) for number, name in enumerate(names)]
+    begins = {name: (await broker.positions([(realm.realm, ChannelName(name))]))[0] for name in names}
+
+    results = await publisher.publish_items(realm, items, via="rest")
+
+    assert [result.position and result.position.offset for result in results] == [1, 1, 2, 2, 3]
+    kept = await broker.read_since(realm.realm, ChannelName("long.1"), begins["long.1"], limit=10)
+    assert [stored.item.json_object for stored in kept] == [b"0", b"2", b"4"]
+    with pytest.raises(PositionLost):
+        await broker.read_since(realm.realm, ChannelName("short"), begins["short"], limit=10)

@@ -1,0 +1,70 @@
+"""Changes to the public keys that a customer signs tokens with. Each tells every edge, once it is committed."""
+
+from django.db import transaction
+
+from fanoutcloud.core.errors import InvalidRequest
+from fanoutcloud.core.public_keys import MAX_PUBLIC_KEYS, parse_key_set
+from realms.announcements import announce_change
+from realms.errors import InvalidTokenKeys, TokenKeyLimitReached, TokenKeysNotFound
+from realms.models import Realm, TokenKeySet
+from realms.services.labels import clean_label
+from realms.services.locking import lock_realm
+
+MAX_KEY_SETS_PER_REALM = 10
+MAX_ISSUER_CHARACTERS = 512
+
+
+@transaction.atomic
+def add_token_keys(*, realm: Realm, document: str, label: str = "", issuer: str = "") -> TokenKeySet:
+    """Accept tokens signed with the private halves of these keys, a JWK set or one JWK.
+
+    `issuer` is what their `iss` must be; without it, the realm's id or nothing.
+
+    Raises:
+        InvalidTokenKeys: it is no JWK set, or a key can't be used; names its place.
+        TokenKeyLimitReached: the realm has `MAX_KEY_SETS_PER_REALM`, or `MAX_PUBLIC_KEYS` keys in them.
+        InvalidLabel: `label` is too long or holds a control character.
+    """
+    issuer = clean_issuer(issuer)
+    try:
+        keys = parse_key_set(document, source="p")
+    except InvalidRequest as error:
+        raise InvalidTokenKeys(error.message, cure=error.cure, field=error.field) from None
+    lock_realm(realm)
+    _check_room(realm, len(keys))
+    row = TokenKeySet.objects.create(realm=realm, label=clean_label(label), issuer=issuer, document=document)
+    announce_change(realm)
+    return row
+
+
+@transaction.atomic
+def remove_token_keys(*, realm: Realm, key_set_id: int) -> None:
+    """Accept these keys no more; connections that came by them end.
+
+    Raises:
+        TokenKeysNotFound: the realm has no such key set.
+    """
+    if not TokenKeySet.objects.filter(realm=realm, pk=key_set_id).delete()[0]:
+        raise TokenKeysNotFound
+    announce_change(realm)
+
+
+def clean_issuer(issuer: str) -> str:
+    """Return the issuer without blanks around it.
+
+    Raises:
+        InvalidTokenKeys: it is too long, or holds a control character.
+    """
+    issuer = issuer.strip()
+    if len(issuer) > MAX_ISSUER_CHARACTERS or not issuer.isprintable():
+        raise InvalidTokenKeys(
+            "can't be used", cure=f"use at most {MAX_ISSUER_CHARACTERS} printable characters", field="issuer"
+        )
+    return issuer
+
+
+def _check_room(realm: Realm, more: int) -> None:
+    sets = list(TokenKeySet.objects.filter(realm=realm))
+    keys = sum(len(parse_key_set(row.document, source="p")) for row in sets if row.document)
+    if len(sets) >= MAX_KEY_SETS_PER_REALM or keys + more > MAX_PUBLIC_KEYS:
+        raise TokenKeyLimitReached(len(sets), keys)
