@@ -2,8 +2,17 @@
 
 from django.urls import include, path
 
+from publishing.views import show_api, show_problems
+from realms.views.api_tokens import drop_personal_token, show_personal_tokens
+from realms.views.members import answer_invitation
+
 urlpatterns = [
+    path("accounts/tokens/", show_personal_tokens, name="personal_tokens"),
+    path("accounts/tokens/<int:token_id>/revoke/", drop_personal_token, name="personal_token_revoke"),
     path("accounts/", include("accounts.urls")),
+    path("invitations/<str:secret>/", answer_invitation, name="invitation"),
+    path("api/", show_api, name="api_page"),
+    path("api/problems/", show_problems, name="api_problems"),
     path("api/v1/", include("publishing.api.urls")),
     path("realm/", include("publishing.urls")),
     path("realms/", include("realms.urls")),

@@ -5,6 +5,8 @@ from typing import Any
 from django import forms
 
 from realms.models import MAX_LABEL_CHARACTERS, Realm
+from realms.roles import GIVEN_ROLES
+from realms.scopes import Scope
 
 
 class LabelForm(forms.Form):
@@ -32,3 +34,34 @@ class DeleteRealmForm(forms.Form):
         if confirmation != self._realm.pk:
             raise forms.ValidationError("This is not the id of the realm. Nothing was deleted.")
         return confirmation
+
+
+class RoleForm(forms.Form):
+    """A role to give to a member."""
+
+    role = forms.ChoiceField(choices=[(role.value, role.label) for role in GIVEN_ROLES])
+
+
+class InviteForm(RoleForm):
+    """Whom to invite, and as what."""
+
+    email = forms.EmailField(max_length=254, label="E-mail address")
+    field_order = ("email", "role")
+
+
+class ApiTokenForm(forms.Form):
+    """What a new API token is for."""
+
+    label = forms.CharField(
+        required=False,
+        max_length=MAX_LABEL_CHARACTERS,
+        error_messages={"max_length": "Use %(limit_value)d characters or fewer."},
+    )
+    days = forms.ChoiceField(
+        choices=[("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("0", "until it is revoked")], initial="90"
+    )
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, scope.meaning) for scope in Scope],
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one thing that the token may do."},
+    )

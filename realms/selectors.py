@@ -1,17 +1,21 @@
 """Reading realms and their keys. `access_realm` is the one door from a user to a realm."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.utils import timezone
 
 from accounts.models import User
 from realms.actors import Actor
+from realms.api_token_text import digest_of
 from realms.errors import ApiTokenNotFound, KeyNotFound, RealmNotFound, RoleTooLow, ScopeMissing
 from realms.hosts import own_hosts
-from realms.models import ApiKey, ApiToken, Member, Realm
+from realms.membership_errors import InvitationNotFound, MemberNotFound
+from realms.models import ApiKey, ApiToken, Invitation, Member, Realm
 from realms.roles import Role
 from realms.scopes import Scope
 
@@ -111,6 +115,51 @@ def domain_name_in_path(realm: Realm, text: str) -> str:
 def find_api_token(digest: str) -> ApiToken | None:
     """Return the API token with this digest, expired or not, with its holder."""
     return ApiToken.objects.select_related("user").filter(digest=digest).first()
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member of a realm, the owner included."""
+
+    user_id: int
+    email: str
+    role: Role
+    since: datetime
+
+
+def list_members(realm: Realm) -> list[MemberView]:
+    """Return the owner, then the other members, by address. There are `MAX_MEMBERS_PER_REALM` at most."""
+    owner = User.objects.get(pk=realm.owner_id)
+    rows = Member.objects.filter(realm=realm).select_related("user").order_by("user__email", "pk")
+    others = [MemberView(row.user_id, row.user.email, Role(row.role), row.created_at) for row in rows]
+    return [MemberView(owner.pk, owner.email, Role.OWNER, realm.created_at), *others]
+
+
+def get_member(realm: Realm, user_id: int) -> MemberView:
+    """Return a member of the realm, or raise `MemberNotFound`."""
+    found = next((member for member in list_members(realm) if member.user_id == user_id), None)
+    if found is None:
+        raise MemberNotFound
+    return found
+
+
+def list_invitations(realm: Realm) -> QuerySet[Invitation]:
+    """Return the realm's invitations that can still be accepted, the oldest first."""
+    return Invitation.objects.filter(realm=realm, expires_at__gt=timezone.now()).order_by("pk")
+
+
+def get_invitation(realm: Realm, invitation_id: int) -> Invitation:
+    """Return an open invitation of the realm, or raise `InvitationNotFound`."""
+    found = list_invitations(realm).filter(pk=invitation_id).first()
+    if found is None:
+        raise InvitationNotFound
+    return found
+
+
+def find_invitation(secret: str) -> Invitation | None:
+    """Return the open invitation whose link holds `secret`."""
+    open_ones = Invitation.objects.filter(expires_at__gt=timezone.now())
+    return open_ones.select_related("realm", "invited_by").filter(digest=digest_of(secret)).first()
 
 
 def get_personal_token(user: User, token_id: int) -> ApiToken:

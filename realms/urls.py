@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from realms.views import keys, realms
+from realms.views import api_tokens, keys, members, realms
 
 app_name = "realms"
 urlpatterns = [
@@ -13,6 +13,14 @@ urlpatterns = [
     path("<slug:realm_id>/keys/add/", keys.add_key, name="key_add"),
     path("<slug:realm_id>/keys/<int:key_id>/reveal/", keys.reveal_key, name="key_reveal"),
     path("<slug:realm_id>/keys/<int:key_id>/revoke/", keys.revoke_key, name="key_revoke"),
+    path("<slug:realm_id>/members/", members.show_members, name="members"),
+    path("<slug:realm_id>/members/invite/", members.invite, name="invite"),
+    path("<slug:realm_id>/members/<int:user_id>/role/", members.give_role, name="member_role"),
+    path("<slug:realm_id>/members/<int:user_id>/remove/", members.remove, name="member_remove"),
+    path("<slug:realm_id>/members/<int:user_id>/transfer/", members.transfer, name="transfer"),
+    path("<slug:realm_id>/invitations/<int:invitation_id>/withdraw/", members.withdraw, name="invitation_withdraw"),
+    path("<slug:realm_id>/tokens/", api_tokens.show_realm_tokens, name="tokens"),
+    path("<slug:realm_id>/tokens/<int:token_id>/revoke/", api_tokens.drop_realm_token, name="token_revoke"),
     path("<slug:realm_id>/console/", realms.show_console, name="console"),
     path("<slug:realm_id>/delete/", realms.remove_realm, name="delete"),
 ]

@@ -28,6 +28,23 @@ _KNOWN: list[tuple[type[exceptions.APIException], str, str]] = [
     (exceptions.UnsupportedMediaType, "unsupported_media_type", "send Content-Type: application/json"),
 ]
 
+#: Codes of failures that are no class of ours: status, and what happened.
+FRAMEWORK_PROBLEMS = [
+    ("not_json", 400, "The body is no JSON text in UTF-8, or is nested too deeply."),
+    ("no_credential", 401, "No credential came."),
+    ("bad_credential", 401, "The credential has no form that is known here."),
+    ("bad_token", 401, "The token is none of ours: mistyped, revoked, or badly made."),
+    ("token_expired", 401, "The token's time is over."),
+    ("token_not_yet_valid", 401, "The signed token's time has not begun."),
+    ("wrong_key", 401, "The credential is of no key of the realm."),
+    ("csrf_failed", 403, "A change was asked for with the dashboard's session, without its CSRF token."),
+    ("method_not_allowed", 405, "The address is there, the method is not."),
+    ("not_acceptable", 406, "The client does not accept JSON."),
+    ("unsupported_media_type", 415, "The body is not JSON by its Content-Type."),
+    ("too_many_failures", 429, "Credentials from this address failed too often."),
+    ("error", 500, "Something went wrong on our side; it was logged."),
+]
+
 
 class InvalidFields(InvalidRequest):
     """Fields of the body, or members of the query, are wrong, missing or unknown; `errors` names each."""

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from publishing.api import keys, me, realms, tokens
+from publishing.api import keys, me, members, realms, tokens
 from publishing.api.documents import show_openapi
 from publishing.api.not_found import answer_not_found
 
@@ -18,6 +18,12 @@ urlpatterns = [
     path(f"{REALM}/keys", keys.KeyList.as_view(), name="keys"),
     path(f"{REALM}/keys/<int:key_id>", keys.KeyDetail.as_view(), name="key"),
     path(f"{REALM}/keys/<int:key_id>/reveal", keys.KeySecret.as_view(), name="key-secret"),
+    path(f"{REALM}/members", members.MemberList.as_view(), name="members"),
+    path(f"{REALM}/members/<int:user_id>", members.MemberDetail.as_view(), name="member"),
+    path(f"{REALM}/owner", members.Ownership.as_view(), name="owner"),
+    path(f"{REALM}/invitations", members.InvitationList.as_view(), name="invitations"),
+    path(f"{REALM}/invitations/<int:invitation_id>", members.InvitationDetail.as_view(), name="invitation"),
+    path("invitations/accept", members.AcceptInvitation.as_view(), name="accept-invitation"),
     path(f"{REALM}/tokens", tokens.RealmTokenList.as_view(), name="realm-tokens"),
     path(f"{REALM}/tokens/<int:token_id>", tokens.RealmTokenDetail.as_view(), name="realm-token"),
     re_path(r"^(?P<path>.*)$", answer_not_found),

@@ -12,13 +12,16 @@ from tests.factories import PASSWORD
 from tests.servers.product import Product
 
 TOKENS = Path(__file__).resolve().parents[2] / "static/css/tokens.css"
-OPEN_PAGES = ["/", "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/", "/no/such/page/"]
+OPEN_PAGES = ["/", "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/", "/no/such/page/", "/api/"]
 OWN_PAGES = [
     "/realms/",
     "/realms/REALM/",
     "/realms/REALM/start/",
     "/realms/REALM/console/",
     "/realms/REALM/delete/",
+    "/realms/REALM/members/",
+    "/realms/REALM/tokens/",
+    "/accounts/tokens/",
     "/accounts/password/change/",
 ]
 SIZES = [PHONE, (768, 1024), (2560, 1440)]
