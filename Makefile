@@ -29,8 +29,9 @@ prove-mutants: ## plant known bugs in a copy of the product, and show that the p
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis
 	@exec $(IN_VENV) -m tests.prove.mutants $(ARGS)
 
-bench: ## measure fan-out on this machine (ARGS='--subscribers 10000 --rounds 9')
-	@$(PREPARE) run -- $(IN_VENV) -m tests.load.bench $(ARGS)
+bench: ## measure this machine (ARGS='--scenario fan-out channels --subscribers 10000 --rounds 9')
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py redis
+	@$(IN_VENV) -m tests.load.bench $(ARGS)
 
 demo-100k: ## one message to 100,000 subscribers on this machine, with a page that shows it (ARGS='--transport poll --stay')
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py redis

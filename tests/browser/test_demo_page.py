@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import watched_page
-from tests.load.demo.crowd import Crowd
+from tests.load.crowd import Crowd
 from tests.load.demo.page_server import serving_page
 from tests.load.demo.show import Moments, Show, curve, judge
 

@@ -1,22 +1,26 @@
-"""`make bench`: fan-out of one edge process, whole-process figures, load generator on the same machine.
+"""`make bench`: what this machine can do, load generators included. `--scenario` chooses; without it, everything.
 
-For each transport: a fresh server, N subscribers on one channel, some rounds of one publish each; medians over the
-rounds. The figures count only if every subscriber got every item exactly once; the exit status says so.
+`fan-out`: for each transport a fresh server, N subscribers on one channel, some rounds of one publish each; medians
+over the rounds. `peers`: the same beside Nchan and Pushpin, in turns. The others are in `scenarios`. Figures count only
+if every subscriber got every item exactly once; the exit status says so.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import platform
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tests.load.compare import OURS, compare, draw_chart, ratios
 from tests.load.generator import NotMeasured
 from tests.load.measure import Figures, measure
+from tests.load.scenarios import SCENARIOS, Figure, Options
 from tests.load.server import ROOT
 
 REPORT = ROOT / "build" / "bench.json"
@@ -35,6 +39,13 @@ COLUMNS: Columns = (
     ("bytes_per_connection", "KB/connection", "{:.1f}"),
     ("cpu_us_per_message", "CPU us/msg", "{:.2f}"),
 )
+SCENARIO_COLUMNS: Columns = (
+    ("scenario", "scenario", "{}"),
+    ("what", "what", "{}"),
+    ("value", "value", "{:,.1f}"),
+    ("unit", "unit", "{}"),
+    ("target", "target", "{}"),
+)
 PEER_COLUMNS: Columns = (
     ("name", "server", "{}"),
     ("transport", "transport", "{}"),
@@ -52,21 +63,27 @@ def main() -> None:
     arguments = parse_arguments()
     if sys.platform != "linux":
         sys.exit("The load generator stands on epoll and /proc, so `make bench` runs on Linux only.")
+    wanted = arguments.scenario or ["fan-out", "peers", *SCENARIOS]
     try:
-        figures = [measure(transport, arguments) for transport in arguments.transports]
-        rows = measure_peers(arguments) if arguments.turns else []
+        figures = [measure(transport, arguments) for transport in arguments.transports if "fan-out" in wanted]
+        rows = measure_peers(arguments) if arguments.turns and "peers" in wanted else []
+        others = [figure for name in SCENARIOS if name in wanted for figure in run_scenario(name, arguments)]
     except NotMeasured as problem:
         sys.exit(str(problem))
     except KeyboardInterrupt:
         sys.exit(130)
-    print_table([one.row() for one in figures], COLUMNS)
+    if figures:
+        print_table([one.row() for one in figures], COLUMNS)
     if rows:
         show_comparison(rows)
-    write_report(figures, rows)
+    if others:
+        print_table([asdict(one) for one in others], SCENARIO_COLUMNS)
+    write_report(figures, rows, others)
     faults = [f"{one.transport}: {fault}" for one in figures for fault in one.measured.faults()]
     faults += [
         f"compared, {row['transport']}: {fault}" for row in rows if row["name"] == OURS for fault in row["faults"]
     ]
+    faults += [f"{one.scenario}: {one.fault}" for one in others if one.fault]
     if faults:
         sys.exit("These figures are void:\n" + "\n".join(faults))
 
@@ -78,8 +95,18 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--items", type=int, default=1, help="items per publish")
     parser.add_argument("--transports", nargs="+", choices=["websocket", "sse"], default=["websocket", "sse"])
+    parser.add_argument("--scenario", nargs="+", choices=["fan-out", "peers", *SCENARIOS], help="only these")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long a scenario goes on, where that matters")
     parser.add_argument("--turns", type=int, default=3, help="turns of the comparison with peers; 0 leaves it out")
     return parser.parse_args()
+
+
+def run_scenario(name: str, arguments: argparse.Namespace) -> list[Figure]:
+    """Measure one scenario on an installation of its own."""
+    print(f"{name} …", flush=True)
+    options = Options(arguments.subscribers, arguments.seconds, rounds=2 * arguments.rounds)
+    with tempfile.TemporaryDirectory(prefix="fanout-bench-") as folder:
+        return asyncio.run(SCENARIOS[name](options, Path(folder)))
 
 
 def measure_peers(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -105,14 +132,14 @@ def print_table(rows: list[dict[str, Any]], columns: Columns) -> None:
     """Print the rows under their headings, each column as wide as it needs."""
     lines = [[title for _, title, _ in columns]]
     for row in rows:
-        shown = {**row, "bytes_per_connection": row["bytes_per_connection"] / 1000}
+        shown = {**row, "bytes_per_connection": row.get("bytes_per_connection", 0) / 1000}
         lines.append([form.format(shown[field]) for field, _, form in columns])
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     for line in lines:
         print("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)))
 
 
-def write_report(figures: list[Figures], rows: list[dict[str, Any]]) -> None:
+def write_report(figures: list[Figures], rows: list[dict[str, Any]], others: list[Figure]) -> None:
     """Write all that was measured, and on what, to build/bench.json."""
     machine = {
         "cores": os.cpu_count(),
@@ -122,7 +149,16 @@ def write_report(figures: list[Figures], rows: list[dict[str, Any]]) -> None:
     report = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine}
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(
-        json.dumps({**report, "figures": [one.report() for one in figures], "peers": rows}, indent=2) + "\n"
+        json.dumps(
+            {
+                **report,
+                "figures": [one.report() for one in figures],
+                "peers": rows,
+                "scenarios": [asdict(one) for one in others],
+            },
+            indent=2,
+        )
+        + "\n"
     )
     print(f"details: {REPORT.relative_to(ROOT)}")
 

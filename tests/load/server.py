@@ -71,16 +71,17 @@ WEBSOCKET_LINES = (
 
 
 @contextlib.contextmanager
-def running_server(folder: Path) -> Iterator[Server]:
-    """Serve until the block ends, however it ends."""
+def running_server(folder: Path, **variables: str) -> Iterator[Server]:
+    """Serve until the block ends, however it ends; `variables` are settings."""
     port = free_port()
-    variables = clean_environment(DATA_DIR=str(folder / "data"), PORT=str(port), PYTHONUNBUFFERED="1")
-    with started([sys.executable, "manage.py", "serve"], folder=ROOT, environment=variables) as command:
+    own = {"DATA_DIR": str(folder / "data"), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    environment = clean_environment(**own, **variables)
+    with started([sys.executable, "manage.py", "serve"], folder=ROOT, environment=environment) as command:
         try:
             command.wait_for_line("ready: ", timeout_s=START_TIMEOUT_S)
         except AssertionError as problem:
             raise NotMeasured(f"The server did not start: {problem}") from problem
-        realm = create_realm(variables)
+        realm = create_realm(environment)
         yield Server(port, command.process.pid, realm["realm"], realm["key"])
 
 

@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.load.demo.crowd import SOURCE, Crowd, shares
-from tests.load.demo.fleet import Fleet, running_fleet
+from tests.load.crowd import CONNECTS_AT_ONCE, SOURCE, Crowd, all_ready, shares
 from tests.load.demo.page_server import serving_page
 from tests.load.demo.show import Moments, Result, Show, curve, judge
+from tests.load.fleet import Fleet, running_fleet
 from tests.load.generator import NotMeasured, build
 from tests.load.server import ROOT
 
@@ -32,8 +32,6 @@ REPORT = ROOT / "build" / "demo.json"
 TEXT = ROOT / "build" / "demo.txt"
 #: Of an edge's descriptors, kept for everything but subscribers.
 SPARE_DESCRIPTORS = 2_500
-#: Connections that are being opened at once, over all load generators.
-CONNECTS_AT_ONCE = 512
 SETTLE_S = 1.0
 LINE_STEP_S = 0.2
 
@@ -152,19 +150,8 @@ async def publish_to(
 
 async def all_connected(crowds: Sequence[Crowd], fleet: Fleet, changed: asyncio.Event, *, timeout_s: float) -> None:
     """Return when every subscriber is ready, and the edges say that they hold them all."""
-    wanted = sum(crowd.subscribers for crowd in crowds)
-    try:
-        async with asyncio.timeout(timeout_s):
-            while sum(crowd.ready for crowd in crowds) < wanted:
-                if refused := sum(crowd.refused for crowd in crowds):
-                    raise NotMeasured(f"{refused:,} subscribers were refused")
-                changed.clear()
-                await changed.wait()
-            while sum([await asyncio.to_thread(edge.held) for edge in fleet.edges]) < wanted:  # noqa: ASYNC110 - other processes
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        ready = sum(crowd.ready for crowd in crowds)
-        raise NotMeasured(f"{ready:,} of {wanted:,} were connected within {timeout_s:.0f} s") from None
+    await all_ready(crowds, changed, timeout_s=timeout_s)
+    await asyncio.to_thread(fleet.wait_until_held, sum(crowd.subscribers for crowd in crowds), timeout_s=timeout_s)
 
 
 async def all_received(crowds: Sequence[Crowd], changed: asyncio.Event, *, timeout_s: float = 30.0) -> None:

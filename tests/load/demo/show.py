@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any, Literal
 
-from tests.load.demo.crowd import Crowd
+from tests.load.crowd import Crowd
 
 Phase = Literal["starting", "connecting", "publishing", "done", "failed"]
 #: Points of the curve of arrivals on the page.

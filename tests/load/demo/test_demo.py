@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.load.crowd import SOURCE, Crowd, shares
 from tests.load.demo import run
-from tests.load.demo.crowd import SOURCE, Crowd, shares
 from tests.load.demo.page_server import serving_page
 from tests.load.demo.show import CURVE_POINTS, Moments, Show, curve, judge
 

@@ -1,12 +1,14 @@
-/* crowd: many subscribers that wait for one item, and say when each of them got it.
+/* crowd: many subscribers that wait for items, and say when each of them got its first one.
  *
  *   crowd PORT N REQUEST_FILE READY MARKER CONNECTS_AT_ONCE
  *
  * Opens N connections to 127.0.0.1:PORT that all send the request, and waits. A subscriber is ready when READY has come,
  * or, if that is "", as soon as it has sent its request: a long-poll, which is answered with the item, or empty when its
- * time is up, and asked again then. It has got the item when MARKER has come. Standard output has a JSON object per line: "progress" every 100 ms in which something changed,
- * and "end" once a line or the end comes on standard input: all times of arrival in seconds of CLOCK_MONOTONIC, which all
- * processes of a machine share. Exit status 2: it could not be run at all.
+ * time is up, and asked again then. It has got an item when MARKER has come. Every "fansub000000" in the request gets the
+ * subscriber's number. Standard output has a JSON object per line: "progress" every 100 ms in which something changed,
+ * and "round" for each line that comes on standard input: what has come since the one before, with all times of arrival in
+ * seconds of CLOCK_MONOTONIC, which all processes of a machine share. The end of standard input is a last line. Exit
+ * status 2: it could not be run at all.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -26,18 +28,21 @@
 #define TAIL_BYTES 32   /* of what was read before: enough for a text that two reads cut in half */
 #define PROGRESS_S 0.1
 #define STANDARD_INPUT UINT32_MAX
+#define PLACEHOLDER "fansub"
+#define DIGITS 6
 
 typedef enum { CONNECTING, ASKED, READY, GONE } State;
 
 typedef struct {
-    int fd, tail_bytes;
+    int fd, tail_bytes, items;
     State state;
-    double arrived_at; /* 0: not yet */
+    double arrived_at; /* of the first item; 0: not yet */
     char tail[TAIL_BYTES];
 } Subscriber;
 
 static int port, wanted, at_once, queue, started, under_way, is_over;
 static int connected, ready, refused, lost, received, repeated;
+static double last_at; /* of all items */
 static char request[8192], buffer[TAIL_BYTES + READ_BYTES + 1];
 static int request_bytes;
 static const char *ready_text, *marker;
@@ -88,7 +93,18 @@ static void start(int index) {
     watch(one->fd, (uint32_t)index, EPOLLIN | EPOLLOUT | EPOLLET);
 }
 
+/* Put the subscriber's number where the request wants it. */
+static void number_request(Subscriber *one) {
+    char number[16], *at = request;
+    while ((at = strstr(at, PLACEHOLDER))) {
+        snprintf(number, sizeof number, "%0*d", DIGITS, (int)(one - all));
+        memcpy(at + sizeof PLACEHOLDER - 1, number, DIGITS);
+        at += sizeof PLACEHOLDER - 1;
+    }
+}
+
 static void ask(Subscriber *one) {
+    number_request(one);
     if (send(one->fd, request, (size_t)request_bytes, MSG_NOSIGNAL) != request_bytes) {
         if (errno != EAGAIN) leave(one);
         return;
@@ -101,6 +117,7 @@ static void ask(Subscriber *one) {
 /* A poll that was answered without the item, since its time was up, is asked again: the request says from where. */
 static void ask_again(Subscriber *one, int length) {
     int is_whole = length > 1 && buffer[length - 2] == '}' && buffer[length - 1] == '\n';
+    number_request(one);
     if (is_whole && send(one->fd, request, (size_t)request_bytes, MSG_NOSIGNAL) != request_bytes) leave(one);
 }
 
@@ -109,9 +126,11 @@ static void look(Subscriber *one, int length) {
     if (one->state == ASKED && memmem(buffer, (size_t)length, ready_text, strlen(ready_text))) become_ready(one);
     const char *at = memmem(buffer, (size_t)length, marker, strlen(marker)), *end = buffer + length;
     for (; at; at = memmem(at + 1, (size_t)(end - at - 1), marker, strlen(marker))) {
+        one->items++;
+        last_at = now();
         if (one->arrived_at > 0) repeated++;
         else {
-            one->arrived_at = now();
+            one->arrived_at = last_at;
             received++;
         }
     }
@@ -143,15 +162,6 @@ static void step(Subscriber *one, uint32_t events) {
     if (one->state > CONNECTING && one->state < GONE && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) receive(one);
 }
 
-static void turn(void) {
-    static struct epoll_event events[1024];
-    int count = epoll_wait(queue, events, 1024, 50);
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.u32 == STANDARD_INPUT) is_over = 1;
-        else step(&all[events[i].data.u32], events[i].events);
-    }
-}
-
 static void tell_progress(void) {
     static int told[6] = {-1};
     int numbers[6] = {connected, ready, refused, lost, received, repeated};
@@ -162,10 +172,16 @@ static void tell_progress(void) {
     fflush(stdout);
 }
 
-static void tell_end(void) {
+static void tell_round(void) {
     const char *comma = "";
-    printf("{\"event\": \"end\", \"ready\": %d, \"refused\": %d, \"lost\": %d, \"repeated\": %d, \"arrivals\": [", ready,
-           refused, lost, repeated);
+    int least = wanted ? all[0].items : 0, most = 0;
+    for (int i = 0; i < wanted; i++) {
+        if (all[i].items < least) least = all[i].items;
+        if (all[i].items > most) most = all[i].items;
+    }
+    printf("{\"event\": \"round\", \"ready\": %d, \"refused\": %d, \"lost\": %d, \"received\": %d, \"repeated\": %d, "
+           "\"least\": %d, \"most\": %d, \"last_at\": %.6f, \"arrivals\": [", ready, refused, lost, received, repeated,
+           least, most, last_at);
     for (int i = 0; i < wanted; i++) {
         if (!(all[i].arrived_at > 0)) continue;
         printf("%s%.5f", comma, all[i].arrived_at);
@@ -173,6 +189,24 @@ static void tell_end(void) {
     }
     printf("]}\n");
     fflush(stdout);
+    received = repeated = 0;
+    last_at = 0;
+    for (int i = 0; i < wanted; i++) all[i].arrived_at = all[i].items = 0;
+}
+
+static void read_standard_input(void) {
+    char line[64];
+    if (read(0, line, sizeof line) <= 0) is_over = 1;
+    else tell_round();
+}
+
+static void turn(void) {
+    static struct epoll_event events[1024];
+    int count = epoll_wait(queue, events, 1024, 50);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.u32 == STANDARD_INPUT) read_standard_input();
+        else step(&all[events[i].data.u32], events[i].events);
+    }
 }
 
 static void read_words(int count, char **words) {
@@ -184,7 +218,7 @@ static void read_words(int count, char **words) {
     wanted = atoi(words[2]);
     FILE *file = fopen(words[3], "rb");
     if (!file) give_up(words[3]);
-    request_bytes = (int)fread(request, 1, sizeof request, file);
+    request_bytes = (int)fread(request, 1, sizeof request - 1, file);
     fclose(file);
     ready_text = words[4];
     marker = words[5];
@@ -218,6 +252,6 @@ int main(int count, char **words) {
         }
     }
     tell_progress();
-    tell_end();
+    tell_round();
     return 0;
 }
