@@ -1,4 +1,4 @@
-"""What `make bench` measures besides fan-out to one channel, each on a fresh installation. See docs/topics/performance.md.
+"""What `make bench` measures besides fan-out to one channel, each on a fresh installation.
 
 A figure counts only if every subscriber got what it should, exactly once: else its fault is told, and the run fails.
 """
@@ -35,6 +35,7 @@ class Options:
     subscribers: int = 10_000
     seconds: float = 5.0
     rounds: int = 20
+    transports: tuple[str, ...] = ("websocket", "sse", "stream", "poll")  # whose memory is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ Scenario = Callable[[Options, Path], Awaitable[list[Figure]]]
 
 
 async def measure_publishing(options: Options, folder: Path) -> list[Figure]:
-    """16 callers, each waiting for its answer; a signed token on each request; items kept in Redis before the answer."""
+    """16 callers, each waiting for its answer; a signed token on each request; items are in Redis before the answer."""
     figures = []
     async with running_fleet(folder, 1, fsync="everysec") as fleet:
         for items, target in ((1, "5,000"), (BATCH, "60,000")):
@@ -226,7 +227,7 @@ async def _cpu_while(fleet: Fleet, seconds: float) -> float:
 async def measure_memory(options: Options, folder: Path) -> list[Figure]:
     """Resident memory of the process for each held connection, by transport, on a fresh process each."""
     figures = []
-    for transport in ("websocket", "sse", "stream", "poll"):
+    for transport in options.transports:
         own = folder / transport
         own.mkdir()
         async with running_alone(own) as fleet:
@@ -241,9 +242,8 @@ async def measure_memory(options: Options, folder: Path) -> list[Figure]:
                 await asyncio.to_thread(fleet.wait_until_held, options.subscribers, timeout_s=30.0)
                 await asyncio.sleep(SETTLE_S)
                 each = (fleet.resident_bytes() - before) / options.subscribers
-        figures.append(
-            Figure("memory", f"{transport}, {options.subscribers:,} held", each / 1000, "KB/connection", "≤ 9")
-        )
+        what = f"{transport}, {options.subscribers:,} held"
+        figures.append(Figure("memory", what, each / 1000, "KB/connection", "≤ 9"))
     return figures
 
 

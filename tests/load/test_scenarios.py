@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the load generators stand on epoll"),
     pytest.mark.skipif(shutil.which("cc") is None, reason="the load generators are compiled with cc"),
 ]
-FEW = Options(subscribers=100, seconds=0.3, rounds=2)
+FEW = Options(subscribers=100, seconds=0.3, rounds=2, transports=("poll",))
 
 
 @pytest.mark.slow
