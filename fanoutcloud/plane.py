@@ -79,6 +79,7 @@ class Plane:
             clock=clock,
             statistics=self.statistics.publish,
         )
+        self.hub.publisher = self.publisher
         self.edge = EdgeApp(
             hub=self.hub, directory=self.directory, failures=self.quotas.failures, pacer=self.quotas.pacer
         )

@@ -48,6 +48,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/core/clock.py": "reads the system's clocks, nothing else",
     "fanoutcloud/core/directory.py": "declarations: the protocol, kept to by tests/realms/test_directory.py",
     "fanoutcloud/core/own_hosts.py": "tests/edge/test_sites.py",
+    "fanoutcloud/edge/client_publishing.py": "tests/contracts/test_transports_rules.py",
     "fanoutcloud/edge/channel.py": "tests/edge/test_hub_joining.py",
     "fanoutcloud/edge/catching_up.py": "tests/edge/test_hub_joining.py",
     "fanoutcloud/edge/handover_state.py": "tests/edge/test_takeover.py",

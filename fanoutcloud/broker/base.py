@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fanoutcloud.core.directory import Retention
+from fanoutcloud.core.directory import RealmSnapshot, Retention
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
@@ -34,6 +34,15 @@ class PublishResult:
 
     outcome: Outcome
     position: StreamPosition | None
+
+
+class ItemPublisher(Protocol):
+    """Who stores items and counts them in the realm's limits. Handed over by the composition."""
+
+    async def publish_items(
+        self, realm: RealmSnapshot, items: Sequence[Item], *, via: str, key_hint: str | None = None
+    ) -> list[PublishResult]:
+        """Store the items in order; see `publishing.services.Publisher`."""
 
 
 class BrokerListener(Protocol):

@@ -60,6 +60,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     meta: dict[str, str] = msgspec.field(default_factory=dict)
     no_seq: bool = False
     tags: dict[str, TagValue] = msgspec.field(default_factory=dict)
+    user: str | None = None  # the client that published it, by its token
 
     @property
     def formats(self) -> list[str]:

@@ -13,9 +13,10 @@ from fanoutcloud.core.errors import (
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.pacing import RefusalPacer
+from fanoutcloud.edge.client_publishing import ClientPublishTransport
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.requests import client_address
-from fanoutcloud.edge.responses import SITE_METHODS, respond_error, respond_preflight
+from fanoutcloud.edge.responses import respond_error, respond_preflight
 from fanoutcloud.edge.sinks import Receive, Scope, Send
 from fanoutcloud.edge.sites import Site
 from fanoutcloud.edge.transports.http_stream import HttpStreamTransport
@@ -64,6 +65,7 @@ class EdgeApp:
             "/fanout/stream": HttpStreamTransport(hub).serve,
             "/fanout/poll": LongPollTransport(hub).serve,
         }
+        self._posts: dict[str, Serve] = {"/fanout/publish": ClientPublishTransport(hub).serve}
         self._websocket = WebSocketTransport(hub)
 
     async def serve(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,12 +91,12 @@ class EdgeApp:
             await respond_preflight(send)
             return
         try:
-            serve = self._http.get(path)
+            serve, method = (self._posts[path], "POST") if path in self._posts else (self._http.get(path), "GET")
             snapshot = await self._find(realm, scope)
             if serve is None:
                 raise _no_such_path(path)
-            if scope["method"] != "GET":
-                raise MethodNotAllowed(scope["method"], SITE_METHODS)
+            if scope["method"] != method:
+                raise MethodNotAllowed(scope["method"], f"{method}, OPTIONS")
             await serve(snapshot, scope, receive, send)
         except FanoutError as error:
             self._tell_refused(realm, scope, error)

@@ -11,7 +11,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from fanoutcloud.broker.base import Broker
+from fanoutcloud.broker.base import Broker, ItemPublisher
 from fanoutcloud.core.activity import ActivitySink, Connected, Delivered, Disconnected, refused_event
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.close_reasons import CloseReason
@@ -48,6 +48,7 @@ class Hub:
     ) -> None:
         self.limits = limits
         self.gate = gate or AccessGate(clock)
+        self.publisher: ItemPublisher | None = None  # for what clients publish
         self.ledger = ledger or Ledger()
         self.clock = clock
         self.violations = ViolationLog(clock)

@@ -32,6 +32,8 @@ def item_message(stored: StoredItem, content: bytes | None) -> bytes:
         head += b',"id":' + _encode(item.id)
     if item.tags:
         head += b',"tags":' + _encode(item.tags)
+    if item.user is not None:
+        head += b',"user":' + _encode(item.user)
     if item.json_object is not None:
         return b'{"type":"item",%b,"data":%b}' % (head, item.json_object)
     if content is None:
@@ -74,6 +76,10 @@ def welcome_message(
     return _message("welcome", realm=realm, connection=connection, keep_alive_s=seconds, **(grant or {}))
 
 
+def published_message(channel: ChannelName, position: str | None, id_: str | None) -> bytes:
+    return _message("published", channel=channel, position=position, **({} if id_ is None else {"id": id_}))
+
+
 def authorized_message(grant: Mapping[str, object]) -> bytes:
     return _message("authorized", **grant)
 
@@ -102,8 +108,10 @@ def closing_message(reason: str, text: str, *, may_reconnect: bool) -> bytes:
     return _message("closing", reason=reason, message=text, reconnect=may_reconnect)
 
 
-def error_message(error: FanoutError, *, channel: str | None = None) -> bytes:
+def error_message(error: FanoutError, *, channel: str | None = None, id_: str | None = None) -> bytes:
     members: dict[str, Any] = dict(error_members(error))  # Any: values of JSON
+    if id_ is not None:
+        members["id"] = id_
     if channel is not None:
         members["channel"] = channel
     return _message("error", **members)

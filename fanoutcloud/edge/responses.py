@@ -18,11 +18,10 @@ SITE_HEADERS: Headers = [
     (b"cross-origin-resource-policy", b"cross-origin"),
 ]
 _PREFLIGHT_HEADERS: Headers = [
-    (b"access-control-allow-methods", b"GET, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
     (b"access-control-allow-headers", b"authorization, cache-control, content-type, last-event-id"),
     (b"access-control-max-age", b"3600"),
 ]
-SITE_METHODS = "GET, OPTIONS"
 
 
 async def respond(send: Send, status: int, body: bytes, *, headers: Headers) -> None:

@@ -13,16 +13,20 @@ class _Wire(msgspec.Struct):
     since: str | None = None
     filter: str | None = None
     token: str | None = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    id: str | None = None
 
 
 class Command(msgspec.Struct, frozen=True):
     """A command whose shape is right; channel and position are still text."""
 
-    type: Literal["subscribe", "unsubscribe", "auth", "ping"]
+    type: Literal["subscribe", "unsubscribe", "publish", "auth", "ping"]
     channel: str | None = None
     since: str | None = None
     filter: str | None = None
     token: str = ""
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    id: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -50,7 +54,11 @@ def parse_command(text: str) -> Command:
             if wire.channel is None:
                 raise InvalidRequest("no channel is named", cure=f"send such as {_EXAMPLE}", field="channel")
             return Command(wire.type, wire.channel, wire.since, wire.filter)
+        case "publish":
+            return Command("publish", wire.channel, data=wire.data, id=wire.id)
         case other:
             raise InvalidRequest(
-                f"there is no command {other[:40]!r}", cure="use subscribe, unsubscribe, auth or ping", field="type"
+                f"there is no command {other[:40]!r}",
+                cure="use subscribe, unsubscribe, publish, auth or ping",
+                field="type",
             )

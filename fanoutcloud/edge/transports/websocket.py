@@ -9,6 +9,7 @@ from fanoutcloud.core.errors import FanoutError, Forbidden, InvalidRequest, Limi
 from fanoutcloud.core.names import ChannelName, RealmId, parse_channel_name
 from fanoutcloud.core.streams import parse_position
 from fanoutcloud.edge import messages
+from fanoutcloud.edge.client_publishing import ClientItem, publish_for
 from fanoutcloud.edge.held import EXTENSION
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
@@ -94,7 +95,8 @@ class WebSocketSubscriber(Subscriber):
             if isinstance(error, LimitReached | Unauthorized | Forbidden):
                 self._hub.tell_refused(self.realm, error, self.address)
             if not self.is_closed:
-                self.tell(messages.error_message(error, channel=command.channel if command else None))
+                channel, id_ = (command.channel, command.id) if command else (None, None)
+                self.tell(messages.error_message(error, channel=channel, id_=id_))
 
     async def _do(self, command: Command) -> None:
         if command.type == "ping":
@@ -102,6 +104,9 @@ class WebSocketSubscriber(Subscriber):
             return
         if command.type == "auth":
             await self._authorize(command.token)
+            return
+        if command.type == "publish":
+            await self._publish(command)
             return
         channel = parse_channel_name(command.channel or "")
         if command.type == "unsubscribe":
@@ -120,6 +125,13 @@ class WebSocketSubscriber(Subscriber):
             self.set_wish(channel, wish)
             await self._hub.join(self, [(channel, since)])
         self._hub.tell_connected(self)
+
+    async def _publish(self, command: Command) -> None:
+        """Publish what the client says, and tell it where that went."""
+        realm = await self._hub.gate.find_realm(self.realm)
+        wanted = ClientItem(command.channel or "", command.data, command.id)
+        author = self.grant.user or self.connection
+        self.tell(await publish_for(self._hub, self.grant, realm, wanted, author=author))
 
     async def _authorize(self, token: str) -> None:
         """Take a token in place of the one that was there, and part with channels that it does not allow."""
