@@ -53,6 +53,15 @@ class _Claims(msgspec.Struct):
     iss: str | None = None
     exp: float | None = None
     nbf: float | None = None
+    # What only subscribers' tokens have (core/claims.py). They are signed with the same key and handed to browsers.
+    sub: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    channels: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    info: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def is_of_subscriber(self) -> bool:
+        """Whether the token was made for somebody who may subscribe, not for the customer's own server."""
+        return any(claim is not msgspec.UNSET for claim in (self.sub, self.channels, self.info))
 
 
 _claims_decoder = msgspec.json.Decoder(_Claims)
@@ -219,6 +228,12 @@ def _read_bearer(value: str) -> Credential:
         raise Unauthorized("bad_token", problem, cure="set 'iss' to the realm's id and 'exp' to a number") from None
     except (jwt.PyJWTError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _no_jwt() from None
+    if claims.is_of_subscriber:
+        raise Unauthorized(
+            "subscriber_token",
+            "the token is a subscriber's: it has 'sub', 'channels' or 'info'",
+            cure="publish with a token that has iss and exp only; subscribers publish over their own connection",
+        )
     if claims.iss is None:
         raise Unauthorized("bad_token", "the token has no 'iss'", cure="set 'iss' to the realm's id")
     return Credential(claims.iss, token=value, claims=claims)

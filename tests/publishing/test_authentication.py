@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanoutcloud.core.errors import Unauthorized
 from publishing import authentication
 from publishing.authentication import CLOCK_LEEWAY_S, MAX_CREDENTIAL_BYTES
 from tests.publishing.credentials import (
@@ -108,6 +109,13 @@ async def test_a_credential_of_no_key_of_the_realm_is_refused(world: World, head
 )
 async def test_what_is_no_credential_is_told_so(world: World, header: bytes | None, code: str):
     assert (await world.refusal_of(header)).code == code
+
+
+@pytest.mark.parametrize("claims", [{"sub": "alice"}, {"channels": {"*": ["subscribe"]}}, {"info": {}}, {"sub": None}])
+async def test_a_subscriber_can_not_publish_with_the_token_that_it_was_given(world: World, claims: dict[str, object]):
+    with pytest.raises(Unauthorized) as refused:
+        await world.key_of(bearer(ALICE_KEY, iss=ALICE, exp=FAR_AWAY, **claims))
+    assert refused.value.code == "subscriber_token"
 
 
 async def test_a_refusal_never_holds_what_was_sent(world: World):
