@@ -81,12 +81,13 @@ class DnsResolver:
     @property
     def _resolver(self) -> aiodns.DNSResolver:
         if self._dns is None:
+            # No `lookups`: pycares 5.2 frees that text before c-ares reads it, and then names are looked up nowhere at
+            # random. The default is the system's: hosts file, then DNS.
             self._dns = aiodns.DNSResolver(
                 nameservers=list(self._nameservers) or None,
                 flags=_FLAGS,
                 timeout=QUESTION_TIMEOUT_S,
                 tries=TRIES,
-                lookups="fb",
             )
         return self._dns
 

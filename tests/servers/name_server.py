@@ -66,7 +66,13 @@ def running_name_server() -> Iterator[tuple[NameServer, int]]:
     try:
         yield server, transport.get_extra_info("sockname")[1]
     finally:
-        loop.call_soon_threadsafe(transport.close)
+        asyncio.run_coroutine_threadsafe(_close(transport), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _close(transport: asyncio.BaseTransport) -> None:
+    transport.close()
+    await asyncio.sleep(0)  # the transport lets its socket go in the next round of the loop
+    await asyncio.sleep(0)
