@@ -25,6 +25,8 @@ LONG_FUNCTIONS: dict[str, str] = {}
 NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/core/allowances.py": "declarations",
     "fanoutcloud/core/domains.py": "declarations",
+    "fanoutcloud/grip/client_sockets.py": "tests/grip/test_sockets_over_http.py",
+    "fanoutcloud/grip/grip_sockets.py": "tests/grip/test_sockets_over_http.py",
     "fanoutcloud/grip/asking.py": "tests/grip/test_stream_holds.py",
     "fanoutcloud/grip/client_streams.py": "tests/grip/test_stream_holds.py",
     "fanoutcloud/grip/held_subscribers.py": "tests/grip/test_stream_holds.py",

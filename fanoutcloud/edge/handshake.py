@@ -5,13 +5,17 @@ import base64
 import binascii
 import hashlib
 import logging
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from fanoutcloud.edge.held_relay_socket import HeldRelaySocket, RelayOwner
 from fanoutcloud.edge.held_websocket import HeldWebSocket
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.sinks import Message, Scope, SinkOwner
 
 logger = logging.getLogger(__name__)
+
+_Held = TypeVar("_Held", bound=HeldWebSocket)
 
 #: What a client may send before the handshake is answered; more ends the connection.
 MAX_EARLY_BYTES = 32_768
@@ -33,14 +37,35 @@ class WebSocketOffer:
 
     def hold(self, owner: SinkOwner) -> HeldWebSocket | None:
         """Answer the handshake and take the connection over; None when the client has gone already."""
+        return self._hold(HeldWebSocket, owner, ())
+
+    def hold_relayed(self, owner: RelayOwner, headers: Sequence[tuple[bytes, bytes]]) -> HeldRelaySocket | None:
+        """The same for a WebSocket whose messages, pings and closes are somebody else's to answer."""
+        return self._hold(HeldRelaySocket, owner, headers)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the client has gone already."""
+        return self._transport.is_closing()
+
+    def reject(self, response: bytes) -> None:
+        """Answer the handshake with a whole HTTP response, and end the connection."""
+        if not self._transport.is_closing():
+            self._transport.write(response)
+            self._transport.close()
+
+    def _hold(
+        self, kind: Callable[..., _Held], owner: SinkOwner, headers: Sequence[tuple[bytes, bytes]]
+    ) -> _Held | None:
         if self._transport.is_closing():
             return None
         self._transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: %b\r\n\r\n" % self._accept
+            b"Sec-WebSocket-Accept: %b\r\n%b\r\n"
+            % (self._accept, b"".join([b"%b: %b\r\n" % header for header in headers]))
         )
         handshake = self._handshake
-        held = HeldWebSocket(self._transport, owner, limits=self._limits, connections=handshake.connections)
+        held = kind(self._transport, owner, limits=self._limits, connections=handshake.connections)
         handshake.connections.discard(handshake)
         if handshake.early:
             asyncio.get_running_loop().call_soon(held.data_received, handshake.early)

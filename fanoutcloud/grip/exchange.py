@@ -71,6 +71,13 @@ class Exchange(Protocol):
             OriginFailed: no answer came.
         """
 
+    async def post(self, request: OriginRequest) -> OriginResponse:
+        """Send a request of ours to the origins of this one, signed as all are.
+
+        Raises:
+            OriginFailed: no answer came.
+        """
+
     async def fetch(self, url: str, last_ids: Mapping[str, str], *, method: bytes = b"GET") -> OriginResponse:
         """Follow a link. One to the scheme, host and port of `self.url` goes through the domain's routes, signed; any
         other is an external request. The client's own headers are not sent.

@@ -16,6 +16,7 @@ from fanoutcloud.edge.requests import client_address
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.wire import Framing, WireFormat
 from fanoutcloud.grip.asking import Asking
+from fanoutcloud.grip.control_messages import Message
 from fanoutcloud.grip.exchange import Exchange
 from fanoutcloud.grip.filters import FilterFault
 from fanoutcloud.grip.instructions import Instruction
@@ -23,7 +24,7 @@ from fanoutcloud.grip.last_ids import LastIds
 from fanoutcloud.grip.published_answers import AnswerPool
 from fanoutcloud.grip.subscriptions import Subscriptions, following
 from fanoutcloud.grip.timer_wheel import TimerWheel
-from fanoutcloud.grip.wires import ResponseWire, StreamWire
+from fanoutcloud.grip.wires import ResponseWire, SocketWire, StreamWire
 
 #: Items kept while the origin is asked; more are dropped, and missed where the subscription has a prev-id.
 MAX_WAITING_ITEMS = 100
@@ -39,7 +40,15 @@ class Services:
         self.answers = AnswerPool()
         self.asking = Asking(hub.clock)
         self.response_wire = ResponseWire(unframed)
+        self._socket_wires: dict[Callable[[Message], bytes], SocketWire] = {}
         self._stream_wires: dict[tuple[str, Framing], StreamWire] = {}
+
+    def socket_wire(self, encode: Callable[[Message], bytes]) -> SocketWire:
+        """Return the wire that all WebSockets of one kind of server share."""
+        wire = self._socket_wires.get(encode)
+        if wire is None:
+            wire = self._socket_wires[encode] = SocketWire(encode)
+        return wire
 
     def stream_wire(self, realm: str, framing: Framing) -> StreamWire:
         """Return the wire that all streams of the realm share."""

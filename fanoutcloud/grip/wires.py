@@ -1,12 +1,16 @@
 """Wire formats of held connections: only what publishers wrote, no words of ours."""
 
+from collections.abc import Callable
+
 from fanoutcloud.core.activity import Transport
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.items import HttpStream, Item
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem, StreamPosition
+from fanoutcloud.edge.frames import unframed
 from fanoutcloud.edge.wire import Ending, Framing
+from fanoutcloud.grip.control_messages import Message
 
 #: Channels whose last content is remembered; the oldest are forgotten and count as quiet.
 MAX_QUIET_CHANNELS = 50_000
@@ -93,3 +97,23 @@ ENDED = Ending(1000, "")
 def is_close(stream: HttpStream) -> bool:
     """Whether the item ends streams."""
     return stream.action == "close"
+
+
+class SocketWire(SilentWire):
+    """What `ws-message` holds, as WebSockets get it. One instance for each kind of server."""
+
+    transport: Transport = "hold-websocket"
+
+    def __init__(self, encode: Callable[[Message], bytes]) -> None:
+        super().__init__(unframed)
+        self.encode = encode
+        self._newest: tuple[StoredItem | None, bytes] = (None, b"")
+
+    def item(self, stored: StoredItem) -> bytes:
+        """Return the frame for WebSockets without filters."""
+        if self._newest[0] is not stored:
+            message = stored.item.ws_message
+            is_sent = message is not None and message.action == "send" and not message.content_filters
+            frame = self.encode(Message(message.type, message.content)) if is_sent and message is not None else b""
+            self._newest = (stored, frame)
+        return self._newest[1]

@@ -87,6 +87,9 @@ class FakeExchange:
     async def send(self, message: Message) -> None:
         self.sent.append(message)
 
+    async def post(self, request: OriginRequest) -> OriginResponse:
+        raise NotImplementedError
+
     async def repeat(self, last_ids: Mapping[str, str]) -> OriginResponse:
         return await self._ask(Asked("", dict(last_ids)))
 
