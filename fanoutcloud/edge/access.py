@@ -13,6 +13,7 @@ only the realm's id is at hand: `await gate.check_now(subscriber, "presence", ch
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from urllib.parse import parse_qsl
 
 from fanoutcloud.core.access import ANONYMOUS, Capability, Grant
 from fanoutcloud.core.claims import TokenRefused
@@ -23,7 +24,7 @@ from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import LAST_ITEM, StreamPosition
 from fanoutcloud.core.tokens import CLOCK_SKEW_S, verify_token
-from fanoutcloud.edge.requests import client_address
+from fanoutcloud.edge.requests import MAX_QUERY_MEMBERS, client_address
 from fanoutcloud.edge.sinks import Scope
 from fanoutcloud.edge.subscriber import Subscriber
 
@@ -71,6 +72,16 @@ def read_token(scope: Scope, options: dict[str, str]) -> str | None:
             if scheme.lower() == "bearer":
                 return str(token.strip())
     return options.get("token") or None
+
+
+def find_token(scope: Scope) -> str | None:
+    """Return the token of a request whose query has other members than those of a subscription."""
+    query = scope["query_string"].decode("latin-1")
+    try:
+        options = dict(parse_qsl(query, max_num_fields=MAX_QUERY_MEMBERS)) if "token=" in query else {}
+    except ValueError:  # too many members to look through
+        options = {}
+    return read_token(scope, options)
 
 
 class AccessGate:

@@ -13,6 +13,7 @@ from fanoutcloud.core.errors import (
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.pacing import RefusalPacer
+from fanoutcloud.edge.bayeux.transport import BayeuxTransport
 from fanoutcloud.edge.client_publishing import ClientPublishTransport
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.requests import client_address
@@ -27,6 +28,7 @@ from fanoutcloud.edge.transports.websocket import WebSocketTransport, refuse_web
 Serve = Callable[[RealmSnapshot, Scope, Receive, Send], Awaitable[None]]
 
 WEBSOCKET_PATH = "/fanout/ws"
+BAYEUX_PATH = "/bayeux"
 #: HTTP status of a refusal → how a WebSocket that gets it is closed.
 _CLOSE_REASONS = {
     400: CloseReason.INVALID_REQUEST,
@@ -67,6 +69,7 @@ class EdgeApp:
         }
         self._posts: dict[str, Serve] = {"/fanout/publish": ClientPublishTransport(hub).serve}
         self._websocket = WebSocketTransport(hub)
+        self._bayeux = BayeuxTransport(hub)
 
     async def serve(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket for `site`."""
@@ -78,6 +81,9 @@ class EdgeApp:
 
     async def _serve_websocket(self, realm: RealmId, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if path == BAYEUX_PATH:
+                await self._bayeux.serve(path, await self._find(realm, scope), scope, receive, send)
+                return
             if path != WEBSOCKET_PATH:
                 raise _no_such_path(path)
             await self._websocket.serve(await self._find(realm, scope), scope, receive, send)
@@ -87,10 +93,13 @@ class EdgeApp:
             await refuse_websocket(scope, receive, send, error, _CLOSE_REASONS[error.http_status])
 
     async def _serve_http(self, realm: RealmId, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "OPTIONS":
+        if scope["method"] == "OPTIONS" and not self._bayeux.is_path(path):
             await respond_preflight(send)
             return
         try:
+            if self._bayeux.is_path(path):
+                await self._bayeux.serve(path, await self._find(realm, scope), scope, receive, send)
+                return
             serve, method = (self._posts[path], "POST") if path in self._posts else (self._http.get(path), "GET")
             snapshot = await self._find(realm, scope)
             if serve is None:

@@ -4,7 +4,7 @@ import msgspec
 
 from fanoutcloud.core.errors import FanoutError, MethodNotAllowed
 from fanoutcloud.edge.messages import error_members
-from fanoutcloud.edge.sinks import Send
+from fanoutcloud.edge.sinks import Scope, Send
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -24,9 +24,23 @@ _PREFLIGHT_HEADERS: Headers = [
 ]
 
 
-async def respond(send: Send, status: int, body: bytes, *, headers: Headers) -> None:
+def headers_for_page(scope: Scope) -> Headers:
+    """Return what `SITE_HEADERS` says, for scripts that ask with credentials: those need their own origin named.
+
+    Nothing is opened by that: a site takes no cookies, and a page that knows a token may read it all anyway.
+    """
+    origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
+    if origin is None:
+        return SITE_HEADERS
+    allowed = [(b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true")]
+    return [*allowed, (b"vary", b"origin"), *SITE_HEADERS[1:]]
+
+
+async def respond(
+    send: Send, status: int, body: bytes, *, headers: Headers, site_headers: Headers = SITE_HEADERS
+) -> None:
     """Send a whole response."""
-    all_headers = [*SITE_HEADERS, *headers, (b"content-length", str(len(body)).encode())]
+    all_headers = [*site_headers, *headers, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -36,7 +50,7 @@ async def respond_preflight(send: Send) -> None:
     await respond(send, 204, b"", headers=_PREFLIGHT_HEADERS)
 
 
-async def respond_error(send: Send, error: FanoutError) -> None:
+async def respond_error(send: Send, error: FanoutError, *, site_headers: Headers = SITE_HEADERS) -> None:
     """Answer with the error as JSON: `{"error": {"code", "message", "cure", "field"}}`."""
     headers: Headers = [(b"content-type", b"application/json")]
     if isinstance(error, MethodNotAllowed):
@@ -47,4 +61,4 @@ async def respond_error(send: Send, error: FanoutError) -> None:
     if retry_after_s is not None:
         headers.append((b"retry-after", str(retry_after_s).encode()))
     body = msgspec.json.encode({"error": error_members(error)}) + b"\n"
-    await respond(send, error.http_status, body, headers=headers)
+    await respond(send, error.http_status, body, headers=headers, site_headers=site_headers)

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import chromium
 from tests.servers.listening import Listener, listen
 from tests.servers.node import node_packages
 from tests.servers.product import Product, ProductRealm, product
 
-__all__ = ["node_packages", "product"]
+__all__ = ["chromium", "node_packages", "product"]
 
 PROGRAM_TIMEOUT_S = 30.0
 

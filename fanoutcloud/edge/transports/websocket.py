@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
@@ -191,7 +192,7 @@ class WebSocketTransport:
             subscriber.wire = PLAIN_WEBSOCKET
             subscriber.sink = sink = PlainSink(subscriber, self._hub.limits)
             beginning = self._begin(subscriber, request)
-            await _run_plain(sink, receive, send, subscriber, beginning, limits=self._hub.limits)
+            await run_plain(sink, receive, send, subscriber, beginning, limits=self._hub.limits)
 
     async def _begin(self, subscriber: WebSocketSubscriber, request: SubscribeRequest) -> None:
         self._hub.register(subscriber)
@@ -247,11 +248,21 @@ class _Nobody:
         pass
 
 
-async def _run_plain(
+class TextOwner(Protocol):
+    """Who hears what a client says on a WebSocket of a server without prepared sinks."""
+
+    def on_text(self, text: str) -> None: ...
+
+    def on_bytes(self, data: bytes) -> None: ...
+
+    def on_lost(self) -> None: ...
+
+
+async def run_plain(
     sink: PlainSink,
     receive: Receive,
     send: Send,
-    subscriber: WebSocketSubscriber,
+    subscriber: TextOwner,
     beginning: "asyncio._CoroutineLike[None]",
     *,
     limits: EdgeLimits,
@@ -266,7 +277,7 @@ async def _run_plain(
     try:
         async with asyncio.TaskGroup() as tasks:
             begin = tasks.create_task(beginning)
-            reader = tasks.create_task(_read_plain(receive, subscriber))
+            reader = tasks.create_task(_read_plain(receive, sink, subscriber))
             code, reason = await sink.pump(send_frame)
             begin.cancel()
             reader.cancel()
@@ -276,12 +287,12 @@ async def _run_plain(
         subscriber.on_lost()
 
 
-async def _read_plain(receive: Receive, subscriber: WebSocketSubscriber) -> None:
+async def _read_plain(receive: Receive, sink: PlainSink, subscriber: TextOwner) -> None:
     while (message := await receive())["type"] == "websocket.receive":
         text = message.get("text")
         if text is None:
             subscriber.on_bytes(message["bytes"])
         else:
             subscriber.on_text(text)
-    subscriber.sink.close(1000, "")
+    sink.close(1000, "")
     subscriber.on_lost()

@@ -1,0 +1,100 @@
+"""Tokens and rules on Bayeux: what a client may subscribe to, and what ends."""
+
+import pytest
+
+from fanoutcloud.core.access import ANONYMOUS
+from fanoutcloud.core.patterns import parse_pattern
+from fanoutcloud.core.rules import ChannelRule, make_rules
+from fanoutcloud.edge.access import AccessGate
+from fanoutcloud.edge.bayeux.sessions import Sessions
+from fanoutcloud.edge.enforcement import Enforcement
+from tests.core.signed import NOW, claims, sign, snapshot
+from tests.edge.bayeux.test_sessions import Client, numbers
+from tests.edge.worlds import REALM, EdgeWorld
+from tests.fakes.directory import FakeDirectory
+
+TOKEN = sign(claims(sub="alice", channels={"staff": ["subscribe"]}))
+OTHERS = sign(claims(sub="bob", channels={"staff": ["subscribe"]}))
+EXPIRED = sign({"exp": NOW - 3600})
+
+
+@pytest.fixture
+def directory(world: EdgeWorld) -> FakeDirectory:
+    """The realm has one channel that wants a token."""
+    world.clock.time_s = NOW
+    rules = make_rules([ChannelRule(pattern=parse_pattern("staff"), access="token")])
+    directory = FakeDirectory(snapshot(rules=rules))
+    world.hub.gate = AccessGate(world.clock, directory)
+    return directory
+
+
+@pytest.fixture
+async def client(world: EdgeWorld, directory: FakeDirectory) -> Client:
+    client = Client(world, Sessions(world.hub))
+    await client.begin()
+    return client
+
+
+async def subscribe(client: Client, **members: object) -> dict[str, object]:
+    [reply] = await client.say(channel="/meta/subscribe", subscription="/staff", **members)
+    return reply
+
+
+async def test_a_channel_that_wants_a_token_is_forbidden_without(client: Client) -> None:
+    reply = await subscribe(client)
+
+    assert (reply["successful"], reply["error"]) == (False, "403:/staff:Forbidden channel")
+    assert "needs a token" in str(reply["ext"])
+
+
+async def test_a_token_in_ext_opens_it(world: EdgeWorld, client: Client) -> None:
+    assert (await subscribe(client, ext={"auth_token": TOKEN}))["successful"]
+
+    await world.publish(1, channel="staff")
+    assert numbers(await client.connect()) == [1]
+
+
+async def test_the_token_of_a_connect_counts_for_what_follows(client: Client) -> None:
+    await client.say(channel="/meta/connect", connectionType="long-polling", ext={"auth_token": TOKEN})
+
+    assert (await subscribe(client))["successful"]
+
+
+@pytest.mark.parametrize("token", ["nonsense", EXPIRED])
+async def test_a_bad_token_is_told_why(client: Client, token: str) -> None:
+    reply = await subscribe(client, ext={"auth_token": token})
+
+    assert str(reply["error"]).startswith("403:")
+    assert "token" in str(reply["ext"])
+
+
+async def test_a_session_stays_with_its_user(client: Client) -> None:
+    await subscribe(client, ext={"auth_token": TOKEN})
+
+    assert not (await subscribe(client, ext={"auth_token": OTHERS}))["successful"]
+
+
+async def test_a_token_that_runs_out_ends_the_session(world: EdgeWorld, client: Client) -> None:
+    await subscribe(client, ext={"auth_token": TOKEN})
+    [session] = world.hub.subscribers
+    assert session.grant is not ANONYMOUS
+    world.clock.pass_time(7200)
+    await Enforcement(world.hub).expire()
+
+    [reply] = await client.connect()
+    assert reply["advice"] == {"reconnect": "handshake", "interval": 0}
+
+
+async def test_a_channel_that_is_closed_by_a_rule_is_lost(
+    world: EdgeWorld, client: Client, directory: FakeDirectory
+) -> None:
+    rules = make_rules([ChannelRule(pattern=parse_pattern("hello"), access="token")])
+    directory.replace(snapshot(rules=rules))
+    [session] = world.hub.subscribers
+    assert session.realm == REALM
+    await Enforcement(world.hub).review()
+    await world.publish(1)
+
+    replies = await client.connect()
+    assert numbers(replies) == []
+    assert replies[0]["ext"] == {"lost": ["/hello"]}
