@@ -4,6 +4,7 @@ Everything of one channel carries the same hash tag, `{realm/channel}`, so that 
 and a Cluster can place it. Names are escaped: whatever a channel's name holds, it names no key of another.
 """
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from fanoutcloud.core.names import ChannelName, RealmId
@@ -20,12 +21,17 @@ def stream_key(realm: RealmId, channel: ChannelName) -> str:
     """
     if "}" in channel or "%" in channel:
         channel = ChannelName(channel.replace("%", "%25").replace("}", "%7D"))
-    return f"{PREFIX}{{{quote(realm, safe='')}/{channel}}}"
+    return f"{PREFIX}{{{_escape_realm(realm)}/{channel}}}"
 
 
 def realm_pattern(realm: RealmId) -> str:
     """Return the glob pattern of all keys of the realm; what is escaped has no meaning in a pattern."""
-    return f"{PREFIX}{{{quote(realm, safe='')}/*"
+    return f"{PREFIX}{{{_escape_realm(realm)}/*"
+
+
+@lru_cache(maxsize=10_000)
+def _escape_realm(realm: RealmId) -> str:
+    return quote(realm, safe="")
 
 
 def announcement_channel(topic: str) -> str:

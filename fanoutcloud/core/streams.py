@@ -1,7 +1,8 @@
 """Where a reader stands in a channel, and how that is written on the wire."""
 
 import secrets
-from dataclasses import dataclass
+
+import msgspec
 
 from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.items import Item
@@ -16,8 +17,7 @@ def new_epoch() -> str:
     return "".join(secrets.choice(_EPOCH_ALPHABET) for _ in range(EPOCH_LENGTH))
 
 
-@dataclass(frozen=True, slots=True)
-class StreamPosition:
+class StreamPosition(msgspec.Struct, frozen=True, gc=False):
     """A place in a channel: after the item number `offset` of the stream `epoch`. Offset 0 is before the first."""
 
     epoch: str
@@ -31,8 +31,7 @@ class StreamPosition:
 LAST_ITEM = StreamPosition("", -1)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredItem:
+class StoredItem(msgspec.Struct, frozen=True):
     """An item with the position that the broker gave it."""
 
     position: StreamPosition

@@ -8,6 +8,7 @@ from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import EPOCH_CHANGED, StoredItem, StreamPosition
 from fanoutcloud.edge.selected import SelectedSubscribers, Wish
 from fanoutcloud.edge.subscriber import Subscriber
+from fanoutcloud.edge.turns import Turns
 from fanoutcloud.edge.wire import WireFormat
 
 #: Live items kept for a subscriber that reads history; with more it reads on instead.
@@ -42,15 +43,16 @@ class LocalChannel:
     """
 
     __slots__ = (
-        "_gathered", "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts",
+        "_gathered", "_turns", "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts",
         "individuals", "joining", "last_item_at", "opening", "pending", "realm",
         "selected", "top",
     )  # fmt: skip
 
-    def __init__(self, realm: RealmId, channel: ChannelName, opening: asyncio.Future[None]) -> None:
+    def __init__(self, realm: RealmId, channel: ChannelName, opening: asyncio.Future[None], turns: Turns) -> None:
         self.realm = realm
         self.channel = channel
         self.opening = opening
+        self._turns = turns
         #: What was broadcast in this turn of the event loop behind its first item, by wire format; None: nothing was.
         self._gathered: dict[WireFormat, bytearray] | None = None
         self.top: StreamPosition | None = None
@@ -143,7 +145,7 @@ class LocalChannel:
         is_first = self._gathered is None
         if is_first:
             self._gathered = {}
-            asyncio.get_running_loop().call_soon(self._end_turn)
+            self._turns.begin(self)
         size_bytes = 0
         for wire, writers in list(self.groups.items()):
             frame = wire.item(stored)
@@ -184,7 +186,11 @@ class LocalChannel:
             self._write(wire, bytes(self._gathered.pop(wire)))
 
     def _write(self, wire: WireFormat, frame: bytes) -> None:
-        for write in list(self.groups.get(wire, {}).values()):  # a write may find the subscriber slow: removes it
+        writers = self.groups.get(wire, {})
+        if len(writers) == 1:
+            next(iter(writers.values()))(frame)
+            return
+        for write in list(writers.values()):  # a write may find the subscriber slow: removes it
             write(frame)
 
     def write_gathered(self) -> None:
@@ -193,7 +199,8 @@ class LocalChannel:
             wire, gathered = self._gathered.popitem()
             self._write(wire, bytes(gathered))
 
-    def _end_turn(self) -> None:
+    def end_turn(self) -> None:
+        """Write what was gathered since the turn's first item; the next item is a first one."""
         self.write_gathered()
         self._gathered = None
 

@@ -24,6 +24,7 @@ from fanoutcloud.edge.channel import MAX_PENDING_ITEMS, LocalChannel
 from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.subscriber import Subscriber
+from fanoutcloud.edge.turns import Turns
 from fanoutcloud.edge.violations import ViolationLog
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Hub:
         self._activity = activity
         self._channels: dict[tuple[RealmId, ChannelName], LocalChannel] = {}
         self._subscribers: set[Subscriber] = set()
+        self._turns = Turns()
         self._tasks: asyncio.TaskGroup | None = None
         broker.attach(self)
 
@@ -244,7 +246,7 @@ class Hub:
         """Keep the channel for somebody on the way to it until `expect_no_more`; usable once `opening` is done."""
         local = self._channels.get((realm, channel))
         if local is None:
-            local = LocalChannel(realm, channel, asyncio.get_running_loop().create_future())
+            local = LocalChannel(realm, channel, asyncio.get_running_loop().create_future(), self._turns)
             self._channels[realm, channel] = local
             self.spawn(self._open(local))
         local.empty_since = None
