@@ -19,6 +19,7 @@ from fanoutcloud.broker.announcer import RedisAnnouncer
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.broker.redis import RedisBroker
+from fanoutcloud.broker.roll_call import RollCall
 from fanoutcloud.core.clock import Clock, SystemClock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
@@ -26,11 +27,14 @@ from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.statistics import Statistics
 from fanoutcloud.edge.access import AccessGate
 from fanoutcloud.edge.app import EdgeApp
+from fanoutcloud.edge.census import Census
 from fanoutcloud.edge.enforcement import Enforcement
 from fanoutcloud.edge.housekeeping import run_hub
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
+from fanoutcloud.edge.reads import AskingReads
 from fanoutcloud.edge.sites import SiteFinder, SiteNames
+from fanoutcloud.loop_door import LoopDoor
 from fanoutcloud.ops.endpoints import OpsEndpoints
 from fanoutcloud.ops.health import Health, Probe
 from fanoutcloud.ops.metrics import Metrics
@@ -72,14 +76,9 @@ class Plane:
         self.hub = self._make_hub(clock)
         self.enforcement = Enforcement(self.hub)
         self.activity.on_watch(self.hub.tell_all_connected)
-        self.publisher = Publisher(
-            broker=self.broker,
-            activity=self.activity,
-            limiter=self.quotas.publish_limiter,
-            clock=clock,
-            statistics=self.statistics.publish,
-        )
-        self.hub.publisher = self.publisher
+        self.reads = self._make_reads(clock)
+        self.door = LoopDoor()
+        self.publisher = self.hub.publisher = self._make_publisher(clock)
         self.edge = EdgeApp(
             hub=self.hub, directory=self.directory, failures=self.quotas.failures, pacer=self.quotas.pacer
         )
@@ -107,6 +106,21 @@ class Plane:
             gate=AccessGate(clock, self.directory, self.quotas.failures),
         )
 
+    def _make_reads(self, clock: Clock) -> AskingReads:
+        census = Census(self.hub)
+        self.roll_call = RollCall(self.broker, clock, census.answer)
+        census.edge = self.roll_call.edge
+        return AskingReads(self.roll_call, self.broker)
+
+    def _make_publisher(self, clock: Clock) -> Publisher:
+        return Publisher(
+            broker=self.broker,
+            activity=self.activity,
+            limiter=self.quotas.publish_limiter,
+            clock=clock,
+            statistics=self.statistics.publish,
+        )
+
     def _make_endpoint(self, clock: Clock, *, max_body_bytes: int) -> PublishEndpoint:
         return PublishEndpoint(
             authenticator=self.authenticator,
@@ -130,13 +144,16 @@ class Plane:
             await self.broker.start()
             self.broker.listen(CONTROL_TOPIC, self._on_control)
             self._hand_to_apps()
+            self.door.open(asyncio.get_running_loop())
             # The plane owns this task: `stop` ends it and waits for it.
             self._running = asyncio.get_running_loop().create_task(self._run())
             self.is_started = True
 
     async def stop(self) -> None:
         """End everything; subscribers are cut off, so `drain` first."""
+        self.door.close()
         if self._running is not None:
+            await self.roll_call.leave()
             self._running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
@@ -171,6 +188,7 @@ class Plane:
             tasks.create_task(self.quotas.run(self.hub))
             tasks.create_task(self.enforcement.run())
             tasks.create_task(self.health.run())
+            tasks.create_task(self.roll_call.run())
 
     def _probes(self, settings: LazySettings) -> dict[str, Probe]:
         """An edge needs no database to deliver: only processes with pages do."""

@@ -1,6 +1,7 @@
 """The publishing app."""
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 from django.apps import AppConfig
 
@@ -8,8 +9,18 @@ from fanoutcloud.broker.activity import ActivityFeed
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmDirectory
+from fanoutcloud.core.reads import DeliveryReads
 from publishing.authentication import Authenticator
 from publishing.services import Publisher
+
+T = TypeVar("T")
+
+
+class Door(Protocol):
+    """From a thread that may wait to the plane's event loop."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:  # Any: what a coroutine yields and is sent
+        """Return what `work` returns, or raise what it raises; `Unavailable` after 2 s."""
 
 
 class DeliveryPlane(Protocol):
@@ -23,6 +34,13 @@ class DeliveryPlane(Protocol):
 
     @property
     def activity(self) -> ActivityFeed: ...
+
+    @property
+    def reads(self) -> DeliveryReads:
+        """Questions to all edges; in views `plane.door.run(plane.reads.channels(…))`."""
+
+    @property
+    def door(self) -> Door: ...
 
     @property
     def publisher(self) -> Publisher: ...

@@ -8,6 +8,7 @@ from typing import Protocol
 from fanoutcloud.core.directory import RealmSnapshot, Retention
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.reads import KeptItem
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 
 #: A publisher's id is remembered this long per channel; a second item with it is not delivered again.
@@ -43,6 +44,32 @@ class ItemPublisher(Protocol):
         self, realm: RealmSnapshot, items: Sequence[Item], *, via: str, key_hint: str | None = None
     ) -> list[PublishResult]:
         """Store the items in order; see `publishing.services.Publisher`."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryWindow:
+    """A part of what a channel keeps: between two positions, both not included; None is no bound."""
+
+    after: StreamPosition | None = None
+    before: StreamPosition | None = None
+    limit: int = 100
+    is_newest_first: bool = False
+
+    def is_of(self, epoch: str) -> bool:
+        """Whether the bounds are positions of this epoch."""
+        return all(bound is None or bound.epoch == epoch for bound in (self.after, self.before))
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Items of a window, in its order. `position` is the stream's newest; None: there is no such stream.
+
+    `is_other_epoch`: the window's bounds are of another epoch than the stream has now, and were not regarded.
+    """
+
+    items: list[KeptItem]
+    position: StreamPosition | None
+    is_other_epoch: bool = False
 
 
 class BrokerListener(Protocol):
@@ -108,6 +135,9 @@ class Broker(Protocol):
         Raises:
             PositionLost: `since` has another epoch or lies in the future, or an item after it is no longer kept.
         """
+
+    async def read_history(self, realm: RealmId, channel: ChannelName, window: HistoryWindow) -> History:
+        """Return what is kept of the present epoch. For people who look: neither makes a stream nor lets it live on."""
 
     async def forget_realm(self, realm: RealmId) -> None:
         """Drop all streams of the realm (it was deleted)."""

@@ -3,10 +3,11 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from fanoutcloud.broker.announcer import LoopAnnouncer
-from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, PublishResult
+from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, History, HistoryWindow, PublishResult
 from fanoutcloud.broker.listening import AnnouncementListeners, deliver_items
 from fanoutcloud.broker.memory_stream import MemoryStream
 from fanoutcloud.broker.sequencing import StreamRules
@@ -14,6 +15,7 @@ from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import Retention
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.reads import KeptItem
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 
 #: Old items of idle channels are freed this often, so many channels at a time (1,000 cost about 1 ms).
@@ -91,6 +93,19 @@ class MemoryBroker:
         now = self._clock.monotonic()
         key = (realm, channel)
         return (self._streams.get(key) or self._open(key, now)).read_since(since, limit, now)
+
+    async def read_history(self, realm: RealmId, channel: ChannelName, window: HistoryWindow) -> History:
+        """See `Broker.read_history`."""
+        stream = self._streams.get((realm, channel))
+        if stream is None:
+            return History([], None)
+        now = self._clock.monotonic()
+        is_other_epoch = not window.is_of(stream.top.epoch)
+        if is_other_epoch:
+            window = replace(window, after=None, before=None)
+        began_s = self._clock.now() - now
+        items = [KeptItem(one.position, one.item, began_s + at) for at, one in stream.read_kept(window, now)]
+        return History(items, stream.top, is_other_epoch)
 
     async def forget_realm(self, realm: RealmId) -> None:
         """See `Broker.forget_realm`. Looks at every stream."""

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from fanoutcloud.broker.base import Outcome, PublishResult
+from fanoutcloud.broker.base import HistoryWindow, Outcome, PublishResult
 from fanoutcloud.broker.sequencing import RecentIds, StreamRules, WaitingItems
 from fanoutcloud.core.directory import Retention
 from fanoutcloud.core.items import Item
@@ -81,6 +81,18 @@ class MemoryStream:
             raise PositionLost(HISTORY_EXPIRED, self.top)
         first = len(self._kept) - behind
         return [self._kept[index][1] for index in range(first, min(first + max(limit, 0), len(self._kept)))]
+
+    def read_kept(self, window: HistoryWindow, now: float) -> list[tuple[float, StoredItem]]:
+        """Return kept items, each with when it was published; see `Broker.read_history`."""
+        self._forget_old_items(now)
+        oldest = self.top.offset - len(self._kept) + 1
+        first = oldest if window.after is None else max(oldest, window.after.offset + 1)
+        end = self.top.offset + 1 if window.before is None else min(self.top.offset + 1, window.before.offset)
+        if window.is_newest_first:
+            offsets = range(end - 1, max(first, end - window.limit) - 1, -1)
+        else:
+            offsets = range(first, min(end, first + window.limit))
+        return [self._kept[offset - oldest] for offset in offsets]
 
     def is_forgettable(self, now: float) -> bool:
         """Free what is over its time, and tell whether nothing is left and the stream long unused."""

@@ -7,7 +7,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 
-from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, Outcome, PublishResult
+from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, History, HistoryWindow, Outcome, PublishResult
 from fanoutcloud.broker.redis_address import Arrangement, RedisAddress, RedisTarget, parse_broker_url
 from fanoutcloud.broker.redis_cluster import ClusterCommands
 from fanoutcloud.broker.redis_cluster_live import ClusterSubscriptions
@@ -16,7 +16,7 @@ from fanoutcloud.broker.redis_link import Locate
 from fanoutcloud.broker.redis_names import announcement_channel, realm_pattern, stream_key
 from fanoutcloud.broker.redis_node import RedisNode
 from fanoutcloud.broker.redis_overdue import OverdueTimer
-from fanoutcloud.broker.redis_scripts import ChannelCall, build_scripts, read_packed_items
+from fanoutcloud.broker.redis_scripts import ChannelCall, build_scripts, read_history_reply, read_packed_items
 from fanoutcloud.broker.redis_sentinel import SentinelLocator
 from fanoutcloud.broker.redis_subscriptions import LiveSubscriptions
 from fanoutcloud.broker.sequencing import StreamRules
@@ -147,6 +147,21 @@ class RedisBroker:
         if status != b"ok":
             raise PositionLost(status.decode(), StreamPosition(epoch.decode(), last))
         return read_packed_items(since.epoch, since.offset + 1, packed)
+
+    async def read_history(self, realm: RealmId, channel: ChannelName, window: HistoryWindow) -> History:
+        """See `Broker.read_history`. One round trip."""
+        call = ChannelCall(stream_key(realm, channel))
+        bounds = [bound for bound in (window.after, window.before) if bound is not None]
+        is_of_one_epoch = len({bound.epoch for bound in bounds}) <= 1
+        header = (
+            (bounds[0].epoch if is_of_one_epoch else "-") if bounds else "",
+            window.after.offset if window.after is not None else -1,
+            window.before.offset if window.before is not None else -1,
+            window.limit,
+            int(window.is_newest_first),
+        )
+        (reply,) = await self._commands.run(self._scripts.history, header, [call])
+        return read_history_reply(reply)
 
     async def forget_realm(self, realm: RealmId) -> None:
         """See `Broker.forget_realm`. Walks over all keys of Redis in small steps; can be repeated if it fails."""

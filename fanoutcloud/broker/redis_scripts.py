@@ -22,9 +22,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fanoutcloud.broker.redis_connection import Argument
+from fanoutcloud.broker.base import History
+from fanoutcloud.broker.redis_connection import Argument, Reply
 from fanoutcloud.broker.sequencing import StreamRules
 from fanoutcloud.core.items import Item
+from fanoutcloud.core.reads import KeptItem
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 
 # Begins every call. ARGV: salt, lineage, keys per channel. `open` reads a stream's state, or makes a new epoch: the
@@ -256,6 +258,38 @@ for i = 1, math.min(#entries, limit) do packed[i] = entries[i][2][4] end
 return {{'ok', epoch, last, array(packed, 1, #packed)}}
 """
 
+# ARGV: …, epoch of the bounds (empty: there are none), after, before (-1: no bound), limit, 1 for newest first. Of one
+# channel, returns epoch (empty: there is no stream), last offset, 1 if the bounds are of another epoch, then for each
+# item offset, time in ms, packed item. Writes nothing, unless the epoch has just changed.
+_HISTORY = """
+open(KEYS[1])
+if is_new then return {{'', 0, 0}} end
+if is_changed then save() end
+local low, high, limit = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local is_other = ARGV[4] ~= '' and ARGV[4] ~= epoch
+if is_other then low, high = -1, -1 end
+local reply = {epoch, last, is_other and 1 or 0}
+low = math.max(low, last - keep, past_epoch ~= '' and past_end or 0) + 1
+high = high < 0 and last or math.min(high - 1, last)
+if low > high then return {reply} end
+local command, ends = 'XRANGE', {low, high}
+if ARGV[8] == '1' then command, ends = 'XREVRANGE', {high, low} end
+local from, to, taken = text(ends[1]) .. '-0', text(ends[2]) .. '-0', 0
+repeat  -- the oldest may be past their time, and not yet taken away
+  local entries = redis.call(command, items, from, to, 'COUNT', limit)
+  for _, entry in ipairs(entries) do
+    local stamp = tonumber(entry[2][2])
+    if taken < limit and stamp + age > now then
+      taken = taken + 1
+      reply[#reply + 1], reply[#reply + 2] = tonumber(string.sub(entry[1], 1, -3)), stamp
+      reply[#reply + 1] = entry[2][4]
+    end
+    from = '(' .. entry[1]
+  end
+until #entries < limit or taken == limit
+return {reply}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -280,9 +314,10 @@ class Scripts:
     publish: Script
     touch: Script
     read: Script
+    history: Script
 
     def __iter__(self) -> Iterator[Script]:
-        return iter((self.publish, self.touch, self.read))
+        return iter((self.publish, self.touch, self.read, self.history))
 
 
 def build_scripts(rules: StreamRules) -> Scripts:
@@ -298,7 +333,9 @@ def build_scripts(rules: StreamRules) -> Scripts:
         text = "".join(parts) % numbers
         return Script(text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis names scripts so
 
-    return Scripts(script(_OPEN, _GO_OUT, _PUBLISH), script(_OPEN, _GO_OUT, _TOUCH), script(_OPEN, _READ))
+    return Scripts(
+        script(_OPEN, _GO_OUT, _PUBLISH), script(_OPEN, _GO_OUT, _TOUCH), script(_OPEN, _READ), script(_OPEN, _HISTORY)
+    )
 
 
 def head_key(key: str) -> str:
@@ -311,6 +348,7 @@ def all_keys(key: str) -> list[str]:
     return [head_key(key), key + ":items", key + ":waiting"]
 
 
+_unpack_one = msgspec.msgpack.Decoder(Item)
 _unpacker = msgspec.msgpack.Decoder(list[Item])
 
 
@@ -328,6 +366,19 @@ def read_live_payload(payload: bytes) -> list[StoredItem]:
     offset_end = payload.index(b":", epoch_end + 1)
     first_offset = int(payload[epoch_end + 1 : offset_end])
     return read_packed_items(payload[:epoch_end].decode(), first_offset, memoryview(payload)[offset_end + 1 :])
+
+
+def read_history_reply(reply: Sequence[Reply]) -> History:
+    """Return what the script for history answered."""
+    epoch, last, is_other_epoch, *rows = reply
+    if not epoch:
+        return History([], None)
+    name = epoch.decode()
+    items = [
+        KeptItem(StreamPosition(name, offset), _unpack_one.decode(packed), stamp_ms / 1000)
+        for offset, stamp_ms, packed in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
+    ]
+    return History(items, StreamPosition(name, last), bool(is_other_epoch))
 
 
 def _to_ms(seconds: float) -> int:

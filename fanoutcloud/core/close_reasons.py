@@ -22,6 +22,8 @@ class CloseReason(enum.Enum):
         400,
         "the client broke the WebSocket protocol",
     )  # 1002, 1007 or 1009 is sent
+    EXPELLED = ("expelled", 3490, 403, "the owner of the realm ended the connection")
+    DISCONNECTED = ("disconnected", 4090, 503, "the owner of the realm ended the connection; reconnect")
     ENDED = ("ended", 1000, 200, "the publisher ended the connection")
     TOKEN_EXPIRED = ("token_expired", 4401, 401, "the token expired; come back with a new one")
     DRAINING = ("draining", 4012, 503, "this server is going down; reconnect and resume")

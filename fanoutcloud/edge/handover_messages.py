@@ -57,6 +57,7 @@ class Connection(msgspec.Struct, array_like=True, frozen=True):
     early: bytes = b""  # what the client has sent ahead
     seconds_left: float = 0.0  # of a poll
     keeps_alive: bool = False  # whether a poll's connection goes back to HTTP
+    connected_at: float = 0.0
     wishes: list[tuple[str, dict[str, str]]] = []  # channel, and what is wanted of it
     grant: bytes = b""  # what its token gives (`pack_grant`)
 

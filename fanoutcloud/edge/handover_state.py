@@ -104,6 +104,7 @@ def depart(hub: Hub, held: Movable) -> Moving | None:
         early=poll.early if poll else b"",
         seconds_left=poll.stop_timer() if poll else 0.0,
         keeps_alive=poll is not None and poll.keeps_alive,
+        connected_at=subscriber.connected_at,
         wishes=[(channel, write_wish(wish)) for channel, wish in (subscriber.wishes or {}).items()],
         grant=pack_grant(subscriber.grant),
     )
@@ -162,6 +163,7 @@ def revive(revival: Revival, transport: asyncio.Transport, state: Connection, ea
         return Arrived(transport, None, {}, b"")
     subscriber = _make_subscriber(revival.hub, state)
     subscriber.connection = state.name
+    subscriber.connected_at = state.connected_at
     for channel, options in state.wishes:
         subscriber.set_wish(ChannelName(channel), read_wish(options))
     subscriber.grant = unpack_grant(state.grant)

@@ -8,22 +8,26 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
 from functools import partial
+from itertools import islice
 from time import perf_counter
 from typing import Any
 
 from fanoutcloud.broker.base import Broker, ItemPublisher
+from fanoutcloud.core.access import Grant
 from fanoutcloud.core.activity import ActivitySink, Connected, Delivered, Disconnected, refused_event
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError, Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
-from fanoutcloud.core.streams import EPOCH_CHANGED, LAST_ITEM, PositionLost, StoredItem, StreamPosition
+from fanoutcloud.core.streams import LAST_ITEM, StoredItem, StreamPosition
 from fanoutcloud.edge.access import AccessGate
 from fanoutcloud.edge.catching_up import begin_at, catch_up, is_wanted
 from fanoutcloud.edge.channel import MAX_PENDING_ITEMS, LocalChannel
+from fanoutcloud.edge.gap_filling import fill
 from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.subscriber import Subscriber
+from fanoutcloud.edge.subscriber_index import SubscriberIndex
 from fanoutcloud.edge.turns import Turns
 from fanoutcloud.edge.violations import ViolationLog
 
@@ -31,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 #: How many connected subscribers are told of when somebody begins to watch a realm.
 MAX_SNAPSHOT_SUBSCRIBERS = 200
-FILL_RETRY_S = 1.0
 
 
 class Hub:
@@ -58,6 +61,7 @@ class Hub:
         self._channels: dict[tuple[RealmId, ChannelName], LocalChannel] = {}
         self._subscribers: set[Subscriber] = set()
         self._turns = Turns()
+        self.index = SubscriberIndex()
         self._tasks: asyncio.TaskGroup | None = None
         broker.attach(self)
 
@@ -89,6 +93,8 @@ class Hub:
     def register(self, subscriber: Subscriber) -> None:
         """Count the subscriber among the open ones; keep-alives begin."""
         self._subscribers.add(subscriber)
+        self.index.add(subscriber)
+        subscriber.connected_at = subscriber.connected_at or self.clock.now()
         self.ledger.opened(subscriber)
         subscriber.registry = self
 
@@ -98,6 +104,7 @@ class Hub:
             return
         subscriber.is_closed = True
         self._subscribers.discard(subscriber)
+        self.index.remove(subscriber)
         self.ledger.closed(subscriber)
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
@@ -112,6 +119,12 @@ class Hub:
                     reason=subscriber.close_reason.reason,
                 ),
             )
+
+    def set_grant(self, subscriber: Subscriber, grant: Grant) -> None:
+        """Have an open subscriber go on with what another token gives."""
+        self.index.remove(subscriber)
+        subscriber.grant = grant
+        self.index.add(subscriber)
 
     # -- subscribers move between processes (edge.handing_over, edge.rejoining)
 
@@ -130,6 +143,7 @@ class Hub:
         """Deliver nothing more to a subscriber that leaves for another process. `rejoin` takes it back."""
         if subscriber in self._subscribers:
             self._subscribers.discard(subscriber)
+            self.index.remove(subscriber)
             self.ledger.closed(subscriber, reason="moved")
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
@@ -156,13 +170,12 @@ class Hub:
 
     def tell_all_connected(self, realm: RealmId) -> None:
         """Show a new watcher who is there already."""
-        present = [subscriber for subscriber in self._subscribers if subscriber.realm == realm]
-        for subscriber in present[:MAX_SNAPSHOT_SUBSCRIBERS]:
+        for subscriber in list(islice(self.index.of_realm(realm), MAX_SNAPSHOT_SUBSCRIBERS)):
             self.tell_connected(subscriber)
 
     def close_realm(self, realm: RealmId) -> None:
         """End every connection of a realm that was deleted."""
-        for subscriber in [s for s in self._subscribers if s.realm == realm]:
+        for subscriber in list(self.index.of_realm(realm)):
             subscriber.close(CloseReason.REALM_DELETED)
 
     # -- joining and leaving channels
@@ -248,6 +261,7 @@ class Hub:
         if local is None:
             local = LocalChannel(realm, channel, asyncio.get_running_loop().create_future(), self._turns)
             self._channels[realm, channel] = local
+            self.index.add_channel(local)
             self.spawn(self._open(local))
         local.empty_since = None
         local.awaited += 1
@@ -263,7 +277,7 @@ class Hub:
         try:
             top = await self._broker.subscribe(local.realm, local.channel)
         except Exception as error:  # whatever it is, those who wait in `join` must hear of it
-            self._channels.pop((local.realm, local.channel), None)
+            self._drop(local)
             local.opening.set_exception(error)
             local.opening.exception()  # seen: there may be nobody left who waits
             if not isinstance(error, Unavailable):
@@ -272,13 +286,17 @@ class Hub:
         early, local.pending = local.pending or [], None
         local.top = top
         for stored in early:
-            self._take(local, stored)
+            self.take(local, stored)
         local.opening.set_result(None)
 
     def forget_channel(self, local: LocalChannel) -> None:
         """End the broker subscription of a channel that nobody here wants any more."""
-        self._channels.pop((local.realm, local.channel), None)
+        self._drop(local)
         self.spawn(self._unsubscribe(local))
+
+    def _drop(self, local: LocalChannel) -> None:
+        self._channels.pop((local.realm, local.channel), None)
+        self.index.remove_channel(local)
 
     async def _unsubscribe(self, local: LocalChannel) -> None:
         try:
@@ -292,14 +310,14 @@ class Hub:
         self.ledger.edge.items_in += 1
         local = self._channels.get((realm, channel))
         if local is not None:
-            self._take(local, stored)
+            self.take(local, stored)
 
     def on_reconnected(self) -> None:
         self.ledger.edge.broker_reconnects += 1
         for local in self._channels.values():
             local.last_item_at = 0.0  # housekeeping compares these positions next, whenever their last item was
 
-    def _take(self, local: LocalChannel, stored: StoredItem) -> None:
+    def take(self, local: LocalChannel, stored: StoredItem) -> None:
         """Broadcast the next item; pass over one seen before; fill a gap before one that is too far."""
         local.last_item_at = self.clock.monotonic()
         if local.pending is not None:
@@ -310,9 +328,9 @@ class Hub:
         if stored.position.epoch != top.epoch or stored.position.offset > top.offset + 1:
             self.fill_gap(local, stored)
         elif stored.position.offset > top.offset:
-            self._broadcast(local, stored)
+            self.broadcast(local, stored)
 
-    def _broadcast(self, local: LocalChannel, stored: StoredItem) -> None:
+    def broadcast(self, local: LocalChannel, stored: StoredItem) -> None:
         begin_s = perf_counter()
         size_bytes = local.broadcast(stored, self.ledger.edge.items_out)
         self.ledger.fanned_out(local, size_bytes, perf_counter() - begin_s)
@@ -350,41 +368,7 @@ class Hub:
         if local.pending is None:
             local.pending = [] if stored is None else [stored]
             self.ledger.edge.gap_fills += 1
-            self.spawn(self._fill(local))
-
-    async def _fill(self, local: LocalChannel) -> None:
-        while self._channels.get((local.realm, local.channel)) is local:
-            try:
-                page = await self._broker.read_since(
-                    local.realm, local.channel, local.position, limit=self.limits.catch_up_page_items
-                )
-            except PositionLost as lost:
-                is_new = lost.top.epoch != local.position.epoch
-                position = _first_behind(lost.top, local.pending) if is_new else lost.top
-                self.restart(local, position, lost.reason)
-                continue
-            except Unavailable:
-                await asyncio.sleep(FILL_RETRY_S)
-                continue
-            for item in page:
-                self._broadcast(local, item)
-            is_whole = len(local.pending or ()) < MAX_PENDING_ITEMS
-            is_last = not page or (local.pending and len(page) < self.limits.catch_up_page_items)
-            if is_whole and is_last:
-                break
-            if not is_whole:
-                local.pending = []  # more came than were kept: history has them
-        pending, local.pending = local.pending or [], None
-        for item in pending:
-            if item.position.epoch != local.position.epoch:  # the broker knows nothing between the two
-                self.restart(local, _first_behind(item.position, [item]), EPOCH_CHANGED)
-            self._take(local, item)
-
-
-def _first_behind(top: StreamPosition, pending: list[StoredItem] | None) -> StreamPosition:
-    """Return the place in the stream of `top` that is before all that came live of it."""
-    lived = (one.position.offset for one in pending or () if one.position.epoch == top.epoch)
-    return StreamPosition(top.epoch, min([top.offset, *(offset - 1 for offset in lived)]))
+            self.spawn(fill(self, self._broker, local))
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent

@@ -32,8 +32,8 @@ class Subscriber:
     """
 
     __slots__ = (
-        "address", "channels", "close_reason", "grant", "is_closed", "is_settled", "origin", "realm", "registry",
-        "serial", "sink", "wire", "wishes",
+        "address", "channels", "close_reason", "connected_at", "grant", "is_closed", "is_settled", "origin", "realm",
+        "registry", "serial", "sink", "wire", "wishes",
     )  # fmt: skip
 
     #: True: the hub writes the shared bytes of the wire format. False: it calls `deliver`.
@@ -47,6 +47,7 @@ class Subscriber:
         self.registry: Registry | None = None
         self.channels: list[ChannelName] = []
         self.grant = ANONYMOUS
+        self.connected_at = 0.0  # seconds since 1970; the hub sets it
         #: What it wants of channels, where that is not all; set before it joins them. None: it wants all of all.
         self.wishes: Wishes | None = None
         self.serial = next(_serials)
@@ -127,12 +128,12 @@ class Subscriber:
         """Part with a channel that it may not have any more; where channels can't come and go, that is the end."""
         self.close(CloseReason.UNAUTHORIZED if error.http_status == 401 else CloseReason.FORBIDDEN)
 
-    def close(self, reason: CloseReason) -> None:
-        """End the connection, saying why."""
+    def close(self, reason: CloseReason, text: str = "") -> None:
+        """End the connection, saying why; `text` is for people, in place of the reason's own."""
         if not self.is_closed:
             self.close_reason = reason
-            self.sink.write(self.wire.closing(reason))
-            self._finish(reason.code, reason.reason)
+            self.sink.write(self.wire.closing(reason, text))
+            self._finish(reason.code, text or reason.reason)
 
     def end(self, ending: Ending) -> None:
         """End the connection because an item says so."""

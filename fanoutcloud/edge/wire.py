@@ -45,7 +45,7 @@ class WireFormat(Protocol):
 
     def keep_alive(self) -> bytes: ...
 
-    def closing(self, reason: CloseReason) -> bytes: ...
+    def closing(self, reason: CloseReason, text: str = "") -> bytes: ...
 
     def ending(self, item: Item) -> Ending | None:
         """Return how the item ends connections of this kind, or None, as nearly always."""
@@ -76,7 +76,7 @@ class WebSocketWire:
     def keep_alive(self) -> bytes:
         return self._keep_alive
 
-    def closing(self, reason: CloseReason) -> bytes:
+    def closing(self, reason: CloseReason, text: str = "") -> bytes:
         return b""  # the close code says it
 
     def ending(self, item: Item) -> Ending | None:
@@ -123,8 +123,9 @@ class JsonLinesWire(_HttpStreamEnding):
     def keep_alive(self) -> bytes:
         return self._keep_alive
 
-    def closing(self, reason: CloseReason) -> bytes:
-        return self._line(messages.closing_message(reason.reason, reason.text, may_reconnect=reason.may_reconnect))
+    def closing(self, reason: CloseReason, text: str = "") -> bytes:
+        words = text or reason.text
+        return self._line(messages.closing_message(reason.reason, words, may_reconnect=reason.may_reconnect))
 
 
 class RawStreamWire(_HttpStreamEnding):
@@ -157,7 +158,7 @@ class RawStreamWire(_HttpStreamEnding):
     def keep_alive(self) -> bytes:
         return self._keep_alive
 
-    def closing(self, reason: CloseReason) -> bytes:
+    def closing(self, reason: CloseReason, text: str = "") -> bytes:
         return b""
 
 
@@ -217,8 +218,8 @@ class SseWire(_HttpStreamEnding):
     def keep_alive(self) -> bytes:
         return self._keep_alive
 
-    def closing(self, reason: CloseReason) -> bytes:
-        message = messages.closing_message(reason.reason, reason.text, may_reconnect=reason.may_reconnect)
+    def closing(self, reason: CloseReason, text: str = "") -> bytes:
+        message = messages.closing_message(reason.reason, text or reason.text, may_reconnect=reason.may_reconnect)
         return self.event(message, name="closing")
 
 

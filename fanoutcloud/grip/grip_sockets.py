@@ -191,12 +191,12 @@ class GripSocket(Subscriber):
                 self._origin.on_ended()
             super().end(ending)
 
-    def close(self, reason: CloseReason) -> None:
+    def close(self, reason: CloseReason, text: str = "") -> None:
         if not self.is_closed:
             self._has_closed = reason is not CloseReason.SLOW
             if self._has_closed and not self._is_detached:
                 self._origin.on_ended()
-            super().close(reason)
+            super().close(reason, text)
 
     def tell_reset(self, channel: ChannelName, position: object, reason: str) -> None:
         """WebSockets have no positions: what is lost is lost, and the publisher's next item follows."""

@@ -40,7 +40,7 @@ class SilentWire:
     def keep_alive(self) -> bytes:
         return b""
 
-    def closing(self, reason: CloseReason) -> bytes:
+    def closing(self, reason: CloseReason, text: str = "") -> bytes:
         return b""
 
     def ending(self, item: Item) -> Ending | None:

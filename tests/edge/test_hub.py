@@ -10,7 +10,7 @@ from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.items import HttpStream, Item
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.streams import EPOCH_CHANGED, PositionLost, StoredItem, StreamPosition
-from fanoutcloud.edge import hub as hub_module
+from fanoutcloud.edge import gap_filling, hub
 from fanoutcloud.edge.hub import MAX_SNAPSHOT_SUBSCRIBERS
 from tests.edge.worlds import HELLO, REALM, CountingWire, EdgeWorld, IndividualSubscriber, RecordingSubscriber, until
 
@@ -99,7 +99,8 @@ async def test_items_that_come_while_a_gap_is_filled_wait_their_turn(world: Edge
 async def test_more_items_than_are_kept_while_a_gap_is_filled_are_read_from_history(
     world: EdgeWorld, monkeypatch: pytest.MonkeyPatch, is_early: bool
 ) -> None:
-    monkeypatch.setattr(hub_module, "MAX_PENDING_ITEMS", 5)
+    for module in (gap_filling, hub):
+        monkeypatch.setattr(module, "MAX_PENDING_ITEMS", 5)
     world.broker.answers_early = is_early
     subscriber = await world.joined()
     world.broker.hold_live()
@@ -309,7 +310,7 @@ async def test_a_fault_of_the_broker_reaches_those_who_join(world: EdgeWorld, mo
 async def test_filling_a_gap_is_tried_until_the_broker_answers(
     world: EdgeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "FILL_RETRY_S", 0)
+    monkeypatch.setattr(gap_filling, "FILL_RETRY_S", 0)
     subscriber = await world.joined()
     world.broker.hold_live()
     await world.publish(1, 2)

@@ -57,7 +57,7 @@ MUTANTS = (
     Mutant(
         "whoever comes back begins anew",
         "fanoutcloud/edge",
-        "        if since is None or since == local.position:\n",
+        "        if begin_at(local, since) == local.position:\n",
         "        if True:\n",
         ("gap", "lost", "not resumed"),
     ),

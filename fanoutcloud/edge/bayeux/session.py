@@ -53,7 +53,7 @@ class BayeuxWire:
     def keep_alive(self) -> bytes:
         return b"[]"
 
-    def closing(self, reason: CloseReason) -> bytes:
+    def closing(self, reason: CloseReason, text: str = "") -> bytes:
         return b""
 
     def ending(self, item: Item) -> Ending | None:
@@ -145,7 +145,7 @@ class BayeuxSession(Subscriber):
             self.lost.append(channel)
         self._hub.tell_refused(self.realm, error, self.address)
 
-    def close(self, reason: CloseReason) -> None:
+    def close(self, reason: CloseReason, text: str = "") -> None:
         """End the session; a client that is too slow only loses its connection, and comes back to the session."""
         outlet = self.outlet
         if reason is CloseReason.SLOW and outlet is not None:
@@ -153,7 +153,7 @@ class BayeuxSession(Subscriber):
             self.detach(outlet)
             outlet.close(reason)
         else:
-            super().close(reason)
+            super().close(reason, text)
 
     def _finish(self, code: int, reason: str) -> None:
         self.on_lost()  # first, so that the connect which is answered now says that the session is over

@@ -145,7 +145,7 @@ class WebSocketSubscriber(Subscriber):
                 cure="open a connection for each user",
                 field="token.sub",
             )
-        self.grant = grant
+        self._hub.set_grant(self, grant)
         self.tell(messages.authorized_message(gate.describe(grant)))
         for channel in list(self.channels):
             try:

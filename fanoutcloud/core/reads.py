@@ -1,0 +1,178 @@
+"""What may be asked of the delivery plane, over all its edges, and what it may be told to do.
+
+Implemented by `edge.reads`; reachable for Django's views through the plane (`publishing.apps`). Every answer names the
+edges that did not give theirs in time: `missing` is empty when it is whole. Source: docs/topics/reads.md.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from fanoutcloud.core.items import Item
+from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.streams import StreamPosition
+
+#: More on one page is not offered.
+MAX_PAGE = 1000
+MAX_HISTORY_PAGE = 100
+#: RFC 6455 §5.5: what fits beside the code into a close frame.
+MAX_REASON_BYTES = 123
+
+
+class ChannelPlace(msgspec.Struct, frozen=True, array_like=True):
+    """How far a connection is in one of its channels; `position` is empty while it is on its way there."""
+
+    channel: ChannelName
+    position: str
+
+
+class ConnectionInfo(msgspec.Struct, frozen=True, array_like=True):
+    """One open connection. `connected_at` is in seconds since 1970; `info` is JSON text; `edge` names its process."""
+
+    connection: str
+    edge: str
+    transport: str
+    user: str
+    info: bytes | None
+    address: str
+    connected_at: float
+    unsent_bytes: int
+    channels: list[ChannelPlace]
+
+
+class ChannelCount(msgspec.Struct, frozen=True, array_like=True):
+    """A channel that has subscribers: how many, by transport."""
+
+    channel: ChannelName
+    by_transport: dict[str, int]
+
+    @property
+    def subscribers(self) -> int:
+        return sum(self.by_transport.values())
+
+
+@dataclass(frozen=True, slots=True)
+class KeptItem:
+    """An item in history. `published_at` is in seconds since 1970."""
+
+    position: StreamPosition
+    item: Item
+    published_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """`position` is None for a channel that nobody has published to or subscribed to lately."""
+
+    channel: ChannelName
+    by_transport: dict[str, int]
+    position: StreamPosition | None
+    last_item: KeptItem | None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def subscribers(self) -> int:
+        return sum(self.by_transport.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPage:
+    """Channels in order of their names; `cursor` asks for the next page, None: there is none."""
+
+    channels: list[ChannelCount]
+    cursor: str | None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPage:
+    """Connections in order of their names; `cursor` asks for the next page, None: there is none."""
+
+    connections: list[ConnectionInfo]
+    cursor: str | None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFound:
+    """`connection` is None if no edge that answered has it."""
+
+    connection: ConnectionInfo | None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Kept items, in the order asked for.
+
+    `position` is the channel's newest (None as in `ChannelInfo`). `lost` says why items between the position asked for
+    and these are missing: `history_expired`, or `epoch_changed`, and then the page begins anew. `has_more`: further
+    items are kept in this direction, behind the last one here.
+    """
+
+    items: list[KeptItem]
+    position: StreamPosition | None
+    has_more: bool
+    lost: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """How many connections are being ended."""
+
+    connections: int
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Connections meant: one by its name, or those of a user, or those that have a channel. One of them is given."""
+
+    connection: str | None = None
+    user: str | None = None
+    channel: ChannelName | None = None
+
+
+class DeliveryReads(Protocol):
+    """Questions and actions of one realm. Each waits a fraction of a second at most.
+
+    Raises, all of them:
+        Unavailable: the broker does not answer.
+    """
+
+    async def channel_info(self, realm: RealmId, channel: ChannelName) -> ChannelInfo: ...
+
+    async def channels(
+        self, realm: RealmId, *, prefix: str = "", cursor: str | None = None, limit: int = 100
+    ) -> ChannelPage:
+        """Return channels that have subscribers and begin with `prefix`."""
+
+    async def history(
+        self,
+        realm: RealmId,
+        channel: ChannelName,
+        *,
+        before: StreamPosition | None = None,
+        after: StreamPosition | None = None,
+        limit: int = 100,
+    ) -> HistoryPage:
+        """Return kept items: after a position, oldest first; else before one, or from the newest, newest first."""
+
+    async def connections(
+        self,
+        realm: RealmId,
+        *,
+        channel: ChannelName | None = None,
+        user: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> ConnectionPage:
+        """Return connections of the realm: all, or those that have a channel, or a user, or both."""
+
+    async def connection(self, realm: RealmId, connection: str) -> ConnectionFound: ...
+
+    async def disconnect(
+        self, realm: RealmId, whose: Whose, *, reason: str = "", may_reconnect: bool = False
+    ) -> Disconnected:
+        """End connections; clients are told `reason`, and whether to come back. Ended at a pace, after the answer."""
