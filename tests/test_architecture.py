@@ -62,6 +62,8 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/edge/bayeux/socket.py": "tests/contracts/test_bayeux.py",
     "fanoutcloud/edge/bayeux/transport.py": "tests/contracts/test_bayeux.py",
     "fanoutcloud/edge/bodies.py": "tests/contracts/test_bayeux.py",
+    "fanoutcloud/edge/fpp/subscriber.py": "tests/contracts/test_fpp.py",
+    "fanoutcloud/edge/fpp/transport.py": "tests/contracts/test_fpp.py",
     "fanoutcloud/edge/holding.py": "tests/contracts/test_bayeux.py",
     "fanoutcloud/edge/channel.py": "tests/edge/test_hub_joining.py",
     "fanoutcloud/edge/catching_up.py": "tests/edge/test_hub_joining.py",

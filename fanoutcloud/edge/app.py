@@ -15,6 +15,7 @@ from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.edge.bayeux.transport import BayeuxTransport
 from fanoutcloud.edge.client_publishing import ClientPublishTransport
+from fanoutcloud.edge.fpp.transport import FppTransport
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.requests import client_address
 from fanoutcloud.edge.responses import respond_error, respond_preflight
@@ -70,6 +71,7 @@ class EdgeApp:
         self._posts: dict[str, Serve] = {"/fanout/publish": ClientPublishTransport(hub).serve}
         self._websocket = WebSocketTransport(hub)
         self._bayeux = BayeuxTransport(hub)
+        self._protocols = (self._bayeux, FppTransport(hub))  # they answer OPTIONS and errors in ways of their own
 
     async def serve(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket for `site`."""
@@ -93,12 +95,13 @@ class EdgeApp:
             await refuse_websocket(scope, receive, send, error, _CLOSE_REASONS[error.http_status])
 
     async def _serve_http(self, realm: RealmId, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "OPTIONS" and not self._bayeux.is_path(path):
+        protocol = next((one for one in self._protocols if one.is_path(path)), None)
+        if scope["method"] == "OPTIONS" and protocol is None:
             await respond_preflight(send)
             return
         try:
-            if self._bayeux.is_path(path):
-                await self._bayeux.serve(path, await self._find(realm, scope), scope, receive, send)
+            if protocol is not None:
+                await protocol.serve(path, await self._find(realm, scope), scope, receive, send)
                 return
             serve, method = (self._posts[path], "POST") if path in self._posts else (self._http.get(path), "GET")
             snapshot = await self._find(realm, scope)

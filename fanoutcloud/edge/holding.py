@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 
 from fanoutcloud.edge.held import EXTENSION
 from fanoutcloud.edge.responses import Headers
@@ -11,7 +12,7 @@ from fanoutcloud.edge.sinks import Receive, Scope, Send
 class HeldAnswer:
     """One answer that is not there yet. Is the owner of a held poll (`edge.held_poll.PollOwner`)."""
 
-    __slots__ = ("_headers", "_make_body", "_on_over", "is_last", "is_left", "is_ready", "wake")
+    __slots__ = ("_headers", "_make_body", "_on_over", "is_last", "is_left", "is_ready", "status", "wake")
 
     def __init__(
         self, make_body: Callable[[], bytes], headers: Headers, *, on_over: Callable[["HeldAnswer"], None]
@@ -27,6 +28,7 @@ class HeldAnswer:
         self.is_ready = False
         self.is_left = False
         self.is_last = False
+        self.status = 200  # `make_body` may set it, and `is_last`
 
     def become_ready(self) -> None:
         """Have the answer sent, with what there is by then."""
@@ -39,7 +41,8 @@ class HeldAnswer:
         body = self._make_body()
         lines = b"".join(b"%b: %b\r\n" % header for header in self._headers)
         ending = b"connection: close\r\n" if self.is_last else b""
-        return b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b" % (lines, ending, len(body), body)
+        status = b"%d %b" % (self.status, HTTPStatus(self.status).phrase.encode())
+        return b"HTTP/1.1 %b\r\n%b%bcontent-length: %d\r\n\r\n%b" % (status, lines, ending, len(body), body)
 
     def on_lost(self) -> None:
         self.is_ready = True
@@ -53,7 +56,7 @@ class HeldAnswer:
         """Answer through ASGI."""
         body = self._make_body()
         headers = [*self._headers, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 
