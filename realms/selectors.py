@@ -15,7 +15,7 @@ from realms.api_token_text import digest_of
 from realms.errors import ApiTokenNotFound, KeyNotFound, RealmNotFound, RoleTooLow, ScopeMissing
 from realms.hosts import own_hosts
 from realms.membership_errors import InvitationNotFound, MemberNotFound
-from realms.models import ApiKey, ApiToken, Invitation, Member, Realm
+from realms.models import ApiKey, ApiToken, Invitation, Member, Realm, RealmDomain
 from realms.roles import Role
 from realms.scopes import Scope
 
@@ -28,6 +28,11 @@ class SiteUrls:
     path_form: str
     host_form: str
     api: str
+
+    @property
+    def host(self) -> str:
+        """Return the name of the realm's own, as a browser's address bar shows it."""
+        return self.host_form.partition("://")[2]
 
     def grip_url(self, secret: str) -> str:
         """Return the one setting of GRIP libraries: where to publish, as whom, and the key (Base64 text)."""
@@ -110,6 +115,12 @@ def domain_name_in_path(realm: Realm, text: str) -> str:
     """Return the name of the domain that a path names: `default` and the host form are the built-in one, ""."""
     name = text.lower().removesuffix(".")
     return "" if name in ("default", f"{realm.pk.lower()}.{own_hosts(settings).edge_host}") else name
+
+
+def list_domains(realm: Realm) -> list[RealmDomain]:
+    """Return the built-in domain, whether it is in the database or not, then the others by name."""
+    built_in = RealmDomain.objects.built_in(realm).first() or RealmDomain(realm=realm, name="")
+    return [built_in, *RealmDomain.objects.custom(realm)]
 
 
 def find_api_token(digest: str) -> ApiToken | None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from realms.views import api_tokens, keys, members, realms
+from realms.views import api_tokens, domains, keys, members, realms
 
 app_name = "realms"
 urlpatterns = [
@@ -21,6 +21,12 @@ urlpatterns = [
     path("<slug:realm_id>/invitations/<int:invitation_id>/withdraw/", members.withdraw, name="invitation_withdraw"),
     path("<slug:realm_id>/tokens/", api_tokens.show_realm_tokens, name="tokens"),
     path("<slug:realm_id>/tokens/<int:token_id>/revoke/", api_tokens.drop_realm_token, name="token_revoke"),
+    path("<slug:realm_id>/domains/", domains.show_domains, name="domains"),
+    path("<slug:realm_id>/domains/add/", domains.add_domain, name="domain_add"),
+    path("<slug:realm_id>/domains/<str:name>/", domains.show_domain, name="domain"),
+    path("<slug:realm_id>/domains/<str:name>/settings/", domains.change_domain, name="domain_settings"),
+    path("<slug:realm_id>/domains/<str:name>/check/", domains.check_domain, name="domain_check"),
+    path("<slug:realm_id>/domains/<str:name>/remove/", domains.drop_domain, name="domain_remove"),
     path("<slug:realm_id>/console/", realms.show_console, name="console"),
     path("<slug:realm_id>/delete/", realms.remove_realm, name="delete"),
 ]

@@ -113,6 +113,7 @@ NO_TEST_OF_ITS_OWN = {
     "realms/membership_errors.py": "tests/realms/test_members.py",
     "realms/views/api_tokens.py": "tests/realms/test_api_token_pages.py",
     "realms/announcements.py": "tests/realms/services/test_realms.py",
+    "realms/domain_forms.py": "tests/realms/views/test_domains.py",
     "realms/domain_documents.py": "tests/realms/test_snapshots.py",
     "publishing/answers.py": "tests/publishing/test_endpoint.py",
     "publishing/compatible/requests.py": "tests/publishing/compatible/test_origins.py",

@@ -19,6 +19,8 @@ OWN_PAGES = [
     "/realms/REALM/start/",
     "/realms/REALM/console/",
     "/realms/REALM/delete/",
+    "/realms/REALM/domains/",
+    "/realms/REALM/domains/default/",
     "/realms/REALM/members/",
     "/realms/REALM/tokens/",
     "/accounts/tokens/",
