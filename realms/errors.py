@@ -292,3 +292,9 @@ class TokenKeyLimitReached(LimitReached):
 
     def __init__(self, sets: int, keys: int) -> None:
         super().__init__(f"the realm has {keys} public keys in {sets} sets; more do not fit", cure="remove old ones")
+
+
+class InvalidTokenClaims(InvalidRequest):
+    """No token can say this; `field` is the claim."""
+
+    code = "invalid_token_claims"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from realms.views import api_tokens, domains, keys, members, realms
+from realms.views import access, api_tokens, domains, keys, members, realms, rules
 
 app_name = "realms"
 urlpatterns = [
@@ -27,6 +27,17 @@ urlpatterns = [
     path("<slug:realm_id>/domains/<str:name>/settings/", domains.change_domain, name="domain_settings"),
     path("<slug:realm_id>/domains/<str:name>/check/", domains.check_domain, name="domain_check"),
     path("<slug:realm_id>/domains/<str:name>/remove/", domains.drop_domain, name="domain_remove"),
+    path("<slug:realm_id>/rules/", rules.show_rules, name="rules"),
+    path("<slug:realm_id>/rules/add/", rules.add, name="rule_add"),
+    path("<slug:realm_id>/rules/<int:rule_id>/change/", rules.change, name="rule_change"),
+    path("<slug:realm_id>/rules/<int:rule_id>/remove/", rules.remove, name="rule_remove"),
+    path("<slug:realm_id>/access/", access.show_access, name="access"),
+    path("<slug:realm_id>/access/examine/", access.examine_token, name="access_examine"),
+    path("<slug:realm_id>/access/make/", access.make, name="access_make"),
+    path("<slug:realm_id>/access/keys/add/", access.add_keys, name="access_keys_add"),
+    path("<slug:realm_id>/access/keys/<int:key_set_id>/remove/", access.remove_keys, name="access_keys_remove"),
+    path("<slug:realm_id>/access/revocations/add/", access.revoke, name="access_revoke"),
+    path("<slug:realm_id>/access/revocations/<int:revocation_id>/withdraw/", access.withdraw, name="access_withdraw"),
     path("<slug:realm_id>/console/", realms.show_console, name="console"),
     path("<slug:realm_id>/delete/", realms.remove_realm, name="delete"),
 ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fanoutcloud.core.access import Capability, Grant
 from fanoutcloud.core.allowances import Rate, Retention
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.patterns import ChannelPattern
@@ -68,6 +69,15 @@ class ChannelRules:
         """Return all rules whose pattern covers the channel, the one that holds first."""
         found = [rule for rule in self.rules if rule.pattern is not None and rule.pattern.matches(channel)]
         return sorted(found, key=lambda rule: rule.pattern.exactness if rule.pattern else (False, -1), reverse=True)
+
+
+def is_allowed(grant: Grant, rule: ChannelRule, capability: Capability, channel: ChannelName) -> bool:
+    """Tell whether somebody may do this on a channel, by the rule that holds for it or by their token."""
+    if rule.access == "public" and (capability != "publish" or rule.client_publish):
+        return True
+    if grant.allows(capability, channel):
+        return True
+    return capability == "publish" and rule.client_publish and grant.allows("subscribe", channel)
 
 
 def make_rules(rules: Iterable[ChannelRule]) -> ChannelRules:

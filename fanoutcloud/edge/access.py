@@ -22,6 +22,7 @@ from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot, Retention
 from fanoutcloud.core.errors import Forbidden, NotFound, Unauthorized
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.rules import is_allowed
 from fanoutcloud.core.streams import LAST_ITEM, StreamPosition
 from fanoutcloud.core.tokens import CLOCK_SKEW_S, verify_token
 from fanoutcloud.edge.requests import MAX_QUERY_MEMBERS, client_address
@@ -142,12 +143,7 @@ class AccessGate:
         Raises:
             NoToken, NotAllowed: it may not.
         """
-        rule = realm.rules.find(channel)
-        if rule.access == "public" and (capability != "publish" or rule.client_publish):
-            return
-        if grant.allows(capability, channel):
-            return
-        if capability == "publish" and rule.client_publish and grant.allows("subscribe", channel):
+        if is_allowed(grant, realm.rules.find(channel), capability, channel):
             return
         raise NoToken(capability, channel) if grant is ANONYMOUS else NotAllowed(capability, channel)
 

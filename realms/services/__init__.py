@@ -7,6 +7,7 @@ from realms.services.realms import CreatedRealm, create_realm, delete_realm, lab
 from realms.services.revocations import forget_expired_revocations, revoke_token, revoke_user, withdraw_revocation
 from realms.services.rules import add_rule, change_rule, remove_rule
 from realms.services.token_keys import add_token_keys, remove_token_keys
+from realms.services.token_making import make_token
 
 __all__ = [
     "CreatedRealm",
@@ -22,6 +23,7 @@ __all__ = [
     "forget_expired_revocations",
     "issue_api_key",
     "label_realm",
+    "make_token",
     "remove_domain",
     "remove_rule",
     "remove_token_keys",
