@@ -157,7 +157,7 @@ def test_make_test_installs_then_looks_for_servers_then_runs_pytest() -> None:
 
     install, run = planned.stdout.splitlines()
     assert "deploy/prepare.py test" in install
-    assert install.endswith("deploy/services.py postgresql redis chromium")
+    assert install.endswith("deploy/services.py postgresql redis chromium node")
     assert run == ".venv/bin/python -m pytest -k hub"
 
 

@@ -39,12 +39,11 @@ MUTANTS = (
     Mutant(
         "publishes are acknowledged before they are stored",
         "publishing",
-        "        results = await self._broker.publish(realm.realm, items, retention=realm.retention)\n",
-        "        import asyncio\n"
-        "        storing = self._broker.publish(realm.realm, items, retention=realm.retention)\n"
-        "        asyncio.get_running_loop().create_task(storing).add_done_callback(lambda task: task.exception())\n"
-        "        results: list = []\n"
-        "        return results\n",
+        "            return await self._broker.publish(realm.realm, items, retention=realm.retention)\n",
+        "            import asyncio\n"
+        "            storing = self._broker.publish(realm.realm, items, retention=realm.retention)\n"
+        "            asyncio.get_running_loop().create_task(storing).add_done_callback(lambda task: task.exception())\n"
+        "            return []\n",
         ("lost",),
     ),
     Mutant(
