@@ -52,6 +52,8 @@ from realms.snapshots import load_host, load_snapshot
 
 logger = logging.getLogger(__name__)
 
+#: How often a broker is tried that is not there when the process begins.
+BROKER_RETRY_S = 1.0
 #: Draining goes in steps of this length.
 DRAIN_STEP_S = 0.05
 
@@ -63,6 +65,7 @@ class Plane:
         self.clock: Clock = SystemClock()
         clock = self.clock
         self._streams_url: str = settings.STREAMS_URL
+        self._broker_start_s: float = settings.BROKER_START_S
         self._drain_per_s: int = settings.DRAIN_PER_S
         self._drain_limit_s: float = settings.DRAIN_LIMIT_S
         self.broker: Broker = RedisBroker(self._streams_url, clock) if self._streams_url else MemoryBroker(clock)
@@ -136,18 +139,39 @@ class Plane:
         """Connect the broker and begin the plane's own work. Idempotent.
 
         Raises:
-            Unavailable: the broker can't be reached.
+            Unavailable: the broker can't be reached, and was waited for.
         """
         async with self._starting:
             if self.is_started:
                 return
-            await self.broker.start()
+            await self._start_broker()
             self.broker.listen(CONTROL_TOPIC, self._on_control)
             self._hand_to_apps()
             self.door.open(asyncio.get_running_loop())
             # The plane owns this task: `stop` ends it and waits for it.
             self._running = asyncio.get_running_loop().create_task(self._run())
             self.is_started = True
+
+    async def _start_broker(self) -> None:
+        """Connect; wait for a broker that is away for a while, as when the whole machine has just begun.
+
+        Raises:
+            Unavailable: it was not there within `BROKER_START_S`, or this process ends.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._broker_start_s
+        for attempt in itertools.count(1):
+            try:
+                await self.broker.start()
+            except Unavailable as error:
+                left_s = ends_at - loop.time()
+                if left_s <= 0 or self.health.is_draining:
+                    raise
+                fields = {"why": error.message, "attempt": attempt, "gives_up_in_s": round(left_s)}
+                logger.warning("broker_not_there_yet", extra=fields)
+                await asyncio.sleep(min(BROKER_RETRY_S, left_s))
+            else:
+                return
 
     async def stop(self) -> None:
         """End everything; subscribers are cut off, so `drain` first."""

@@ -346,12 +346,19 @@ REALM_CONNECTIONS = env.int("REALM_CONNECTIONS", 200_000)
 REALM_CHANNELS = env.int("REALM_CHANNELS", 200_000)
 EGRESS_BYTES_PER_S = env.bytes("EGRESS_BYTES_PER_S", 100_000_000)
 EGRESS_BYTES_BURST = env.bytes("EGRESS_BYTES_BURST", 1_000_000_000)
-HISTORY_ITEMS = env.int("HISTORY_ITEMS", 100)
+HISTORY_ITEMS = env.int("HISTORY_ITEMS", 100, at_least=0, at_most=10_000)
 HISTORY_AGE_S = env.seconds("HISTORY_AGE_S", 300.0)
+if not 0 <= HISTORY_AGE_S <= 7 * 86_400:
+    raise BadSetting(f"HISTORY_AGE_S is {HISTORY_AGE_S:g} seconds; expected 0 to 604800 (7d)")
 MAX_CHANNELS_PER_SUBSCRIBER = env.int("MAX_CHANNELS_PER_SUBSCRIBER", 200, at_least=1)
 KEEP_ALIVE_S = env.seconds("KEEP_ALIVE_S", 25.0)
 
-# -- ends and deploys of edges ----------------
+# -- beginnings, ends and deploys of edges ----------------
+
+#: A process that begins while Redis is away waits for it so long, then ends with a fault.
+BROKER_START_S = env.seconds("BROKER_START_S", 30.0)
+if not 0 <= BROKER_START_S <= 600:
+    raise BadSetting(f"BROKER_START_S is {BROKER_START_S:g} seconds; expected 0 to 600")
 
 #: Connections closed per second when a process ends: clients come back at about this pace, to other processes.
 DRAIN_PER_S = env.int("DRAIN_PER_S", 2000, at_least=1)

@@ -80,6 +80,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/edge/transports/sse.py": "tests/contracts/test_transports.py",
     "fanoutcloud/edge/transports/websocket.py": "tests/contracts/test_transports.py",
     "fanoutcloud/management/commands/edge.py": "tests/deploy/test_cluster.py",
+    "fanoutcloud/management/commands/web.py": "tests/deploy/test_cluster.py",
     "fanoutcloud/management/commands/serve.py": "tests/test_commands.py",
     "fanoutcloud/management/serving.py": "tests/test_commands.py",
     "fanoutcloud/memory_queue.py": "tests/accounts/test_task_queue.py",

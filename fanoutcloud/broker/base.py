@@ -17,6 +17,8 @@ DUPLICATE_WINDOW_S = 60.0
 REORDER_WAIT_S = 5.0
 #: More waiting items than this in one channel: the oldest goes out at once, out of order but not lost.
 MAX_REORDER_ITEMS = 100
+#: A page of history is not continued beyond this: a hundred items of the largest size would be a hundred megabytes.
+MAX_PAGE_BYTES = 1_048_576
 #: A stream without items, readers or publishes is forgotten after this long; its next life has a new epoch.
 STREAM_IDLE_S = 24 * 3600.0
 
@@ -131,6 +133,9 @@ class Broker(Protocol):
         self, realm: RealmId, channel: ChannelName, since: StreamPosition, *, limit: int
     ) -> list[StoredItem]:
         """Return at most `limit` kept items after `since`, oldest first, without gaps; empty when there are none.
+
+        A page ends with the item that brings it to `MAX_PAGE_BYTES`: a reader costs no more memory than that, and one
+        item. So fewer than `limit` items do not mean that there are no more.
 
         Raises:
             PositionLost: `since` has another epoch or lies in the future, or an item after it is no longer kept.

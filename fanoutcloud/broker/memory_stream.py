@@ -1,8 +1,9 @@
 """One channel of `MemoryBroker`: positions, history, repeated ids, waiting items. Time is an argument."""
 
+import itertools
 from collections import deque
 
-from fanoutcloud.broker.base import HistoryWindow, Outcome, PublishResult
+from fanoutcloud.broker.base import MAX_PAGE_BYTES, HistoryWindow, Outcome, PublishResult
 from fanoutcloud.broker.sequencing import RecentIds, StreamRules, WaitingItems
 from fanoutcloud.core.directory import Retention
 from fanoutcloud.core.items import Item
@@ -80,7 +81,13 @@ class MemoryStream:
         if behind > len(self._kept):
             raise PositionLost(HISTORY_EXPIRED, self.top)
         first = len(self._kept) - behind
-        return [self._kept[index][1] for index in range(first, min(first + max(limit, 0), len(self._kept)))]
+        page, size_bytes = [], 0
+        for _, stored in itertools.islice(self._kept, first, first + max(limit, 0)):
+            page.append(stored)
+            size_bytes += stored.item.size_bytes
+            if size_bytes >= MAX_PAGE_BYTES:
+                break
+        return page
 
     def read_kept(self, window: HistoryWindow, now: float) -> list[tuple[float, StoredItem]]:
         """Return kept items, each with when it was published; see `Broker.read_history`."""

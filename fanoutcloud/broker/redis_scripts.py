@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fanoutcloud.broker.base import History
+from fanoutcloud.broker.base import MAX_PAGE_BYTES, History
 from fanoutcloud.broker.redis_connection import Argument, Reply
 from fanoutcloud.broker.sequencing import StreamRules
 from fanoutcloud.core.items import Item
@@ -248,13 +248,27 @@ local is_past = ARGV[4] == past_epoch and since < past_end
 if is_past then to = past_end
 elseif ARGV[4] ~= epoch or since > last then return {{'epoch_changed', epoch, last, ''}} end
 if since == to then return {{'ok', epoch, last, array({}, 1, 0)}} end
-local entries = redis.call('XRANGE', items, text(since + 1) .. '-0', text(to) .. '-0', 'COUNT', math.max(limit, 1))
+local function entries_from(offset, count)
+  return redis.call('XRANGE', items, text(offset) .. '-0', text(to) .. '-0', 'COUNT', math.max(count, 1))
+end
+
+local entries = entries_from(since + 1, math.min(limit, 16))
 local is_kept = since >= last - keep and #entries > 0 and entries[1][1] == text(since + 1) .. '-0'
 if not is_kept or entries[1][2][2] + age <= now then
   return {{is_past and 'epoch_changed' or 'history_expired', epoch, last, ''}}
 end
-local packed = {}
-for i = 1, math.min(#entries, limit) do packed[i] = entries[i][2][4] end
+-- A page ends with its last item or with its bytes; how many more fit is guessed from those that came.
+local packed, size = {}, 0
+while #packed < limit and #entries > 0 and size < %(page_bytes)d do
+  for i = 1, #entries do
+    if size >= %(page_bytes)d or #packed == limit then break end
+    packed[#packed + 1] = entries[i][2][4]
+    size = size + #entries[i][2][4]
+  end
+  local room = math.ceil((%(page_bytes)d - size) * #packed / math.max(size, 1))
+  if room < 1 or #packed >= limit or since + #packed >= to then break end
+  entries = entries_from(since + #packed + 1, math.min(limit - #packed, room))
+end
 return {{'ok', epoch, last, array(packed, 1, #packed)}}
 """
 
@@ -327,6 +341,7 @@ def build_scripts(rules: StreamRules) -> Scripts:
         "wait_ms": _to_ms(rules.reorder_wait_s),
         "idle_ms": _to_ms(rules.stream_idle_s),
         "max_waiting": rules.max_reorder_items,
+        "page_bytes": MAX_PAGE_BYTES,
     }
 
     def script(*parts: str) -> Script:

@@ -132,11 +132,18 @@ class _CatchingUp:
             self._joining.at = stored.position
 
     async def _wait_for_room(self) -> None:
-        try:
-            async with asyncio.timeout(self._limits.stuck_s):
-                await self._subscriber.sink.drained()
-        except TimeoutError:
-            self._subscriber.close(CloseReason.SLOW)
+        """Wait as long as the client takes something in every `stuck_s`, however slowly it does."""
+        sink = self._subscriber.sink
+        while True:
+            unsent_before = sink.unsent_bytes()
+            try:
+                async with asyncio.timeout(self._limits.stuck_s):
+                    await sink.drained()
+                return
+            except TimeoutError:
+                if sink.unsent_bytes() >= unsent_before:
+                    self._subscriber.close(CloseReason.SLOW)
+                    return
 
     def _merge_late(self) -> bool:
         """Deliver what came live behind history; return True when the subscriber is live or gone, False to read on."""

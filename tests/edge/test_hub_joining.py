@@ -284,6 +284,27 @@ async def test_a_client_that_takes_nothing_while_it_catches_up_is_slow() -> None
         assert subscriber.sink.late == []
 
 
+async def test_a_client_that_takes_a_little_all_the_time_may_be_as_slow_as_it_is() -> None:
+    limits = EdgeLimits(catch_up_bytes=100, stuck_s=0.05)
+    async with EdgeWorld(limits).running() as world:
+        await world.publish(1)
+        subscriber = RecordingSubscriber()
+        subscriber.sink.unsent = 1_000_000
+        since = StreamPosition((await world.top()).epoch, 0)
+        join = asyncio.create_task(world.join(subscriber, since=since))
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+
+        while loop.time() - began_at < 4 * limits.stuck_s:
+            subscriber.sink.unsent -= 1
+            await asyncio.sleep(0)
+        assert not subscriber.is_closed
+        subscriber.sink.read_all()
+        await join
+
+        assert subscriber.numbers == [1]
+
+
 #: What happens around a joining subscriber, one step after the other.
 _STEPS = st.lists(st.sampled_from(["publish", "live", "lose", "read", "turn"]), max_size=40)
 

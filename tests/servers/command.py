@@ -55,6 +55,13 @@ class Command:
             if not self._read(deadline):
                 raise AssertionError(f"no line {start!r} within {timeout_s} s:\n{self.output}")
 
+    def wait_for_text(self, text: str, *, timeout_s: float) -> None:
+        """Return when `text` was said anywhere; fail with the whole output if it is not."""
+        deadline = time.monotonic() + timeout_s
+        while text not in self.output:
+            if not self._read(deadline):
+                raise AssertionError(f"no {text!r} within {timeout_s} s:\n{self.output}")
+
     def interrupt(self) -> None:
         """Do what Ctrl-C does in a terminal: SIGINT to all of the foreground."""
         os.killpg(self.process.pid, signal.SIGINT)
