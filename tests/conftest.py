@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
+from hypothesis import settings as hypothesis_settings
 
 from accounts.models import User
 from realms.services import CreatedRealm
@@ -15,6 +16,10 @@ from tests.servers.postgres import PostgresServer, postgres_server
 from tests.servers.redis import redis_server, redis_url
 
 __all__ = ["postgres_server", "redis_server", "redis_url"]
+
+# How long one example takes says something of the machine's other work, and nothing of the product.
+hypothesis_settings.register_profile("ours", deadline=None)
+hypothesis_settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")
