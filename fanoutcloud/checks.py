@@ -7,8 +7,10 @@ E004  a part of many processes is started without Redis
 E005  a part of many processes is started on SQLite
 E006  ALLOWED_HOSTS lets every host through
 E007  a realm's site could set cookies for the dashboard
+E008  ALLOWED_TARGETS holds a network that stands for all addresses
 W001  PUBLIC_URL is https and no proxy is trusted
 W002  DATABASE_URL without REDIS_URL: this process must be the only one
+W003  realms may name servers on this very machine, in an installation that others can reach
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +21,8 @@ from urllib.parse import urlsplit
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Django's names
+
+from fanoutcloud.outbound.addresses import TRANSLATING, parse_networks
 
 _PREFIX = "fanoutcloud."
 
@@ -97,6 +101,20 @@ def _check_lonely_broker() -> list[CheckMessage]:
     return [_warning("W002", problem, "set REDIS_URL before starting a second process")]
 
 
+def _check_allowed_targets() -> list[CheckMessage]:
+    messages: list[CheckMessage] = []
+    for network in parse_networks(settings.ALLOWED_TARGETS):
+        hidden = [known for known in TRANSLATING if known.version == network.version and known.overlaps(network)]
+        if hidden or network.prefixlen == 0:
+            problem = f"ALLOWED_TARGETS holds {network}: it stands for every address, private ones and this machine too"
+            messages.append(_error("E008", problem, "list the networks that origins are in, such as 10.1.0.0/16"))
+        elif network.is_loopback and _public_hosts() and not settings.IS_LOOPBACK_ALLOWED_BY_DEFAULT:
+            problem = f"ALLOWED_TARGETS holds {network} while others can reach {_public_hosts()[0]}"
+            hint = "take it out, unless everybody with an account here may reach what listens on this machine"
+            messages.append(_warning("W003", problem, hint))
+    return messages
+
+
 _CHECKS: tuple[Callable[[], list[CheckMessage]], ...] = (
     _check_debug,
     _check_generated_secrets,
@@ -105,6 +123,7 @@ _CHECKS: tuple[Callable[[], list[CheckMessage]], ...] = (
     _check_edge_domain,
     _check_proxies,
     _check_lonely_broker,
+    _check_allowed_targets,
 )
 
 

@@ -38,6 +38,7 @@ from fanoutcloud.loop_door import LoopDoor
 from fanoutcloud.ops.endpoints import OpsEndpoints
 from fanoutcloud.ops.health import Health, Probe
 from fanoutcloud.ops.metrics import Metrics
+from fanoutcloud.passing_on import PassingOn
 from fanoutcloud.quotas import Quotas
 from publishing.apps import PublishingConfig
 from publishing.authentication import Authenticator
@@ -82,9 +83,10 @@ class Plane:
         self.reads = self._make_reads(clock)
         self.door = LoopDoor()
         self.publisher = self.hub.publisher = self._make_publisher(clock)
-        self.edge = EdgeApp(
-            hub=self.hub, directory=self.directory, failures=self.quotas.failures, pacer=self.quotas.pacer
+        self.passing_on = PassingOn(
+            settings, hub=self.hub, broker=self.broker, activity=self.activity, statistics=self.statistics.origins
         )
+        self.edge = self._make_edge()
         self.authenticator = Authenticator(self.directory, clock, self.quotas.failures)
         self.endpoint = self._make_endpoint(clock, max_body_bytes=settings.PUBLISH_BODY_BYTES)
         self.health = Health(self._probes(settings), clock, self.statistics.process)
@@ -107,6 +109,15 @@ class Plane:
             clock=clock,
             ledger=self.quotas.ledger,
             gate=AccessGate(clock, self.directory, self.quotas.failures),
+        )
+
+    def _make_edge(self) -> EdgeApp:
+        return EdgeApp(
+            hub=self.hub,
+            directory=self.directory,
+            failures=self.quotas.failures,
+            pacer=self.quotas.pacer,
+            elsewhere=self.passing_on.proxy,
         )
 
     def _make_reads(self, clock: Clock) -> AskingReads:
@@ -182,6 +193,7 @@ class Plane:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
             await self.quotas.give_back()
+        await self.passing_on.close()
         await self.directory.aclose()
         await self.broker.close()
         self._closing.close()
@@ -224,6 +236,7 @@ class Plane:
         return {
             "fanout_edge_channels": ("Channels subscribed at the broker", len(self.hub.channels)),
             "fanout_health_ready": ("1 while this process can do its work", float(self.health.is_ready)),
+            **self.passing_on.gauges(),
             **{f"fanout_{name}_up": (f"1 while the {name} answers", float(part.is_well)) for name, part in parts},
         }
 

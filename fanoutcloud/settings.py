@@ -16,7 +16,7 @@ from csp.constants import NONE, SELF
 from fanoutcloud.broker.redis_address import parse_broker_url
 from fanoutcloud.env import BadSetting, Environment
 from fanoutcloud.generated_secrets import read_or_create
-from fanoutcloud.outbound.addresses import parse_networks
+from fanoutcloud.outbound_settings import read_outbound_settings
 
 env = Environment()
 
@@ -49,18 +49,14 @@ for _proxy in TRUSTED_PROXIES:
 
 # -- the way out to servers that tenants name ----------------
 
-_serves_this_machine = BIND == "localhost" or (BIND.count(".") == 3 and BIND.startswith("127.")) or BIND == "::1"
-#: Networks that origins, webhooks and proofs of domains may be in although they are not public. Whoever serves this
-#: machine alone may have origins on it.
-ALLOWED_TARGETS = env.list("ALLOWED_TARGETS", ("127.0.0.0/8", "::1/128") if _serves_this_machine else ())
-if ALLOWED_TARGETS == ["none"]:
-    ALLOWED_TARGETS = []
-try:
-    parse_networks(ALLOWED_TARGETS)
-except ValueError as _problem:
-    raise BadSetting(f"ALLOWED_TARGETS can't be used: {_problem}") from None
+_outbound = read_outbound_settings(env, bind=BIND, public_host=_public.hostname)
+#: Networks that origins, webhooks and proofs of domains may be in although they are not public, and those they may not.
+ALLOWED_TARGETS, DENIED_TARGETS = _outbound.allowed, _outbound.denied
+IS_LOOPBACK_ALLOWED_BY_DEFAULT = _outbound.is_loopback_by_default
 #: Name servers that are asked for the names of tenants' servers, with a port where it is not 53; none: the system's.
-DNS_SERVERS = env.list("DNS_SERVERS")
+DNS_SERVERS = _outbound.name_servers
+#: A PEM file of authorities that are trusted beside the system's.
+EXTRA_AUTHORITIES = _outbound.extra_authorities
 
 # -- which processes there are ----------------
 

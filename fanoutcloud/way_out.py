@@ -28,8 +28,11 @@ class WayOut:
 def make_way_out(settings: LazySettings) -> WayOut:
     """Return a way out for this process, or for one errand."""
     resolver = DnsResolver(settings.DNS_SERVERS)
-    policy = AddressPolicy(allowed=parse_networks(settings.ALLOWED_TARGETS))
-    return WayOut(resolver, OutboundClient(Connector(policy, resolver, tls=make_tls_context())))
+    policy = AddressPolicy(
+        allowed=parse_networks(settings.ALLOWED_TARGETS), denied=parse_networks(settings.DENIED_TARGETS)
+    )
+    tls = make_tls_context(settings.EXTRA_AUTHORITIES or None)
+    return WayOut(resolver, OutboundClient(Connector(policy, resolver, tls=tls)))
 
 
 @asynccontextmanager

@@ -20,6 +20,8 @@ def production(settings: Settings) -> Settings:
     settings.IS_SECRET_KEY_GENERATED = settings.IS_SEALING_KEY_GENERATED = False
     settings.TRUSTED_PROXIES = ["10.0.0.1"]
     settings.ROLE = "web"
+    settings.ALLOWED_TARGETS = ["10.1.0.0/16"]
+    settings.IS_LOOPBACK_ALLOWED_BY_DEFAULT = False
     return settings
 
 
@@ -112,3 +114,16 @@ def test_a_shared_database_without_redis_is_a_warning(production: Settings):
     production.ROLE, production.REDIS_URL = "all", ""
 
     assert found() == ["W002"]
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "64:ff9b::/96", "2002::/16", "::/16"])
+def test_a_network_that_stands_for_every_address_is_an_error(production: Settings, network: str):
+    production.ALLOWED_TARGETS = [network]
+
+    assert found() == ["E008"]
+
+
+def test_this_machine_as_a_target_of_strangers_is_a_warning(production: Settings):
+    production.ALLOWED_TARGETS = ["127.0.0.0/8"]
+
+    assert found() == ["W003"]

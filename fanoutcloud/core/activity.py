@@ -89,6 +89,21 @@ def refused_event(error: FanoutError, *, at: float, address: str) -> Refused:
     )
 
 
+class OriginFailure(msgspec.Struct, frozen=True, tag_field="kind", tag="origin_failed"):
+    """A request could not be passed on, or the answer could not be used. `status` is what the client got."""
+
+    at: float
+    origin: str
+    method: str
+    path: str
+    cause: str
+    message: str
+    cure: str
+    field: str | None
+    status: int
+    address: str
+
+
 class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):
     """More happened than is shown: `dropped` events were left out."""
 
@@ -96,7 +111,7 @@ class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):
     dropped: int
 
 
-Event = Connected | Disconnected | Published | Delivered | Refused | Sampled
+Event = Connected | Disconnected | Published | Delivered | Refused | OriginFailure | Sampled
 
 
 class ActivitySink(Protocol):

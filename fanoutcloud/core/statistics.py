@@ -66,6 +66,14 @@ class EdgeStatistics:
 
 
 @dataclass(slots=True)
+class OriginStatistics:
+    """Requests of this process to realms' origins."""
+
+    requests: Counter[str] = field(default_factory=Counter)  # "answered", or the cause of the failure
+    head_waits: Histogram = field(default_factory=lambda: Histogram(WAIT_BOUNDS_S))
+
+
+@dataclass(slots=True)
 class LimitStatistics:
     """Limits that were reached here, and how often the shared counts could not be had."""
 
@@ -90,4 +98,5 @@ class Statistics:
     publish: PublishStatistics = field(default_factory=PublishStatistics)
     edge: EdgeStatistics = field(default_factory=EdgeStatistics)
     limits: LimitStatistics = field(default_factory=LimitStatistics)
+    origins: OriginStatistics = field(default_factory=OriginStatistics)
     process: ProcessStatistics = field(default_factory=ProcessStatistics)

@@ -13,8 +13,10 @@ from fanoutcloud.core.errors import (
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.pacing import RefusalPacer
+from fanoutcloud.core.routing import is_own_path
 from fanoutcloud.edge.bayeux.transport import BayeuxTransport
 from fanoutcloud.edge.client_publishing import ClientPublishTransport
+from fanoutcloud.edge.elsewhere import Elsewhere
 from fanoutcloud.edge.fpp.transport import FppTransport
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.requests import client_address
@@ -58,8 +60,11 @@ class EdgeApp:
         directory: RealmDirectory,
         failures: FailuresByAddress | None = None,
         pacer: RefusalPacer | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        """`elsewhere` serves what is not the realm's own; without it, nothing does."""
         self._hub = hub
+        self._elsewhere = elsewhere
         self._directory = directory
         self._failures = failures or FailuresByAddress(hub.clock)
         self._pacer = pacer or RefusalPacer(hub.clock)
@@ -75,11 +80,30 @@ class EdgeApp:
 
     async def serve(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket for `site`."""
-        path = site.path.rstrip("/")
+        own_path = await self._find_own_path(site, scope, receive, send)
+        if own_path is None:
+            return
+        path = own_path.rstrip("/")
         if scope["type"] == "websocket":
             await self._serve_websocket(site.realm, path, scope, receive, send)
         else:
             await self._serve_http(site.realm, path, scope, receive, send)
+
+    async def _find_own_path(self, site: Site, scope: Scope, receive: Receive, send: Send) -> str | None:
+        """Return the path that is for our own transports; None: the request has been answered."""
+        if self._elsewhere is None or is_own_path(site.path):
+            return site.path
+        try:
+            snapshot = await self._find(site.realm, scope)
+        except FanoutError as error:
+            self._tell_refused(site.realm, scope, error)
+            await self._pace(site.realm, error)
+            await refuse(scope, receive, send, error)
+            return None
+        own_path = self._elsewhere.find_own_path(site, snapshot, scope)
+        if own_path is None:
+            await self._elsewhere.serve(site, snapshot, scope, receive, send)
+        return own_path
 
     async def _serve_websocket(self, realm: RealmId, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         try:

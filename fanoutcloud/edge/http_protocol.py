@@ -11,6 +11,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from fanoutcloud.edge.client_response import DirectResponse
 from fanoutcloud.edge.handshake import Handshake, WebSocketOffer, answer_handshake, find_accept
 from fanoutcloud.edge.held import EXTENSION, HeldPlainStream, HeldStream, let_go
 from fanoutcloud.edge.held_poll import HeldPoll, PollOwner
@@ -43,6 +44,13 @@ class StreamOffer:
         None when the client has gone, or has sent more requests behind this one: answer through ASGI `send` then.
         """
         return self._protocol.hold_stream(self.cycle, headers, owner, status=status, is_chunked=self.is_chunked)
+
+    def respond(self, *, stuck_s: float) -> DirectResponse | None:
+        """Return what writes this request's response to its connection; None as above."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_started or cycle.disconnected:
+            return None
+        return DirectResponse(cycle, cast(Scope, cycle.scope), stuck_s=stuck_s)
 
     def hold_poll(self, owner: PollOwner, *, timeout_s: float) -> HeldPoll | None:
         """Hold the request until the owner has an answer or time is up; None as above."""

@@ -86,7 +86,13 @@ class Hub:
         if self._tasks is None:
             work.close()
             raise RuntimeError("the hub is not running")
-        self._tasks.create_task(_guarded(work))
+        guarded = _guarded(work)
+        try:
+            self._tasks.create_task(guarded)
+        except RuntimeError:  # this process ends: nothing begins any more
+            guarded.close()
+            work.close()
+            raise
 
     # -- subscribers come and go
 

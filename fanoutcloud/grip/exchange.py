@@ -12,6 +12,7 @@ from typing import Protocol
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.domains import Domain
 from fanoutcloud.edge.sinks import Receive, Scope, Send
+from fanoutcloud.outbound.client import Upgraded
 from fanoutcloud.outbound.messages import Headers, Request, Response
 
 #: Request bodies up to this size are kept, so that the request can be repeated.
@@ -23,6 +24,7 @@ INSTRUCT_MEDIA_TYPE = b"application/grip-instruct"
 #: A request as it goes to an origin, and an answer as it comes from one. A tenant's names, so that tests can fake them.
 OriginRequest = Request
 OriginResponse = Response
+OriginUpgraded = Upgraded
 
 
 @dataclass(slots=True)
@@ -52,17 +54,34 @@ class OriginFailed(Exception):
 class Exchange(Protocol):
     """One client's request that an origin has answered. Lives as long as the client's request."""
 
-    snapshot: RealmSnapshot
-    domain: Domain
-    scope: Scope
-    receive: Receive
-    send: Send
-    #: As the origin got it, less `Grip-Sig`, `Grip-Feature` and `Grip-Last`, which every sending has of its own.
-    request: OriginRequest
-    #: The client's whole request body; None when it was larger than `REPEATABLE_BODY_BYTES` and can't be repeated.
-    body: bytes | None
-    #: Absolute URL of the request, as the client knows it: links are relative to it.
-    url: str
+    @property
+    def snapshot(self) -> RealmSnapshot: ...
+
+    @property
+    def domain(self) -> Domain: ...
+
+    @property
+    def scope(self) -> Scope: ...
+
+    @property
+    def receive(self) -> Receive: ...
+
+    @property
+    def send(self) -> Send: ...
+
+    @property
+    def request(self) -> OriginRequest:
+        """The request as the origin got it, less `Host`, `Grip-Sig`, `Grip-Feature` and `Grip-Last`: every sending has
+        its own.
+        """
+
+    @property
+    def body(self) -> bytes | None:
+        """The whole request body; None when it was larger than `REPEATABLE_BODY_BYTES` and can't be repeated."""
+
+    @property
+    def url(self) -> str:
+        """The absolute URL of the request, under the site: links are relative to it."""
 
     async def repeat(self, last_ids: Mapping[str, str]) -> OriginResponse:
         """Send the request to its origin again, with a `Grip-Last` for each channel → id of `last_ids`.
@@ -73,6 +92,13 @@ class Exchange(Protocol):
 
     async def post(self, request: OriginRequest) -> OriginResponse:
         """Send a request of ours to the origins of this one, signed as all are.
+
+        Raises:
+            OriginFailed: no answer came.
+        """
+
+    async def upgrade(self, request: OriginRequest) -> OriginUpgraded | OriginResponse:
+        """Have the origin switch protocols; its answer is a refusal if it does not.
 
         Raises:
             OriginFailed: no answer came.
@@ -90,7 +116,9 @@ class Exchange(Protocol):
         """Return the answer as this client must get it: with CORS headers, or as a script (JSON-P)."""
 
     def dress_head(self, status: int, headers: Headers) -> Headers:
-        """Return the headers of a response that is streamed, with CORS headers where the domain adds them."""
+        """Return the headers of a response as this client must get them: without framing, hop-by-hop and `Grip-*` ones,
+        without what could harm others on a shared host, with CORS headers where the domain adds them.
+        """
 
     async def respond(self, answer: Answer) -> None:
         """Send a whole answer, dressed. For those who hold no connection of their own."""
@@ -118,6 +146,16 @@ class Holds(Protocol):
         Raises:
             OriginFailed: before anything was sent to the client; the proxy answers it.
         """
+
+    async def run_socket_over_http(self, exchange: Exchange) -> None:
+        """Serve a client's WebSocket by requests to its origin; return when it is over, or held by a prepared sink.
+
+        Raises:
+            LimitReached: before anything was sent to the client.
+        """
+
+    async def run_native_socket(self, exchange: Exchange) -> None:
+        """The same with an origin that speaks WebSocket itself."""
 
 
 def has_instructions(response: OriginResponse) -> bool:

@@ -9,7 +9,9 @@ from fanoutcloud.grip.exchange import Answer as ClientAnswer
 from fanoutcloud.grip.exchange import Exchange, OriginResponse
 from fanoutcloud.grip.held_subscribers import Services
 from fanoutcloud.grip.instructions import Instruction
+from fanoutcloud.grip.native_sockets import run_native_socket
 from fanoutcloud.grip.response_holds import run_response_hold, to_client_answer
+from fanoutcloud.grip.sockets_over_http import run_socket_over_http
 from fanoutcloud.grip.stream_holds import post_gone
 
 _TOO_LARGE = b"Request too large to accept GRIP instruct.\n"
@@ -48,6 +50,14 @@ class GripHolds:
         changed = await run_response_hold(self.services, exchange, told)
         if changed is not None:
             await run_stream_hold(self.services, exchange, changed)
+
+    async def run_socket_over_http(self, exchange: Exchange) -> None:
+        """Serve a client's WebSocket by requests to its origin; see `exchange.Holds`."""
+        await run_socket_over_http(self.services, exchange)
+
+    async def run_native_socket(self, exchange: Exchange) -> None:
+        """Serve a client's WebSocket by one to its origin; see `exchange.Holds`."""
+        await run_native_socket(self.services, exchange)
 
     def _check_long(self, exchange: Exchange, told: Instruction) -> None:
         """Refuse a body too long to be collected where it has to be read."""

@@ -29,6 +29,7 @@ class StatisticsCollector(Collector):
         yield from self._publish()
         yield from self._edge()
         yield from self._limits()
+        yield from self._origins()
         yield from self._process()
         for name, (text, value) in self._gauges().items():
             yield GaugeMetricFamily(name, text, value=value)
@@ -80,6 +81,11 @@ class StatisticsCollector(Collector):
         yield _by_label(
             "fanout_limits_store_calls", "Round trips for shared counts", "limit", limits.store_calls.items()
         )
+
+    def _origins(self) -> Iterator[Metric]:
+        origins = self._statistics.origins
+        yield _by_label("fanout_origin_requests", "Requests to origins by outcome", "outcome", origins.requests.items())
+        yield _histogram("fanout_origin_head_seconds", "Time until an origin's answer begins", origins.head_waits)
 
     def _process(self) -> Iterator[Metric]:
         process = self._statistics.process

@@ -3,6 +3,7 @@
 Speaks HTTP/1.1, follows no redirect, keeps no cookie, decompresses nothing, reads no environment variable.
 """
 
+import asyncio
 import re
 from dataclasses import dataclass
 
@@ -41,8 +42,12 @@ class Upgraded:
     connection: HttpConnection
     early: bytes
 
+    def take(self, protocol: asyncio.Protocol) -> asyncio.Transport:
+        """Have `protocol` read the connection from now on; `early` is for it, too. Ending it is up to the taker."""
+        return self.connection.leave(protocol)
+
     def close(self) -> None:
-        """Abort the connection and count it out. Idempotent; needed however it ended."""
+        """End a connection that nobody has taken."""
         self.connection.finish(is_reusable=False)
 
 

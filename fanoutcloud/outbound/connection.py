@@ -15,9 +15,11 @@ READ_AHEAD_BYTES = 65_536
 
 
 class OnFree(Protocol):
-    """Hears of the end of an exchange, and whether another one can follow on the connection."""
+    """Hears of the end of an exchange, and whether another one can follow on the connection; or that the connection
+    is somebody else's from now on (`has_left`).
+    """
 
-    def __call__(self, connection: "HttpConnection", /, *, is_reusable: bool) -> None: ...
+    def __call__(self, connection: "HttpConnection", /, *, is_reusable: bool, has_left: bool = False) -> None: ...
 
 
 class HttpConnection(asyncio.Protocol):
@@ -57,6 +59,14 @@ class HttpConnection(asyncio.Protocol):
         else:
             self.transport.abort()
             self._on_free(self, is_reusable=False)
+
+    def leave(self, protocol: asyncio.Protocol) -> asyncio.Transport:
+        """Give the connection to another protocol, and count it out; reading goes on."""
+        self._exchange = None
+        self._on_free(self, is_reusable=False, has_left=True)
+        self.transport.set_protocol(protocol)
+        self.transport.resume_reading()
+        return self.transport
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)

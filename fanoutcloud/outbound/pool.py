@@ -139,8 +139,12 @@ class ConnectionPool:
     async def _open(self, key: Key, line: _Line) -> HttpConnection:
         """Open a connection for which room was reserved."""
 
-        def on_free(connection: HttpConnection, *, is_reusable: bool) -> None:
-            self._on_free(key, connection, is_reusable=is_reusable)
+        def on_free(connection: HttpConnection, *, is_reusable: bool, has_left: bool = False) -> None:
+            if has_left:
+                line.lent -= 1
+                self._go_on(key, line)
+            else:
+                self._on_free(key, connection, is_reusable=is_reusable)
 
         try:
             return await self._connect(key[1], lambda: HttpConnection(on_free))

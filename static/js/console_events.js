@@ -9,8 +9,9 @@ const NAMES = {
   connected: "Connected",
   disconnected: "Disconnected",
   refused: "Refused",
+  origin_failed: "Origin failed",
 };
-const CHOICE_OF = { disconnected: "connected" }; // one choice in the filter for both
+const CHOICE_OF = { disconnected: "connected", origin_failed: "refused" }; // one choice in the filter for both
 
 function describe(event) {
   const transports = Object.entries(event.by_transport ?? {}).map(([name, count]) => `${count} × ${name}`);
@@ -20,6 +21,7 @@ function describe(event) {
     connected: () => ({ channel: event.channels.join(", "), text: `from ${event.address}`, side: event.transport }),
     disconnected: () => ({ channel: event.channels.join(", "), text: event.reason.replaceAll("_", " "), side: event.transport }),
     refused: () => ({ channel: event.field ?? "", text: `${sentence(event.message)} ${sentence(event.cure)}`, side: `${event.status} ${event.code}` }),
+    origin_failed: () => ({ channel: event.field ?? event.origin, text: `${sentence(event.message)} ${sentence(event.cure)}`, side: `${event.method} ${event.path} · ${event.cause.replaceAll("_", " ")}` }),
   }[event.kind]?.() ?? { channel: "", text: "", side: "" };
 }
 
@@ -46,7 +48,7 @@ function row(event) {
     }
   });
   const item = make("li", { class: "event" }, details);
-  if (event.kind === "refused") item.dataset.refused = "";
+  if (event.kind === "refused" || event.kind === "origin_failed") item.dataset.refused = "";
   return item;
 }
 

@@ -24,6 +24,11 @@ class Command(BaseCommand):
         from fanoutcloud.asgi import application  # composes the process: not before the port is known to be free
 
         with contextlib.nullcontext() if settings.REDIS_URL else run_embedded():
-            run_server(
-                application, host=settings.BIND, port=settings.PORT, announcement=f"ready: {settings.PUBLIC_URL}"
-            )
+            run_server(application, host=settings.BIND, port=settings.PORT, announcement=_announcement())
+
+
+def _announcement() -> str:
+    ready = f"ready: {settings.PUBLIC_URL}"
+    if settings.IS_LOOPBACK_ALLOWED_BY_DEFAULT:
+        return f"origins: servers on this machine may be named (ALLOWED_TARGETS=none forbids it)\n{ready}"
+    return ready
