@@ -18,12 +18,15 @@ from fanoutcloud.broker.activity import ActivityFeed
 from fanoutcloud.broker.announcer import RedisAnnouncer
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.broker.memory import MemoryBroker
+from fanoutcloud.broker.memory_presence import MemoryPresenceStore
 from fanoutcloud.broker.redis import RedisBroker
+from fanoutcloud.broker.redis_presence import RedisPresenceStore
 from fanoutcloud.broker.roll_call import RollCall
 from fanoutcloud.core.clock import Clock, SystemClock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import HostName, RealmId
+from fanoutcloud.core.presence import PresenceStore
 from fanoutcloud.core.statistics import Statistics
 from fanoutcloud.edge.access import AccessGate
 from fanoutcloud.edge.app import EdgeApp
@@ -32,6 +35,7 @@ from fanoutcloud.edge.enforcement import Enforcement
 from fanoutcloud.edge.housekeeping import run_hub
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
+from fanoutcloud.edge.presence import Presence
 from fanoutcloud.edge.reads import AskingReads
 from fanoutcloud.edge.sites import SiteFinder, SiteNames
 from fanoutcloud.loop_door import LoopDoor
@@ -80,6 +84,7 @@ class Plane:
         self.hub = self._make_hub(clock)
         self.enforcement = Enforcement(self.hub)
         self.activity.on_watch(self.hub.tell_all_connected)
+        self.presence = self.hub.presence = self._make_presence(clock)
         self.reads = self._make_reads(clock)
         self.door = LoopDoor()
         self.publisher = self.hub.publisher = self._make_publisher(clock)
@@ -90,12 +95,7 @@ class Plane:
         self.authenticator = Authenticator(self.directory, clock, self.quotas.failures)
         self.endpoint = self._make_endpoint(clock, max_body_bytes=settings.PUBLISH_BODY_BYTES)
         self.health = Health(self._probes(settings), clock, self.statistics.process)
-        self.ops = OpsEndpoints(
-            self.health,
-            Metrics(self.statistics, self._gauges),
-            token=settings.METRICS_TOKEN,
-            trusts_proxies=bool(settings.TRUSTED_PROXIES),
-        )
+        self.ops = self._make_ops(settings)
         self._running: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._closing = contextlib.ExitStack()
@@ -111,6 +111,14 @@ class Plane:
             gate=AccessGate(clock, self.directory, self.quotas.failures),
         )
 
+    def _make_ops(self, settings: LazySettings) -> OpsEndpoints:
+        return OpsEndpoints(
+            self.health,
+            Metrics(self.statistics, self._gauges),
+            token=settings.METRICS_TOKEN,
+            trusts_proxies=bool(settings.TRUSTED_PROXIES),
+        )
+
     def _make_edge(self) -> EdgeApp:
         return EdgeApp(
             hub=self.hub,
@@ -118,7 +126,14 @@ class Plane:
             failures=self.quotas.failures,
             pacer=self.quotas.pacer,
             elsewhere=self.passing_on.proxy,
+            presence=self.presence,
         )
+
+    def _make_presence(self, clock: Clock) -> Presence:
+        store: PresenceStore = MemoryPresenceStore(clock)
+        if isinstance(self.broker, RedisBroker):
+            store = RedisPresenceStore(self.broker.connection_for)
+        return Presence(self.hub, store, self.broker, self.directory, self.activity)
 
     def _make_reads(self, clock: Clock) -> AskingReads:
         census = Census(self.hub)
@@ -225,6 +240,7 @@ class Plane:
             tasks.create_task(self.enforcement.run())
             tasks.create_task(self.health.run())
             tasks.create_task(self.roll_call.run())
+            tasks.create_task(self.presence.run())
 
     def _probes(self, settings: LazySettings) -> dict[str, Probe]:
         """An edge needs no database to deliver: only processes with pages do."""
@@ -261,6 +277,7 @@ class Plane:
             self.hub.spawn(self._forget_realm(realm))
         else:
             self.enforcement.realm_changed(realm)
+            self.presence.realm_changed(realm)
 
     async def _forget_realm(self, realm: RealmId) -> None:
         try:

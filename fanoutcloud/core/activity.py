@@ -104,6 +104,18 @@ class OriginFailure(msgspec.Struct, frozen=True, tag_field="kind", tag="origin_f
     address: str
 
 
+class PresenceChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="presence"):
+    """Who came to a channel and who left; `occupancy` is `occupied` or `vacated` if that changed, too."""
+
+    at: float
+    channel: str
+    joined: list[str]
+    left: list[str]
+    members: int
+    connections: int
+    occupancy: str
+
+
 class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):
     """More happened than is shown: `dropped` events were left out."""
 
@@ -111,7 +123,7 @@ class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):
     dropped: int
 
 
-Event = Connected | Disconnected | Published | Delivered | Refused | OriginFailure | Sampled
+Event = Connected | Disconnected | Published | Delivered | Refused | OriginFailure | PresenceChanged | Sampled
 
 
 class ActivitySink(Protocol):

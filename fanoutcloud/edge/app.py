@@ -19,12 +19,14 @@ from fanoutcloud.edge.client_publishing import ClientPublishTransport
 from fanoutcloud.edge.elsewhere import Elsewhere
 from fanoutcloud.edge.fpp.transport import FppTransport
 from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.presence import Presence
 from fanoutcloud.edge.requests import client_address
 from fanoutcloud.edge.responses import respond_error, respond_preflight
 from fanoutcloud.edge.sinks import Receive, Scope, Send
 from fanoutcloud.edge.sites import Site
 from fanoutcloud.edge.transports.http_stream import HttpStreamTransport
 from fanoutcloud.edge.transports.long_poll import LongPollTransport
+from fanoutcloud.edge.transports.presence import PresenceTransport
 from fanoutcloud.edge.transports.sse import SseTransport
 from fanoutcloud.edge.transports.websocket import WebSocketTransport, refuse_websocket
 
@@ -61,6 +63,7 @@ class EdgeApp:
         failures: FailuresByAddress | None = None,
         pacer: RefusalPacer | None = None,
         elsewhere: Elsewhere | None = None,
+        presence: Presence | None = None,
     ) -> None:
         """`elsewhere` serves what is not the realm's own; without it, nothing does."""
         self._hub = hub
@@ -73,6 +76,8 @@ class EdgeApp:
             "/fanout/stream": HttpStreamTransport(hub).serve,
             "/fanout/poll": LongPollTransport(hub).serve,
         }
+        if presence is not None:
+            self._http["/fanout/presence"] = PresenceTransport(hub, presence).serve
         self._posts: dict[str, Serve] = {"/fanout/publish": ClientPublishTransport(hub).serve}
         self._websocket = WebSocketTransport(hub)
         self._bayeux = BayeuxTransport(hub)

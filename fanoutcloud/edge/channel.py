@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import EPOCH_CHANGED, StoredItem, StreamPosition
+from fanoutcloud.edge.presence_view import PresenceView
 from fanoutcloud.edge.selected import SelectedSubscribers, Wish
 from fanoutcloud.edge.subscriber import Subscriber
+from fanoutcloud.edge.tally import Tally
 from fanoutcloud.edge.turns import Turns
 from fanoutcloud.edge.wire import WireFormat
 
@@ -45,7 +47,7 @@ class LocalChannel:
     __slots__ = (
         "_gathered", "_turns", "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts",
         "individuals", "joining", "last_item_at", "opening", "pending", "realm",
-        "selected", "top",
+        "selected", "tally", "top", "view",
     )  # fmt: skip
 
     def __init__(self, realm: RealmId, channel: ChannelName, opening: asyncio.Future[None], turns: Turns) -> None:
@@ -63,6 +65,9 @@ class LocalChannel:
         self.individual_counts: Counter[str] = Counter()  # individuals by transport
         #: Those who do not want everything as it is; None: nobody, as nearly always.
         self.selected: SelectedSubscribers | None = None
+        #: Who is here, and who is told of it (edge.presence); None where nobody asks.
+        self.tally: Tally | None = None
+        self.view: PresenceView | None = None
         self.joining: dict[Subscriber, Joining] = {}
         #: Subscribers that history brought beyond `top`: live items reach this process a moment later.
         self.ahead: dict[Subscriber, StreamPosition] = {}

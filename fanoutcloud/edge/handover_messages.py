@@ -59,6 +59,7 @@ class Connection(msgspec.Struct, array_like=True, frozen=True):
     keeps_alive: bool = False  # whether a poll's connection goes back to HTTP
     connected_at: float = 0.0
     wishes: list[tuple[str, dict[str, str]]] = []  # channel, and what is wanted of it
+    watched: list[str] = []  # channels of which it is told who comes and goes
     grant: bytes = b""  # what its token gives (`pack_grant`)
 
 

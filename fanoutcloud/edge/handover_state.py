@@ -106,6 +106,7 @@ def depart(hub: Hub, held: Movable) -> Moving | None:
         keeps_alive=poll is not None and poll.keeps_alive,
         connected_at=subscriber.connected_at,
         wishes=[(channel, write_wish(wish)) for channel, wish in (subscriber.wishes or {}).items()],
+        watched=list(subscriber.watched),
         grant=pack_grant(subscriber.grant),
     )
     return Moving(held, state, subscriber, positions)
@@ -164,6 +165,7 @@ def revive(revival: Revival, transport: asyncio.Transport, state: Connection, ea
     subscriber = _make_subscriber(revival.hub, state)
     subscriber.connection = state.name
     subscriber.connected_at = state.connected_at
+    subscriber.watched = frozenset(map(ChannelName, state.watched))
     for channel, options in state.wishes:
         subscriber.set_wish(ChannelName(channel), read_wish(options))
     subscriber.grant = unpack_grant(state.grant)

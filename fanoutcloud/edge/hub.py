@@ -14,18 +14,20 @@ from typing import Any
 
 from fanoutcloud.broker.base import Broker, ItemPublisher
 from fanoutcloud.core.access import Grant
-from fanoutcloud.core.activity import ActivitySink, Connected, Delivered, Disconnected, refused_event
+from fanoutcloud.core.activity import ActivitySink, refused_event
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError, Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import LAST_ITEM, StoredItem, StreamPosition
 from fanoutcloud.edge.access import AccessGate
+from fanoutcloud.edge.attendance import Attendance
 from fanoutcloud.edge.catching_up import begin_at, catch_up, is_wanted
 from fanoutcloud.edge.channel import MAX_PENDING_ITEMS, LocalChannel
 from fanoutcloud.edge.gap_filling import fill
 from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.limits import EdgeLimits
+from fanoutcloud.edge.sightings import connected_event, disconnected_event, find_delivered_event
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.subscriber_index import SubscriberIndex
 from fanoutcloud.edge.turns import Turns
@@ -53,6 +55,7 @@ class Hub:
         self.limits = limits
         self.gate = gate or AccessGate(clock)
         self.publisher: ItemPublisher | None = None  # for what clients publish
+        self.presence: Attendance | None = None
         self.ledger = ledger or Ledger()
         self.clock = clock
         self.violations = ViolationLog(clock)
@@ -115,22 +118,24 @@ class Hub:
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
         if self._activity.is_watched(subscriber.realm):
-            self._activity.record(
-                subscriber.realm,
-                Disconnected(
-                    at=self.clock.now(),
-                    connection=subscriber.connection,
-                    transport=subscriber.wire.transport,
-                    channels=list(subscriber.channels),
-                    reason=subscriber.close_reason.reason,
-                ),
-            )
+            self._activity.record(subscriber.realm, disconnected_event(subscriber, at=self.clock.now()))
 
     def set_grant(self, subscriber: Subscriber, grant: Grant) -> None:
         """Have an open subscriber go on with what another token gives."""
+        local_channels = [self._channels[subscriber.realm, channel] for channel in subscriber.channels]
         self.index.remove(subscriber)
+        if self.presence is not None:
+            for local in local_channels:
+                self.presence.exited(subscriber, local)
         subscriber.grant = grant
         self.index.add(subscriber)
+        self.note_entered(subscriber, local_channels)
+
+    def note_entered(self, subscriber: Subscriber, local_channels: Sequence[LocalChannel]) -> None:
+        """Know that an open subscriber has these channels from now on."""
+        if self.presence is not None:
+            for local in local_channels:
+                self.presence.entered(subscriber, local)
 
     # -- subscribers move between processes (edge.handing_over, edge.rejoining)
 
@@ -147,26 +152,18 @@ class Hub:
 
     def detach(self, subscriber: Subscriber) -> None:
         """Deliver nothing more to a subscriber that leaves for another process. `rejoin` takes it back."""
-        if subscriber in self._subscribers:
+        was_here = subscriber in self._subscribers
+        if was_here:
             self._subscribers.discard(subscriber)
             self.index.remove(subscriber)
             self.ledger.closed(subscriber, reason="moved")
         for channel in subscriber.channels:
-            self._leave(subscriber, channel)
+            self._leave(subscriber, channel, was_here=was_here)
 
     def tell_connected(self, subscriber: Subscriber) -> None:
         """Show watchers of the realm that the subscriber is there, and its channels; nothing if it has left since."""
         if not subscriber.is_closed and self._activity.is_watched(subscriber.realm):
-            self._activity.record(
-                subscriber.realm,
-                Connected(
-                    at=self.clock.now(),
-                    connection=subscriber.connection,
-                    transport=subscriber.wire.transport,
-                    channels=list(subscriber.channels),
-                    address=subscriber.address,
-                ),
-            )
+            self._activity.record(subscriber.realm, connected_event(subscriber, at=self.clock.now()))
 
     def tell_refused(self, realm: RealmId, error: FanoutError, address: str) -> None:
         """Count a subscriber, or a command of one, that was turned away, and show it to watchers of the realm."""
@@ -216,6 +213,7 @@ class Hub:
                 return
             if local.channel not in subscriber.channels:
                 subscriber.channels.append(local.channel)
+                self.note_entered(subscriber, [local])
             await self._join_one(subscriber, local, since)
 
     async def _join_one(self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition | None) -> None:
@@ -251,10 +249,12 @@ class Hub:
             if local is not None and local.is_behind(subscriber, wish):
                 subscriber.tell_position(channel, local.position)
 
-    def _leave(self, subscriber: Subscriber, channel: ChannelName) -> None:
+    def _leave(self, subscriber: Subscriber, channel: ChannelName, *, was_here: bool = True) -> None:
         local = self._channels.get((subscriber.realm, channel))
         if local is not None:
             local.remove(subscriber)
+            if was_here and self.presence is not None:
+                self.presence.exited(subscriber, local)
             self._note_if_empty(local)
 
     def _note_if_empty(self, local: LocalChannel) -> None:
@@ -268,6 +268,8 @@ class Hub:
             local = LocalChannel(realm, channel, asyncio.get_running_loop().create_future(), self._turns)
             self._channels[realm, channel] = local
             self.index.add_channel(local)
+            if self.presence is not None:
+                self.presence.opened(local)
             self.spawn(self._open(local))
         local.empty_since = None
         local.awaited += 1
@@ -341,21 +343,9 @@ class Hub:
         size_bytes = local.broadcast(stored, self.ledger.edge.items_out)
         self.ledger.fanned_out(local, size_bytes, perf_counter() - begin_s)
         if self._activity.is_watched(local.realm):
-            self._tell_delivered(local, stored)
-
-    def _tell_delivered(self, local: LocalChannel, stored: StoredItem) -> None:
-        counts = local.count_by_transport()
-        if counts:
-            self._activity.record(
-                local.realm,
-                Delivered(
-                    at=self.clock.now(),
-                    channel=local.channel,
-                    position=str(stored.position),
-                    subscribers=counts.total(),
-                    by_transport=dict(counts),
-                ),
-            )
+            event = find_delivered_event(local, stored, at=self.clock.now())
+            if event is not None:
+                self._activity.record(local.realm, event)
 
     def restart(self, local: LocalChannel, position: StreamPosition, reason: str) -> None:
         """Tell all of a channel that items were lost to them, and go on at `position`."""

@@ -35,7 +35,10 @@ async def rejoin(hub: Hub, broker: Broker, moved: Sequence[tuple[Subscriber, Pos
             groups[subscriber.realm, channel, position].append(subscriber)
     async with asyncio.TaskGroup() as tasks:
         for (realm, channel, position), members in groups.items():
-            tasks.create_task(_rejoin_group(hub, broker, hub.expect(realm, channel), position, members))
+            local = hub.expect(realm, channel)
+            for member in members:
+                hub.note_entered(member, [local])
+            tasks.create_task(_rejoin_group(hub, broker, local, position, members))
     for subscriber, _ in moved:
         subscriber.is_settled = True
 

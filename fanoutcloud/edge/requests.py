@@ -25,6 +25,11 @@ class SubscribeRequest:
     wishes: Wishes | None = None
 
     @property
+    def watched(self) -> frozenset[ChannelName]:
+        """The channels of which the client wants to know who comes and goes."""
+        return frozenset(self.channels) if self.options.get("presence") == "1" else frozenset()
+
+    @property
     def wanted(self) -> list[tuple[ChannelName, StreamPosition | None]]:
         """Each channel with its position, or None for "from now"."""
         since: Sequence[StreamPosition | None] = self.since or [None] * len(self.channels)

@@ -33,7 +33,7 @@ class Subscriber:
 
     __slots__ = (
         "address", "channels", "close_reason", "connected_at", "grant", "is_closed", "is_settled", "origin", "realm",
-        "registry", "serial", "sink", "wire", "wishes",
+        "registry", "serial", "sink", "watched", "wire", "wishes",
     )  # fmt: skip
 
     #: True: the hub writes the shared bytes of the wire format. False: it calls `deliver`.
@@ -50,6 +50,8 @@ class Subscriber:
         self.connected_at = 0.0  # seconds since 1970; the hub sets it
         #: What it wants of channels, where that is not all; set before it joins them. None: it wants all of all.
         self.wishes: Wishes | None = None
+        #: Channels of which it wants to be told who comes and goes; set before it joins them.
+        self.watched: frozenset[ChannelName] = frozenset()
         self.serial = next(_serials)
         self.origin = _process_token
         #: False while the hub brings it to its channels.

@@ -6,7 +6,7 @@ the server frames). Subscribers that share one are written the same bytes; see `
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fanoutcloud.core.activity import Transport
 from fanoutcloud.core.close_reasons import CloseReason
@@ -76,6 +76,9 @@ class WebSocketWire:
     def keep_alive(self) -> bytes:
         return self._keep_alive
 
+    def aside(self, name: str, message: bytes) -> bytes:
+        return self.framing(message)
+
     def closing(self, reason: CloseReason, text: str = "") -> bytes:
         return b""  # the close code says it
 
@@ -122,6 +125,9 @@ class JsonLinesWire(_HttpStreamEnding):
 
     def keep_alive(self) -> bytes:
         return self._keep_alive
+
+    def aside(self, name: str, message: bytes) -> bytes:
+        return self._line(message)
 
     def closing(self, reason: CloseReason, text: str = "") -> bytes:
         words = text or reason.text
@@ -218,9 +224,20 @@ class SseWire(_HttpStreamEnding):
     def keep_alive(self) -> bytes:
         return self._keep_alive
 
+    def aside(self, name: str, message: bytes) -> bytes:
+        return self.event(message, name=name)
+
     def closing(self, reason: CloseReason, text: str = "") -> bytes:
         message = messages.closing_message(reason.reason, text or reason.text, may_reconnect=reason.may_reconnect)
         return self.event(message, name="closing")
+
+
+@runtime_checkable
+class TellsAside(Protocol):
+    """A wire format that has room for messages that are no items, and that only some clients ask for."""
+
+    def aside(self, name: str, message: bytes) -> bytes:
+        """Return a JSON message of type `name`."""
 
 
 #: The instances that all subscribers share: prepared for our own server's sockets, and plain for any other server's.

@@ -10,8 +10,16 @@ const NAMES = {
   disconnected: "Disconnected",
   refused: "Refused",
   origin_failed: "Origin failed",
+  presence: "Presence",
 };
-const CHOICE_OF = { disconnected: "connected", origin_failed: "refused" }; // one choice in the filter for both
+// One choice in the filter for several kinds.
+const CHOICE_OF = { disconnected: "connected", presence: "connected", origin_failed: "refused" };
+
+function comings(event) {
+  const joined = event.joined.length ? `joined: ${event.joined.join(", ")}` : "";
+  const left = event.left.length ? `left: ${event.left.join(", ")}` : "";
+  return [joined, left].filter(Boolean).join("; ");
+}
 
 function describe(event) {
   const transports = Object.entries(event.by_transport ?? {}).map(([name, count]) => `${count} × ${name}`);
@@ -20,6 +28,7 @@ function describe(event) {
     delivered: () => ({ channel: event.channel, text: `to ${plural(event.subscribers, "subscriber")}`, side: transports.join(", ") }),
     connected: () => ({ channel: event.channels.join(", "), text: `from ${event.address}`, side: event.transport }),
     disconnected: () => ({ channel: event.channels.join(", "), text: event.reason.replaceAll("_", " "), side: event.transport }),
+    presence: () => ({ channel: event.channel, text: comings(event), side: `${plural(event.members, "member")}${event.occupancy ? ` · ${event.occupancy}` : ""}` }),
     refused: () => ({ channel: event.field ?? "", text: `${sentence(event.message)} ${sentence(event.cure)}`, side: `${event.status} ${event.code}` }),
     origin_failed: () => ({ channel: event.field ?? event.origin, text: `${sentence(event.message)} ${sentence(event.cure)}`, side: `${event.method} ${event.path} · ${event.cause.replaceAll("_", " ")}` }),
   }[event.kind]?.() ?? { channel: "", text: "", side: "" };

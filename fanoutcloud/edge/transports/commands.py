@@ -12,6 +12,7 @@ class _Wire(msgspec.Struct):
     channel: str | None = None
     since: str | None = None
     filter: str | None = None
+    presence: bool = False
     token: str | None = None
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     id: str | None = None
@@ -24,6 +25,7 @@ class Command(msgspec.Struct, frozen=True):
     channel: str | None = None
     since: str | None = None
     filter: str | None = None
+    presence: bool = False
     token: str = ""
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     id: str | None = None
@@ -53,7 +55,7 @@ def parse_command(text: str) -> Command:
         case "subscribe" | "unsubscribe":
             if wire.channel is None:
                 raise InvalidRequest("no channel is named", cure=f"send such as {_EXAMPLE}", field="channel")
-            return Command(wire.type, wire.channel, wire.since, wire.filter)
+            return Command(wire.type, wire.channel, wire.since, wire.filter, wire.presence)
         case "publish":
             return Command("publish", wire.channel, data=wire.data, id=wire.id)
         case other:

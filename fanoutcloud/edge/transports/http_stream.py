@@ -7,6 +7,7 @@ from fanoutcloud.edge.requests import choose, client_address, parse_subscribe
 from fanoutcloud.edge.sinks import Receive, Scope, Send
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.transports.streams import StreamResponse, Wires
+from fanoutcloud.edge.watching import admit_watching
 from fanoutcloud.edge.wire import PLAIN_JSON_LINES, PLAIN_RAW_STREAM, PREPARED_JSON_LINES, PREPARED_RAW_STREAM
 
 
@@ -27,6 +28,7 @@ class HttpStreamTransport:
         is_raw = choose(request.options, "mode", among=("json", "raw")) == "raw"
         subscriber = Subscriber(realm.realm, PREPARED_JSON_LINES, address=client_address(scope))
         subscriber.wishes = request.wishes
+        subscriber.watched = admit_watching(self._hub.gate, grant, realm, request.watched)
         subscriber.grant = grant
         if is_raw:
             wires, content_type, greeting = (

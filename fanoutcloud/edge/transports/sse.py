@@ -8,6 +8,7 @@ from fanoutcloud.edge.requests import client_address, parse_subscribe
 from fanoutcloud.edge.sinks import Receive, Scope, Send
 from fanoutcloud.edge.subscriber import SseCursorSubscriber, Subscriber
 from fanoutcloud.edge.transports.streams import StreamResponse, Wires
+from fanoutcloud.edge.watching import admit_watching
 from fanoutcloud.edge.wire import PLAIN_SSE, PREPARED_SSE, SseWire
 
 #: How long a browser waits before it reconnects; it adds no jitter of its own.
@@ -33,6 +34,7 @@ class SseTransport:
         kind = Subscriber if len(request.channels) == 1 else SseCursorSubscriber
         subscriber = kind(realm.realm, PREPARED_SSE, address=address)
         subscriber.wishes = request.wishes
+        subscriber.watched = admit_watching(self._hub.gate, grant, realm, request.watched)
         subscriber.grant = grant
         welcome = welcome_message(
             realm=realm.realm,

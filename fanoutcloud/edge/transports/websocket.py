@@ -18,6 +18,7 @@ from fanoutcloud.edge.requests import SubscribeRequest, check_channel_count, cli
 from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, send_last
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.transports.commands import Command, parse_command
+from fanoutcloud.edge.watching import admit_watching
 from fanoutcloud.edge.wire import PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
 from fanoutcloud.edge.wishes import FILTER, read_wish
 
@@ -121,9 +122,11 @@ class WebSocketSubscriber(Subscriber):
             check_channel_count(len(self.channels) + 1, self._hub.limits.max_channels)
             since = parse_position(command.since) if command.since else None
             wish = read_wish({FILTER: command.filter})
-            await self._hub.gate.check_now(self, "subscribe", channel)
+            realm = await self._hub.gate.check_now(self, "subscribe", channel)
+            watched = admit_watching(self._hub.gate, self.grant, realm, [channel] if command.presence else [])
             await self._hub.ledger.admit_channels(self.realm, [channel], self._hub.channels)
             self.set_wish(channel, wish)
+            self.watched = self.watched - {channel} | watched
             await self._hub.join(self, [(channel, since)])
         self._hub.tell_connected(self)
 
@@ -181,6 +184,7 @@ class WebSocketTransport:
         await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
         subscriber = WebSocketSubscriber(realm.realm, PREPARED_WEBSOCKET, address=client_address(scope), hub=self._hub)
         subscriber.wishes = request.wishes
+        subscriber.watched = admit_watching(self._hub.gate, grant, realm, request.watched)
         subscriber.grant = grant
         offer = scope.get("extensions", {}).get(EXTENSION)
         if offer is not None:

@@ -1,0 +1,45 @@
+"""Who is there: `GET /fanout/presence`, and what subscribers may ask on a WebSocket (docs/topics/presence.md)."""
+
+from fanoutcloud.core.directory import RealmSnapshot
+from fanoutcloud.core.errors import InvalidRequest
+from fanoutcloud.edge.access import read_token
+from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.presence import Presence
+from fanoutcloud.edge.presence_view import presence_message
+from fanoutcloud.edge.requests import client_address, parse_subscribe
+from fanoutcloud.edge.responses import respond
+from fanoutcloud.edge.sinks import Receive, Scope, Send
+from fanoutcloud.edge.watching import check_watching
+
+MAX_PAGE = 1000
+_JSON = (b"content-type", b"application/json")
+
+
+class PresenceTransport:
+    """Answers who is on a channel, page by page in order of the users' names."""
+
+    def __init__(self, hub: Hub, presence: Presence) -> None:
+        self._hub = hub
+        self._presence = presence
+
+    async def serve(self, realm: RealmSnapshot, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request.
+
+        Raises:
+            InvalidRequest, Unauthorized, Forbidden, Unavailable: before anything was sent.
+        """
+        request = parse_subscribe(scope, max_channels=1)
+        [channel] = request.channels
+        grant = await self._hub.gate.admit(realm, read_token(scope, request.options), address=client_address(scope))
+        check_watching(self._hub.gate, grant, realm, channel)
+        found = await self._presence.list_members(realm.realm, channel)
+        limit, after = _read_limit(request.options), request.options.get("cursor", "")
+        body = presence_message(channel, found.members, found.anonymous, after=after, limit=limit)
+        await respond(send, 200, body + b"\n", headers=[_JSON])
+
+
+def _read_limit(options: dict[str, str]) -> int:
+    text = options.get("limit", "100")
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MAX_PAGE):
+        raise InvalidRequest("must be a number of members", cure=f"use 1 to {MAX_PAGE}", field="limit")
+    return int(text)

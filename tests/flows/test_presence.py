@@ -1,0 +1,104 @@
+"""Presence on the real product: two processes on one Redis, and one of them is killed."""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.servers.product import Product, ProductRealm
+
+_ADD_RULE = """
+from realms.models import Realm
+from realms.rule_settings import RuleSettings
+from realms.services.rules import add_rule
+settings = RuleSettings(presence=True, webhook_events=("occupied", "vacated"))
+add_rule(realm=Realm.objects.get(id=sys.argv[1]), pattern="room.*", settings=settings)
+"""
+DEADLINE_S = 15.0
+
+
+@pytest.fixture(scope="module")
+def products(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[list[Product]]:
+    data_dir = tmp_path_factory.mktemp("presence")
+    environment = {"REDIS_URL": redis_url}
+    products = [Product(data_dir, environment=environment) for _ in range(2)]
+    try:
+        for product in products:
+            product.start()
+        yield products
+    finally:
+        for product in products:
+            product.kill()
+
+
+@pytest.fixture(scope="module")
+def realm(products: list[Product]) -> ProductRealm:
+    realm = products[0].create_realm()
+    products[0].run_python(_ADD_RULE, realm.realm)
+    return realm
+
+
+def _token(realm: ProductRealm, user: str) -> str:
+    claims = {"sub": user, "exp": int(time.time()) + 600, "info": {"name": user.title()}}
+    return jwt.encode(claims, base64.b64decode(realm.key), algorithm="HS256")
+
+
+def _connect(product: Product, realm: ProductRealm, user: str, more: str = "") -> ClientConnection:
+    url = f"ws://127.0.0.1:{product.port}/r/{realm.realm}/fanout/ws?channel=room.1&token={_token(realm, user)}{more}"
+    return connect(url)
+
+
+def _next(connection: ClientConnection, kind: str = "presence") -> dict[str, Any]:
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        message: dict[str, Any] = json.loads(connection.recv(timeout=max(0.01, deadline - time.monotonic())))
+        if message["type"] == kind:
+            return message
+
+
+def _named(connection: ClientConnection, member: str, user: str) -> None:
+    """Wait until a message names the user."""
+    while True:
+        message = _next(connection)
+        names = [one["user"] if isinstance(one, dict) else one for one in message.get(member, [])]
+        if user in names:
+            return
+
+
+def test_members_are_told_of_each_other_over_processes_and_a_killed_one_leaves_no_ghosts(
+    products: list[Product], realm: ProductRealm
+) -> None:
+    here, there = products
+    with _connect(here, realm, "alice", "&presence=1") as alice, _connect(there, realm, "bob"):
+        first = _next(alice)
+        if "bob" not in [one["user"] for one in first["members"]]:
+            _named(alice, "joined", "bob")
+        answer = httpx.get(f"{here.url}/r/{realm.realm}/fanout/presence?channel=room.1")
+        assert answer.json()["members"] == [
+            {"user": "alice", "info": {"name": "Alice"}},
+            {"user": "bob", "info": {"name": "Bob"}},
+        ]
+
+        there.kill()
+        begin_s = time.monotonic()
+        _named(alice, "left", "bob")
+        assert time.monotonic() - begin_s < 6  # 5 s, and a busy machine
+
+        there.start()
+        with _connect(there, realm, "bob"):
+            _named(alice, "joined", "bob")
+
+
+def test_presence_is_refused_where_the_rule_does_not_have_it(products: list[Product], realm: ProductRealm) -> None:
+    site = f"{products[0].url}/r/{realm.realm}/fanout"
+    for path in ("presence?channel=quiet", "sse?channel=quiet&presence=1"):
+        answer = httpx.get(f"{site}/{path}")
+        assert (answer.status_code, answer.json()["error"]["field"]) == (400, "channel")
+    assert httpx.get(f"{site}/presence?channel=room.1&limit=0").json()["error"]["field"] == "limit"
+    assert httpx.get(f"{site}/presence").status_code == 400
