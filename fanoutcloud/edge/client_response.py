@@ -58,6 +58,8 @@ class DirectResponse:
         self._is_chunked = False
         self._has_body = True
         self._is_until_close = False
+        #: What this turn of the loop has brought: head and a small body leave in one piece.
+        self._pending: list[bytes] = []
         self.is_started = False
 
     async def start(self, status: int, reason: bytes, headers: Headers, *, length: int | None) -> None:
@@ -82,7 +84,8 @@ class DirectResponse:
             raise ValueError("a header can't be sent: it holds a line feed or NUL")
         self.is_started = cycle.response_started = True
         cycle.waiting_for_100_continue = False
-        cycle.transport.write(head + b"\r\n")
+        self._pending = [head, b"\r\n"]
+        asyncio.get_running_loop().call_soon(self._flush)
 
     async def write(self, data: bytes) -> None:
         cycle = self._cycle
@@ -95,17 +98,25 @@ class DirectResponse:
         if cycle.disconnected or cycle.transport.is_closing():
             raise ClientLeft
         if self._has_body and data:
-            cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+            self._pending.append(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending and not self._cycle.transport.is_closing():
+            self._cycle.transport.write(b"".join(self._pending))
+        self._pending.clear()
 
     async def finish(self, trailers: Headers) -> None:
         cycle = self._cycle
         if self._is_chunked and not cycle.disconnected:
             lines = b"".join(b"%b: %b\r\n" % trailer for trailer in trailers)
-            cycle.transport.write(b"0\r\n%b\r\n" % lines)
+            self._pending.append(b"0\r\n%b\r\n" % lines)
+        self._flush()
         self._complete(keep_alive=cycle.keep_alive)
 
     def break_off(self) -> None:
         """Close without what is missing; where the end of the connection would be the body's end, reset it."""
+        self._flush()
         if self._is_until_close:
             reset(self._cycle.transport)
         self._complete(keep_alive=False)

@@ -87,12 +87,14 @@ def find_values(headers: Headers, name: bytes) -> list[bytes]:
 
 
 def to_origin(headers: Headers, domain: Domain, client: ClientSide, *, via: bytes) -> Headers:
-    """Return a client's headers as every origin of the domain gets them. `Host` and what GRIP adds come later."""
-    dropped = _NOT_TO_ORIGIN | _named_by_connection(headers)
-    passed = [(name, value) for name, value in headers if name.lower() not in dropped and not is_grip(name)]
-    if _wants_trailers(headers):
+    """Return a client's headers, names in lower case, as every origin of the domain gets them; `Host` comes later."""
+    present = {name for name, _ in headers}  # ASGI: in lower case
+    dropped = _NOT_TO_ORIGIN | _named_by_connection(headers) if b"connection" in present else _NOT_TO_ORIGIN
+    passed = [(name, value) for name, value in headers if name not in dropped and not is_grip(name)]
+    if b"te" in present and _wants_trailers(headers):
         passed += [(b"TE", b"trailers"), (b"Connection", b"TE")]
-    forwarded_for = _forwarded_for(find_values(headers, b"x-forwarded-for"), domain.forwarded_for, client.address)
+    known = find_values(headers, b"x-forwarded-for") if b"x-forwarded-for" in present else []
+    forwarded_for = _forwarded_for(known, domain.forwarded_for, client.address)
     if forwarded_for:
         passed.append((b"X-Forwarded-For", forwarded_for))
     passed.append((b"X-Forwarded-Proto", b"https" if client.is_tls else b"http"))
@@ -100,7 +102,8 @@ def to_origin(headers: Headers, domain: Domain, client: ClientSide, *, via: byte
         passed.append((b"X-Forwarded-Host", client.host))
     if client.prefix:
         passed.append((b"X-Forwarded-Prefix", client.prefix.encode("latin-1")))
-    passed.append((b"Via", b", ".join([*find_values(headers, b"via"), via])))
+    earlier = find_values(headers, b"via") if b"via" in present else []
+    passed.append((b"Via", b", ".join([*earlier, via])))
     return override(passed, domain.extra_headers)
 
 

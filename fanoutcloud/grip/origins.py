@@ -20,6 +20,7 @@ from fanoutcloud.outbound.messages import Endpoint, Headers
 #: An origin that could not be reached comes after the others for this long.
 DOWN_S = 5.0
 MAX_DOWN_KEPT = 4_096
+MAX_HOSTS_KEPT = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class OriginGateway:
         self._activity = activity
         self._clock = clock
         self._statistics = statistics
+        self._hosts: OrderedDict[str, str] = OrderedDict()  # as they were written → as the gate lets them through
         self._down: OrderedDict[tuple[str, Origin], float] = OrderedDict()
 
     async def send(
@@ -155,7 +157,11 @@ class OriginGateway:
         return failure
 
     def _address(self, caller: Caller, origin: Origin, request: OriginRequest) -> tuple[Endpoint, OriginRequest]:
-        host = parse_host(origin.host, self._rules)
+        host = self._hosts.get(origin.host)
+        if host is None:
+            host = self._hosts[origin.host] = parse_host(origin.host, self._rules)
+            if len(self._hosts) > MAX_HOSTS_KEPT:
+                self._hosts.popitem(last=False)
         if self._rules.ports is not None and origin.port not in self._rules.ports:
             raise Blocked("the target", f"port {origin.port} is not called")
         headers = [(b"Host", host_for(origin, caller.domain, caller.client)), *request.headers]

@@ -396,6 +396,29 @@ async def test_a_slow_client_holds_the_origin_back() -> None:
     assert sent < 30_000_000
 
 
+# -- the end of a process
+
+
+async def test_a_request_under_way_is_answered_to_its_end_by_a_process_that_ends() -> None:
+    go_on = asyncio.Event()
+
+    async def script(caller: Caller) -> None:
+        await caller.request()
+        caller.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+        await go_on.wait()
+        caller.send(b"def")
+        await caller.gone()
+
+    async with passing_to(script) as (world, _):
+        answer = asyncio.create_task(world.talk(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+        await until(lambda: any(not one.is_at_rest for one in world.connections))
+        for connection in list(world.connections):
+            connection.shutdown()
+        go_on.set()
+
+        assert (await answer).endswith(b"\r\n\r\nabcdef"), "and the connection is closed"
+
+
 # -- what goes wrong
 
 

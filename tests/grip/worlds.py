@@ -52,6 +52,8 @@ class ProxyWorld:
         #: Whether the edge has nothing but ASGI to serve with.
         self.is_plain = False
         self.http: httpx.AsyncClient
+        #: Clients' connections, as a server that ends has them.
+        self.connections: set[Any] = set()
 
     @property
     def url(self) -> str:
@@ -116,8 +118,9 @@ async def proxying(
                 scope["extensions"] = {}
             await app.serve(world.site(scope["path"]), scope, receive, send)
 
-        async with _listening(serve) as port:
+        async with _listening(serve) as (port, connections):
             world = ProxyWorld(port, edge, directory)
+            world.connections = connections
             client_settings: Any = {"trust_env": False, "verify": False, "timeout": PATIENCE_S}
             async with httpx.AsyncClient(base_url=world.url, **client_settings) as world.http:
                 yield world
@@ -133,8 +136,8 @@ class _EverySite:
 
 
 @asynccontextmanager
-async def _listening(app: Any) -> AsyncIterator[int]:
-    """Have our own HTTP protocol serve `app`, without what else there is to a server; yield the port."""
+async def _listening(app: Any) -> AsyncIterator[tuple[int, set[Any]]]:
+    """Have our own HTTP protocol serve `app`, without what else there is to a server; yield port and connections."""
     sites: Any = _EverySite()
     config = configure(app, host="127.0.0.1", port=0, sites=sites, limits=EdgeLimits(), proxy_headers=False)
     config.load()
@@ -144,7 +147,7 @@ async def _listening(app: Any) -> AsyncIterator[int]:
         lambda: make(config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield server.sockets[0].getsockname()[1], state.connections
     finally:
         server.close()
         for connection in list(state.connections):

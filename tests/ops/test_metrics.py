@@ -76,7 +76,7 @@ def test_names_and_labels_follow_the_rules():
 
     assert len(ours) > 20
     assert labels <= {"outcome", "transport", "reason", "code", "cause", "limit", "part", "le"}
-    assert all(re.fullmatch(r"fanout_(publish|edge|broker|limits|loop|health)_[a-z_]+", f.name) for f in ours)
+    assert all(re.fullmatch(r"fanout_(publish|edge|broker|limits|origin|loop|health)_[a-z_]+", f.name) for f in ours)
 
 
 def test_every_metric_is_in_the_manual():
