@@ -130,16 +130,16 @@ class Plane:
         )
 
     def _make_presence(self, clock: Clock) -> Presence:
-        store: PresenceStore = MemoryPresenceStore(clock)
+        self.presence_store: PresenceStore = MemoryPresenceStore(clock)
         if isinstance(self.broker, RedisBroker):
-            store = RedisPresenceStore(self.broker.connection_for)
-        return Presence(self.hub, store, self.broker, self.directory, self.activity)
+            self.presence_store = RedisPresenceStore(self.broker.connection_for)
+        return Presence(self.hub, self.presence_store, self.broker, self.directory, self.activity)
 
     def _make_reads(self, clock: Clock) -> AskingReads:
         census = Census(self.hub)
         self.roll_call = RollCall(self.broker, clock, census.answer)
         census.edge = self.roll_call.edge
-        return AskingReads(self.roll_call, self.broker)
+        return AskingReads(self.roll_call, self.broker, self.presence_store)
 
     def _make_publisher(self, clock: Clock) -> Publisher:
         return Publisher(

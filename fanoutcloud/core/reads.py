@@ -11,6 +11,7 @@ import msgspec
 
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.presence import Member
 from fanoutcloud.core.streams import StreamPosition
 
 #: More on one page is not offered.
@@ -118,6 +119,17 @@ class HistoryPage:
 
 
 @dataclass(frozen=True, slots=True)
+class PresencePage:
+    """Who is on a channel, in order of their names; `cursor` asks for the next page. None of a channel not counted."""
+
+    members: list[Member]
+    cursor: str | None
+    count: int
+    anonymous: int
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnected:
     """How many connections are being ended."""
 
@@ -158,6 +170,11 @@ class DeliveryReads(Protocol):
         limit: int = 100,
     ) -> HistoryPage:
         """Return kept items: after a position, oldest first; else before one, or from the newest, newest first."""
+
+    async def presence(
+        self, realm: RealmId, channel: ChannelName, *, cursor: str | None = None, limit: int = 100
+    ) -> PresencePage:
+        """Return who is on the channel, where its rule has presence; else nobody."""
 
     async def connections(
         self,

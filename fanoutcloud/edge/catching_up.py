@@ -160,7 +160,7 @@ class _CatchingUp:
             return True
         top = local.position
         if joining.at == top:
-            local.add(subscriber)
+            local.add(subscriber, is_told=False)
         elif joining.at.epoch == top.epoch and joining.at.offset > top.offset:
             local.ahead[subscriber] = joining.at
         else:

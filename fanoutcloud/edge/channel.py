@@ -86,13 +86,13 @@ class LocalChannel:
     def is_empty(self) -> bool:
         return not (self.awaited or self.groups or self.individuals or self.selected or self.joining or self.ahead)
 
-    def add(self, subscriber: Subscriber) -> None:
-        """Deliver to `subscriber` from `top` on."""
+    def add(self, subscriber: Subscriber, *, is_told: bool = True) -> None:
+        """Deliver to `subscriber` from `top` on; `is_told`: it knows that it is there."""
         wish = subscriber.find_wish(self.channel)
         if wish is not None:
             if self.selected is None:
                 self.selected = SelectedSubscribers()
-            self.selected.add(subscriber, wish)
+            self.selected.add(subscriber, wish, is_told=is_told)
         elif subscriber.is_shared:
             self.write_gathered()  # it has that already, or does not want it
             self.groups.setdefault(subscriber.wire, {})[subscriber] = subscriber.sink.write
@@ -223,7 +223,7 @@ class LocalChannel:
                 del self.ahead[subscriber]
                 if stored.position.offset > at.offset:
                     subscriber.take(stored)
-                self.add(subscriber)
+                self.add(subscriber, is_told=False)
 
     def restart(self, position: StreamPosition, reason: str = EPOCH_CHANGED) -> int:
         """Tell every live subscriber that items were lost and that the stream goes on at `position`.
@@ -232,6 +232,8 @@ class LocalChannel:
         """
         self.write_gathered()
         self.top = position
+        if self.selected is not None:
+            self.selected.forget_bases()
         ahead, self.ahead = list(self.ahead), {}
         for subscriber in ahead:
             self.add(subscriber)

@@ -41,6 +41,17 @@ def item_message(stored: StoredItem, content: bytes | None) -> bytes:
     return b'{"type":"item",%b,%b}' % (head, _content_member(content))
 
 
+def delta_message(stored: StoredItem, base: StreamPosition, patch: bytes) -> bytes:
+    """Return the message for an item as a JSON Merge Patch of the one at `base`."""
+    item = stored.item
+    head = b'"channel":%b,"position":"%b"' % (_encode(item.channel), str(stored.position).encode())
+    if item.id is not None:
+        head += b',"id":' + _encode(item.id)
+    if item.tags:
+        head += b',"tags":' + _encode(item.tags)
+    return b'{"type":"item",%b,"base":"%b","patch":%b}' % (head, str(base).encode(), patch)
+
+
 def _content_member(content: bytes) -> bytes:
     try:
         return b'"text":' + _encode(content.decode())

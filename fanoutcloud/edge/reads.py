@@ -13,6 +13,7 @@ from fanoutcloud.broker.base import Broker, HistoryWindow
 from fanoutcloud.broker.roll_call import Answers, RollCall
 from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.presence import PresenceStore
 from fanoutcloud.core.reads import (
     MAX_HISTORY_PAGE,
     MAX_PAGE,
@@ -25,6 +26,7 @@ from fanoutcloud.core.reads import (
     ConnectionPage,
     Disconnected,
     HistoryPage,
+    PresencePage,
     Whose,
 )
 from fanoutcloud.core.streams import EPOCH_CHANGED, HISTORY_EXPIRED, StreamPosition
@@ -48,9 +50,10 @@ _numbers = msgspec.msgpack.Decoder(int)
 class AskingReads:
     """See `DeliveryReads`."""
 
-    def __init__(self, roll_call: RollCall, broker: Broker) -> None:
+    def __init__(self, roll_call: RollCall, broker: Broker, presence: PresenceStore) -> None:
         self._roll_call = roll_call
         self._broker = broker
+        self._presence = presence
 
     async def channel_info(self, realm: RealmId, channel: ChannelName) -> ChannelInfo:
         """See `DeliveryReads.channel_info`."""
@@ -96,6 +99,17 @@ class AskingReads:
             first = found.items[0].position.offset if found.items else found.position.offset + 1
             lost = HISTORY_EXPIRED if first > after.offset + 1 else None
         return HistoryPage(found.items[:limit], found.position, has_more=len(found.items) > limit, lost=lost)
+
+    async def presence(
+        self, realm: RealmId, channel: ChannelName, *, cursor: str | None = None, limit: int = 100
+    ) -> PresencePage:
+        """See `DeliveryReads.presence`."""
+        _check_limit(limit, MAX_PAGE)
+        found = await self._presence.snapshot(realm, channel)
+        behind = [one for one in found.members if one.user > (cursor or "")]
+        members = heapq.nsmallest(limit, behind, key=attrgetter("user"))
+        more = members[-1].user if len(behind) > limit else None
+        return PresencePage(members, more, len(found.members), found.anonymous, found.connections)
 
     async def connections(
         self,

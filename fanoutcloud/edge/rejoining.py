@@ -96,7 +96,7 @@ def _merge(local: LocalChannel, joining: Joining, members: list[Subscriber]) -> 
         if is_ahead:
             local.ahead[member] = at
         else:
-            local.add(member)
+            local.add(member, is_told=False)
     return True
 
 

@@ -8,10 +8,11 @@ has a wish pay one comparison per item. Source: docs/topics/fan-out.md.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from fanoutcloud.core.merge_patch import make_merge_patch
 from fanoutcloud.core.names import ChannelName
-from fanoutcloud.core.streams import StoredItem
+from fanoutcloud.core.streams import StoredItem, StreamPosition
 
 if TYPE_CHECKING:
     from fanoutcloud.edge.subscriber import Subscriber
@@ -27,9 +28,13 @@ class Selection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a subscriber wants of one channel, where that is not all of it."""
+    """What a subscriber wants of one channel, where that is not all of it as it is.
+
+    `has_delta`: items as what has changed since the one before, where that is shorter.
+    """
 
     selection: Selection | None = None
+    has_delta: bool = False
 
     def choose(self, stored: StoredItem) -> StoredItem | None:
         """Return the item as the subscriber gets it, or None to pass it over."""
@@ -39,31 +44,63 @@ class Wish:
 Wishes = dict[ChannelName, Wish]
 
 
-class _Group:
-    """Subscribers that are sent the same: with one wire format; `is_shared` as in `Subscriber`."""
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """How an item follows from the one at `base`: a JSON Merge Patch."""
 
-    __slots__ = ("is_shared", "members", "wire")
+    base: StreamPosition
+    patch: bytes
+
+
+@runtime_checkable
+class TellsDelta(Protocol):
+    """A wire format that can say what has changed."""
+
+    def delta(self, stored: StoredItem, delta: Delta) -> bytes:
+        """Return the message of an item as what has changed."""
+
+
+class _Group:
+    """Subscribers that are sent the same: with one wire format; `is_shared` as in `Subscriber`.
+
+    `fresh`: those who have not been sent the item before, and so can't make anything of a delta.
+    """
+
+    __slots__ = ("fresh", "is_shared", "members", "wire")
 
     def __init__(self, wire: "WireFormat", *, is_shared: bool) -> None:
         self.wire = wire
         self.is_shared = is_shared
         self.members: dict[Subscriber, Callable[[bytes], None]] = {}
+        self.fresh: set[Subscriber] = set()
 
-    def send(self, stored: StoredItem, own_bytes: int) -> int:
+    def send(self, stored: StoredItem, own_bytes: int, delta: Delta | None) -> int:
         """Send the item to all members; return how many bytes that was, at `own_bytes` for each frame of one's own."""
         if not self.is_shared:
             size_bytes = own_bytes * len(self.members)
             for subscriber in list(self.members):
                 subscriber.deliver(stored)
             return size_bytes
-        frame = self.wire.item(stored)
-        size_bytes = len(frame) * len(self.members)
-        for write in list(self.members.values()):  # a write may find the subscriber slow: removes it
-            write(frame)
+        if delta is not None and isinstance(self.wire, TellsDelta) and len(self.fresh) < len(self.members):
+            size_bytes = self._send_delta(stored, self.wire.delta(stored, delta))
+        else:
+            frame = self.wire.item(stored)
+            size_bytes = len(frame) * len(self.members)
+            for write in list(self.members.values()):  # a write may find the subscriber slow: removes it
+                write(frame)
+        self.fresh.clear()
         ending = self.wire.ending(stored.item)
         if ending is not None:
             for subscriber in list(self.members):
                 subscriber.end(ending)
+        return size_bytes
+
+    def _send_delta(self, stored: StoredItem, short: bytes) -> int:
+        whole = self.wire.item(stored) if self.fresh else b""
+        size_bytes = len(whole) * len(self.fresh) + len(short) * (len(self.members) - len(self.fresh))
+        fresh = set(self.fresh)
+        for subscriber, write in list(self.members.items()):
+            write(whole if subscriber in fresh else short)
         return size_bytes
 
     def pass_over(self, stored: StoredItem) -> None:
@@ -74,13 +111,18 @@ class _Group:
 
 
 class _Wanting:
-    """All that have one wish. `is_behind`: the newest item was passed over, and they have not been told."""
+    """All that have one wish.
 
-    __slots__ = ("groups", "is_behind")
+    `is_behind`: the newest item was passed over, and they have not been told. `base`: the item they were sent last, if
+    they want deltas.
+    """
+
+    __slots__ = ("base", "groups", "is_behind")
 
     def __init__(self) -> None:
         self.groups: dict[tuple[WireFormat, bool], _Group] = {}
-        self.is_behind = True  # whoever is new may have come by items that were passed over
+        self.base: StoredItem | None = None
+        self.is_behind = False
 
 
 class SelectedSubscribers:
@@ -104,16 +146,24 @@ class SelectedSubscribers:
         wanting = self._by_wish.get(wish)
         return wanting is not None and wanting.is_behind
 
-    def add(self, subscriber: "Subscriber", wish: Wish) -> None:
-        """Send to `subscriber` from now on. Idempotent."""
+    def add(self, subscriber: "Subscriber", wish: Wish, *, is_told: bool = True) -> None:
+        """Send to `subscriber` from now on. Idempotent. `is_told`: it knows where it stands."""
         wanting = self._by_wish.get(wish)
         if wanting is None:
             wanting = self._by_wish[wish] = _Wanting()
+        wanting.is_behind |= not is_told  # it may have come by items that were passed over
         key = subscriber.wire, subscriber.is_shared
         group = wanting.groups.get(key)
         if group is None:
             group = wanting.groups[key] = _Group(subscriber.wire, is_shared=subscriber.is_shared)
+        if subscriber not in group.members:
+            group.fresh.add(subscriber)
         group.members[subscriber] = subscriber.sink.write
+
+    def forget_bases(self) -> None:
+        """Send whole items next: those who are here have been told that items were lost."""
+        for wanting in self._by_wish.values():
+            wanting.base = None
 
     def remove(self, subscriber: "Subscriber", wish: Wish) -> None:
         """Send nothing more to `subscriber`. Idempotent."""
@@ -122,7 +172,10 @@ class SelectedSubscribers:
             return
         key = subscriber.wire, subscriber.is_shared
         group = wanting.groups.get(key)
-        if group is not None and group.members.pop(subscriber, None) is not None and not group.members:
+        if group is None:
+            return
+        group.fresh.discard(subscriber)
+        if group.members.pop(subscriber, None) is not None and not group.members:
             del wanting.groups[key]
             if not wanting.groups:
                 del self._by_wish[wish]
@@ -133,13 +186,16 @@ class SelectedSubscribers:
         for wish, wanting in list(self._by_wish.items()):
             chosen = wish.choose(stored)
             wanting.is_behind = chosen is None
+            delta = None
+            if wish.has_delta and chosen is not None:
+                delta, wanting.base = _make_delta(wanting.base, chosen), chosen
             for group in list(wanting.groups.values()):
                 if chosen is None:
                     group.pass_over(stored)
                     continue
                 if items_out is not None:
                     items_out[group.wire.transport] += len(group.members)
-                size_bytes += group.send(chosen, own_bytes)
+                size_bytes += group.send(chosen, own_bytes, delta)
         return size_bytes
 
     def count_by_transport(self) -> Counter[str]:
@@ -152,3 +208,10 @@ class SelectedSubscribers:
     def _groups(self) -> Iterator[_Group]:
         for wanting in list(self._by_wish.values()):
             yield from list(wanting.groups.values())
+
+
+def _make_delta(base: StoredItem | None, stored: StoredItem) -> Delta | None:
+    if base is None or base.item.json_object is None or stored.item.json_object is None:
+        return None
+    patch = make_merge_patch(base.item.json_object, stored.item.json_object)
+    return None if patch is None else Delta(base.position, patch)

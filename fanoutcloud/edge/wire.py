@@ -15,6 +15,7 @@ from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge import messages
 from fanoutcloud.edge.frames import http_chunk, unframed, websocket_frame
+from fanoutcloud.edge.selected import Delta
 
 Framing = Callable[[bytes], bytes]
 
@@ -79,6 +80,9 @@ class WebSocketWire:
     def aside(self, name: str, message: bytes) -> bytes:
         return self.framing(message)
 
+    def delta(self, stored: StoredItem, delta: Delta) -> bytes:
+        return self.framing(messages.delta_message(stored, delta.base, delta.patch))
+
     def closing(self, reason: CloseReason, text: str = "") -> bytes:
         return b""  # the close code says it
 
@@ -128,6 +132,9 @@ class JsonLinesWire(_HttpStreamEnding):
 
     def aside(self, name: str, message: bytes) -> bytes:
         return self._line(message)
+
+    def delta(self, stored: StoredItem, delta: Delta) -> bytes:
+        return self._line(messages.delta_message(stored, delta.base, delta.patch))
 
     def closing(self, reason: CloseReason, text: str = "") -> bytes:
         words = text or reason.text
@@ -226,6 +233,9 @@ class SseWire(_HttpStreamEnding):
 
     def aside(self, name: str, message: bytes) -> bytes:
         return self.event(message, name=name)
+
+    def delta(self, stored: StoredItem, delta: Delta) -> bytes:
+        return self.event(messages.delta_message(stored, delta.base, delta.patch), cursor=str(stored.position))
 
     def closing(self, reason: CloseReason, text: str = "") -> bytes:
         message = messages.closing_message(reason.reason, text or reason.text, may_reconnect=reason.may_reconnect)

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem
 from fanoutcloud.core.tag_filters import TagFilter, parse_filter
 from fanoutcloud.edge.selected import Wish, Wishes
 
 FILTER = "filter"
+DELTA = "delta"
+MERGE_PATCH = "merge-patch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,13 @@ def read_wish(options: Mapping[str, str | None]) -> Wish | None:
     Raises:
         InvalidRequest: an option is wrong; `field` names it.
     """
-    text = options.get(FILTER)
-    return None if text is None else Wish(TagSelection(parse_filter(text, field=FILTER)))
+    text, delta = options.get(FILTER), options.get(DELTA)
+    if delta not in (None, MERGE_PATCH):
+        raise InvalidRequest(f"{delta[:40]!r} is not offered", cure=f"use {MERGE_PATCH}, or leave it out", field=DELTA)
+    if text is None and delta is None:
+        return None
+    selection = None if text is None else TagSelection(parse_filter(text, field=FILTER))
+    return Wish(selection, has_delta=delta is not None)
 
 
 def read_wishes(options: Mapping[str, str | None], channels: Iterable[ChannelName]) -> Wishes | None:
@@ -40,5 +48,6 @@ def read_wishes(options: Mapping[str, str | None], channels: Iterable[ChannelNam
 
 def write_wish(wish: Wish) -> dict[str, str]:
     """Return the options that `read_wish` makes the wish of."""
-    assert isinstance(wish.selection, TagSelection), "only such wishes come from options"
-    return {FILTER: wish.selection.filter.text}
+    assert wish.selection is None or isinstance(wish.selection, TagSelection), "only such wishes come from options"
+    options = {} if wish.selection is None else {FILTER: wish.selection.filter.text}
+    return options | {DELTA: MERGE_PATCH} if wish.has_delta else options

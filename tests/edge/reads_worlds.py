@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from fanoutcloud.broker.memory_presence import MemoryPresenceStore
 from fanoutcloud.broker.roll_call import RollCall
 from fanoutcloud.core.access import Grant
 from fanoutcloud.core.names import RealmId
@@ -21,7 +22,8 @@ class ReadWorld:
         self.world = world
         self.hubs = [world.hub, *hubs]
         self.calls = [self._make_call(hub) for hub in self.hubs]
-        self.reads = AskingReads(self.calls[0], world.broker)
+        self.presence_store = MemoryPresenceStore(world.clock)
+        self.reads = AskingReads(self.calls[0], world.broker, self.presence_store)
         self.asked: list[bytes] = []
 
     def _make_call(self, hub: Hub) -> RollCall:

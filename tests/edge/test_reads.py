@@ -8,6 +8,7 @@ from fanoutcloud.core.access import Grant
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.names import RealmId
+from fanoutcloud.core.presence import ChannelReport, UserReport
 from fanoutcloud.core.reads import MAX_PAGE, Whose
 from fanoutcloud.core.streams import EPOCH_CHANGED, HISTORY_EXPIRED, StreamPosition
 from tests.edge.reads_worlds import ReadWorld, read_world
@@ -212,6 +213,18 @@ async def test_history_says_what_was_lost(here: ReadWorld) -> None:
 async def test_before_and_after_together_are_refused(here: ReadWorld) -> None:
     with pytest.raises(InvalidRequest, match="before"):
         await here.reads.history(REALM, HELLO, before=StreamPosition("a", 1), after=StreamPosition("a", 1))
+
+
+async def test_presence_comes_page_by_page(here: ReadWorld) -> None:
+    users = [UserReport(name, 1, b"1") for name in ("carol", "alice", "bob")]
+    await here.presence_store.report(REALM, HELLO, "edge", ChannelReport(users, 5, 2))
+
+    first = await here.reads.presence(REALM, HELLO, limit=2)
+    second = await here.reads.presence(REALM, HELLO, limit=2, cursor=first.cursor)
+
+    assert [one.user for one in first.members + second.members] == ["alice", "bob", "carol"]
+    assert (first.count, first.anonymous, first.connections, second.cursor) == (3, 2, 5, None)
+    assert (await here.reads.presence(OTHER, HELLO)).members == []
 
 
 async def test_an_edge_that_does_not_answer_is_named(world: EdgeWorld) -> None:

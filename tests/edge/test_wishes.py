@@ -30,6 +30,20 @@ def test_a_wish_is_written_as_it_is_read() -> None:
     assert write_wish(wish) == {"filter": "n  == 1"}
 
 
+def test_deltas_are_wished_with_or_without_a_filter() -> None:
+    for options in ({"delta": "merge-patch"}, {"filter": "n == 1", "delta": "merge-patch"}):
+        wish = read_wish(options)
+        assert wish is not None
+        assert wish.has_delta
+        assert write_wish(wish) == options
+
+
+def test_another_delta_is_refused_by_name() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_wish({"delta": "vcdiff"})
+    assert refused.value.field == "delta"
+
+
 def test_a_wrong_filter_is_refused_by_name() -> None:
     with pytest.raises(InvalidRequest) as refused:
         read_wish({"filter": "n === 1"})

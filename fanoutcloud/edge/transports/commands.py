@@ -13,6 +13,7 @@ class _Wire(msgspec.Struct):
     since: str | None = None
     filter: str | None = None
     presence: bool = False
+    delta: str | None = None
     token: str | None = None
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     id: str | None = None
@@ -26,6 +27,7 @@ class Command(msgspec.Struct, frozen=True):
     since: str | None = None
     filter: str | None = None
     presence: bool = False
+    delta: str | None = None
     token: str = ""
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     id: str | None = None
@@ -55,7 +57,7 @@ def parse_command(text: str) -> Command:
         case "subscribe" | "unsubscribe":
             if wire.channel is None:
                 raise InvalidRequest("no channel is named", cure=f"send such as {_EXAMPLE}", field="channel")
-            return Command(wire.type, wire.channel, wire.since, wire.filter, wire.presence)
+            return Command(wire.type, wire.channel, wire.since, wire.filter, wire.presence, wire.delta)
         case "publish":
             return Command("publish", wire.channel, data=wire.data, id=wire.id)
         case other:

@@ -20,7 +20,7 @@ from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.transports.commands import Command, parse_command
 from fanoutcloud.edge.watching import admit_watching
 from fanoutcloud.edge.wire import PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
-from fanoutcloud.edge.wishes import FILTER, read_wish
+from fanoutcloud.edge.wishes import DELTA, FILTER, read_wish
 
 
 class WebSocketSubscriber(Subscriber):
@@ -121,7 +121,7 @@ class WebSocketSubscriber(Subscriber):
                 raise InvalidRequest("this channel is subscribed already", cure="unsubscribe first", field="channel")
             check_channel_count(len(self.channels) + 1, self._hub.limits.max_channels)
             since = parse_position(command.since) if command.since else None
-            wish = read_wish({FILTER: command.filter})
+            wish = read_wish({FILTER: command.filter, DELTA: command.delta})
             realm = await self._hub.gate.check_now(self, "subscribe", channel)
             watched = admit_watching(self._hub.gate, self.grant, realm, [channel] if command.presence else [])
             await self._hub.ledger.admit_channels(self.realm, [channel], self._hub.channels)
