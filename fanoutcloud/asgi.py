@@ -30,6 +30,7 @@ from fanoutcloud.edge.sites import Site  # noqa: E402
 from fanoutcloud.ops.endpoints import OPS_PATHS  # noqa: E402
 from fanoutcloud.plane import Plane  # noqa: E402
 from fanoutcloud.same_origin import SameOriginOnly  # noqa: E402
+from fanoutcloud.subscription_feed import find_feed_target  # noqa: E402
 from onboarding.consumers import LiveConsumer  # noqa: E402
 from publishing.endpoint import find_target  # noqa: E402
 
@@ -74,9 +75,11 @@ class Application:
         await self.plane.edge.serve(site, scope, receive, send)
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        target = find_target(scope.get("raw_path") or scope["path"].encode())
-        if target is not None:
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        if (target := find_target(raw_path)) is not None:
             await self.plane.endpoint.serve(target, scope, receive, send)
+        elif (feed := find_feed_target(raw_path)) is not None:
+            await self.plane.feed.serve(feed, scope, receive, send)
         elif scope["path"] in OPS_PATHS and await self.plane.ops.serve(scope, send):
             return
         else:

@@ -11,6 +11,7 @@ import logging
 import math
 from typing import cast
 
+from channels.db import database_sync_to_async
 from django.apps import apps
 from django.conf import LazySettings
 
@@ -38,12 +39,14 @@ from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.presence import Presence
 from fanoutcloud.edge.reads import AskingReads
 from fanoutcloud.edge.sites import SiteFinder, SiteNames
+from fanoutcloud.edge.subscription_log import SubscriptionLog
 from fanoutcloud.loop_door import LoopDoor
 from fanoutcloud.ops.endpoints import OpsEndpoints
 from fanoutcloud.ops.health import Health, Probe
 from fanoutcloud.ops.metrics import Metrics
 from fanoutcloud.passing_on import PassingOn
 from fanoutcloud.quotas import Quotas
+from fanoutcloud.subscription_feed import SubscriptionFeed
 from publishing.apps import PublishingConfig
 from publishing.authentication import Authenticator
 from publishing.endpoint import PublishEndpoint
@@ -53,7 +56,10 @@ from realms.apps import RealmsConfig
 from realms.database import ask_database
 from realms.directory import CachedRealmDirectory
 from realms.hosts import own_hosts
+from realms.services import feeds
 from realms.snapshots import load_host, load_snapshot
+
+follow_subscriptions = database_sync_to_async(feeds.follow_subscriptions, thread_sensitive=False)
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +99,7 @@ class Plane:
         )
         self.edge = self._make_edge()
         self.authenticator = Authenticator(self.directory, clock, self.quotas.failures)
+        self.feed = self._make_feed()
         self.endpoint = self._make_endpoint(clock, max_body_bytes=settings.PUBLISH_BODY_BYTES)
         self.health = Health(self._probes(settings), clock, self.statistics.process)
         self.ops = self._make_ops(settings)
@@ -140,6 +147,16 @@ class Plane:
         self.roll_call = RollCall(self.broker, clock, census.answer)
         census.edge = self.roll_call.edge
         return AskingReads(self.roll_call, self.broker, self.presence_store)
+
+    def _make_feed(self) -> SubscriptionFeed:
+        self.hub.subscriptions = SubscriptionLog(self.broker, self.directory, self.reads.is_open)
+        return SubscriptionFeed(
+            authenticator=self.authenticator,
+            hub=self.hub,
+            broker=self.broker,
+            reads=self.reads,
+            follow=follow_subscriptions,
+        )
 
     def _make_publisher(self, clock: Clock) -> Publisher:
         return Publisher(

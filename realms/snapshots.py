@@ -40,6 +40,7 @@ def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
         rules=read_rules(realm),
         public_keys=_read_public_keys(realm),
         revocations=_read_revocations(realm),
+        has_subscription_feed=realm.has_subscription_feed,
     )
 
 

@@ -56,6 +56,7 @@ class RealmSnapshot:
     rules: ChannelRules = NO_RULES
     public_keys: tuple[PublicKey, ...] = ()
     revocations: Revocations = NOTHING_REVOKED
+    has_subscription_feed: bool = False  # whether edges keep which channels get subscribers and lose them
 
     def find_domain(self, name: str) -> Domain | None:
         """Return the realm's domain of this name, or None. There are few."""

@@ -156,9 +156,12 @@ class DeliveryReads(Protocol):
     async def channel_info(self, realm: RealmId, channel: ChannelName) -> ChannelInfo: ...
 
     async def channels(
-        self, realm: RealmId, *, prefix: str = "", cursor: str | None = None, limit: int = 100
+        self, realm: RealmId, *, prefix: str = "", cursor: str | None = None, limit: int = 100, with_left: bool = False
     ) -> ChannelPage:
-        """Return channels that have subscribers and begin with `prefix`."""
+        """Return channels that have subscribers and begin with `prefix`.
+
+        `with_left`: those, too, that had some until a moment ago, as a channel has between two polls.
+        """
 
     async def history(
         self,

@@ -35,6 +35,14 @@ class AskChannels(msgspec.Struct, tag=True, frozen=True):
     prefix: str
     after: str
     limit: int
+    with_left: bool = False  # those that were left a moment ago, too
+
+
+class AskOpen(msgspec.Struct, tag=True, frozen=True):
+    """Is the channel open, whether it has subscribers now or had until a moment ago? Answer: `bool`."""
+
+    realm: RealmId
+    channel: ChannelName
 
 
 class AskConnections(msgspec.Struct, tag=True, frozen=True):
@@ -65,7 +73,7 @@ class EndConnections(msgspec.Struct, tag=True, frozen=True):
     may_reconnect: bool
 
 
-Question: TypeAlias = AskChannel | AskChannels | AskConnections | AskConnection | EndConnections
+Question: TypeAlias = AskChannel | AskOpen | AskChannels | AskConnections | AskConnection | EndConnections
 
 _questions: msgspec.msgpack.Decoder[Question] = msgspec.msgpack.Decoder(Question)
 encode = msgspec.msgpack.Encoder().encode
@@ -84,6 +92,8 @@ class Census:
             case AskChannel(realm, channel):
                 local = self._hub.index.channels_of(realm).get(channel)
                 return encode([] if local is None else _count([local]))
+            case AskOpen(realm, channel):
+                return encode(channel in self._hub.index.channels_of(realm))
             case AskChannels() as asked:
                 return encode(_count(self._find_channels(asked)))
             case AskConnections() as asked:
@@ -99,7 +109,10 @@ class Census:
         names = (
             name
             for name, local in channels.items()
-            if name > asked.after and name.startswith(asked.prefix) and not _is_left(local)
+            if name > asked.after
+            and name.startswith(asked.prefix)
+            and name[0] >= " "
+            and (asked.with_left or not _is_left(local))
         )
         return [channels[name] for name in heapq.nsmallest(asked.limit, names)]
 

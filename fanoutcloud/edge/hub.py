@@ -5,6 +5,7 @@ for other threads. Fan-out (`on_item`) never waits. Source: docs/topics/fan-out.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine, Sequence
 from functools import partial
@@ -30,6 +31,7 @@ from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.sightings import connected_event, disconnected_event, find_delivered_event
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.subscriber_index import SubscriberIndex
+from fanoutcloud.edge.subscription_log import SubscriptionLog
 from fanoutcloud.edge.turns import Turns
 from fanoutcloud.edge.violations import ViolationLog
 
@@ -56,6 +58,7 @@ class Hub:
         self.gate = gate or AccessGate(clock)
         self.publisher: ItemPublisher | None = None  # for what clients publish
         self.presence: Attendance | None = None
+        self.subscriptions: SubscriptionLog | None = None  # for realms that follow which channels have subscribers
         self.ledger = ledger or Ledger()
         self.clock = clock
         self.violations = ViolationLog(clock)
@@ -283,6 +286,8 @@ class Hub:
     async def _open(self, local: LocalChannel) -> None:
         """Subscribe at the broker; then let those go on who wait in `join`."""
         try:
+            if self.subscriptions is not None:
+                await self.subscriptions.opened(local.realm, local.channel)
             top = await self._broker.subscribe(local.realm, local.channel)
         except Exception as error:  # whatever it is, those who wait in `join` must hear of it
             self._drop(local)
@@ -307,10 +312,10 @@ class Hub:
         self.index.remove_channel(local)
 
     async def _unsubscribe(self, local: LocalChannel) -> None:
-        try:
+        with contextlib.suppress(Unavailable):  # its items keep coming and are passed over
             await self._broker.unsubscribe(local.realm, local.channel)
-        except Unavailable:
-            return  # its items keep coming and are passed over
+        if self.subscriptions is not None:
+            await self.subscriptions.closed(local.realm, local.channel)
 
     # -- live items (BrokerListener)
 

@@ -19,5 +19,5 @@ class EdgeLimits:
     max_poll_s: float = 55.0
     catch_up_page_items: int = 100
     catch_up_bytes: int = 65_536  # unsent bytes above which catching up waits for the client
-    linger_s: float = 30.0  # a channel without subscribers stays subscribed at the broker for this long
+    linger_s: float = 60.0  # a channel without subscribers stays subscribed at the broker for this long
     position_check_s: float = 10.0  # how often a quiet channel is compared with the broker's position

@@ -35,6 +35,7 @@ from fanoutcloud.edge.census import (
     AskChannels,
     AskConnection,
     AskConnections,
+    AskOpen,
     EndConnections,
     Question,
     encode,
@@ -44,6 +45,7 @@ T = TypeVar("T")
 _CONNECTION = re.compile(r"[0-9a-f]{1,32}\Z")
 _counts = msgspec.msgpack.Decoder(list[ChannelCount])
 _connections = msgspec.msgpack.Decoder(list[ConnectionInfo])
+_booleans = msgspec.msgpack.Decoder(bool)
 _numbers = msgspec.msgpack.Decoder(int)
 
 
@@ -65,12 +67,17 @@ class AskingReads:
         last = history.items[0] if history.items else None
         return ChannelInfo(channel, dict(by_transport), history.position, last, answers.missing)
 
+    async def is_open(self, realm: RealmId, channel: ChannelName) -> bool:
+        """Return whether any edge that answers has the channel open, if only because somebody may come back to it."""
+        answers = await self._ask(AskOpen(realm, channel))
+        return any(map(_booleans.decode, answers.by_edge.values()))
+
     async def channels(
-        self, realm: RealmId, *, prefix: str = "", cursor: str | None = None, limit: int = 100
+        self, realm: RealmId, *, prefix: str = "", cursor: str | None = None, limit: int = 100, with_left: bool = False
     ) -> ChannelPage:
         """See `DeliveryReads.channels`."""
         _check_limit(limit, MAX_PAGE)
-        answers = await self._ask(AskChannels(realm, prefix, cursor or "", limit + 1))
+        answers = await self._ask(AskChannels(realm, prefix, cursor or "", limit + 1, with_left))
         together: dict[ChannelName, Counter[str]] = {}
         for count in _parts(answers, _counts.decode):
             together.setdefault(count.channel, Counter()).update(count.by_transport)

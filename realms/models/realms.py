@@ -22,6 +22,7 @@ class Realm(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="realms")
     label = models.CharField(max_length=MAX_LABEL_CHARACTERS, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    has_subscription_feed = models.BooleanField(default=False)  # since a publisher first asked for it
 
     class Meta:
         indexes = [models.Index(fields=["owner", "created_at"], name="realm_of_owner")]

@@ -52,7 +52,7 @@ async def test_a_channel_that_is_left_lingers_and_is_then_forgotten(world: EdgeW
     subscriber = await world.joined()
     subscriber.on_lost()
 
-    world.clock.pass_time(LIMITS.linger_s)
+    world.clock.pass_time(world.limits.linger_s)
     house.tick(1)
     assert world.broker.calls["unsubscribe"] == 0
 
@@ -65,7 +65,7 @@ async def test_a_channel_that_is_left_lingers_and_is_then_forgotten(world: EdgeW
 async def test_a_channel_that_is_joined_again_is_not_forgotten(world: EdgeWorld) -> None:
     house = _House(world.hub, world.broker)
     (await world.joined()).on_lost()
-    world.clock.pass_time(LIMITS.linger_s + 1)
+    world.clock.pass_time(world.limits.linger_s + 1)
     subscriber = await world.joined()
 
     house.tick(1)
@@ -78,7 +78,7 @@ async def test_a_channel_that_is_joined_again_is_not_forgotten(world: EdgeWorld)
 async def test_a_forgotten_channel_can_be_joined_anew(world: EdgeWorld) -> None:
     house = _House(world.hub, world.broker)
     (await world.joined()).on_lost()
-    world.clock.pass_time(LIMITS.linger_s + 1)
+    world.clock.pass_time(world.limits.linger_s + 1)
     house.tick(1)
     await until(lambda: world.broker.calls["unsubscribe"] == 1)
 
