@@ -3,8 +3,10 @@
 from django.urls import re_path
 
 from publishing.compatible.origins import set_origin
+from publishing.compatible.request_subscriptions import change_request_subscriptions
 
 app_name = "publishing"
 urlpatterns = [
     re_path(r"^(?P<realm_id>[^/]+)/http/(?P<domain>[^/]+)/?$", set_origin, name="origin"),
+    re_path(r"^(?P<realm_id>[^/]+)/channel/", change_request_subscriptions, name="request-subscriptions"),
 ]

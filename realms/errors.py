@@ -298,3 +298,27 @@ class InvalidTokenClaims(InvalidRequest):
     """No token can say this; `field` is the claim."""
 
     code = "invalid_token_claims"
+
+
+class InvalidRequestUrl(InvalidRequest):
+    """A URL that may not be called."""
+
+    code = "invalid_url"
+
+
+class RequestSubscriptionNotFound(NotFound):
+    """Nothing calls this URL for this channel."""
+
+    code = "subscription_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("this URL is not called for this channel", cure="escape the whole URL, also / and :")
+
+
+class RequestSubscriptionLimitReached(LimitReached):
+    """As many URLs are called as may be."""
+
+    code = "subscription_limit_reached"
+
+    def __init__(self, limit: int, what: str) -> None:
+        super().__init__(f"the {what} has {limit:,} URLs, which is the limit", cure="remove some that are not used")

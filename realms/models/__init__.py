@@ -6,6 +6,7 @@ from realms.models.domains import RealmDomain
 from realms.models.keys import ApiKey
 from realms.models.members import Invitation, Member
 from realms.models.realms import MAX_LABEL_CHARACTERS, Realm, new_realm_id
+from realms.models.webhooks import RequestSubscription
 
 __all__ = [
     "MAX_LABEL_CHARACTERS",
@@ -16,6 +17,7 @@ __all__ = [
     "Realm",
     "RealmDomain",
     "RealmRule",
+    "RequestSubscription",
     "Revocation",
     "StoredAnswer",
     "TokenKeySet",

@@ -1,0 +1,90 @@
+"""The URLs that are called with what is published to a channel."""
+
+import contextlib
+import hashlib
+
+from django.conf import settings
+from django.db import transaction
+
+from fanoutcloud.core.names import ChannelName
+from fanoutcloud.outbound.addresses import AddressPolicy, parse_networks
+from fanoutcloud.outbound.errors import Blocked
+from fanoutcloud.outbound.gate import GateRules, parse_url
+from realms.errors import (
+    InvalidRequestUrl,
+    RequestSubscriptionLimitReached,
+    RequestSubscriptionNotFound,
+)
+from realms.hosts import is_address, own_hosts, serves_this_machine_only
+from realms.models import Realm, RequestSubscription
+from realms.models.webhooks import MAX_URL_CHARACTERS
+from realms.services.locking import lock_realm
+
+MAX_URLS_PER_CHANNEL = 20
+MAX_URLS_PER_REALM = 1000
+
+
+@transaction.atomic
+def add_request_subscription(*, realm: Realm, channel: ChannelName, url: str) -> RequestSubscription:
+    """Have `url` called with what is published to the channel. Idempotent.
+
+    Raises:
+        InvalidRequestUrl: it is no URL that may be called; it is looked at again before each call.
+        RequestSubscriptionLimitReached: the channel, or the realm, has as many as it may have.
+    """
+    url = check_url(url)
+    lock_realm(realm)
+    mine = RequestSubscription.objects.filter(realm=realm)
+    found = mine.filter(channel=channel, url_digest=_digest(url)).first()
+    if found is not None:
+        return found
+    if mine.filter(channel=channel).count() >= MAX_URLS_PER_CHANNEL:
+        raise RequestSubscriptionLimitReached(MAX_URLS_PER_CHANNEL, "channel")
+    if mine.count() >= MAX_URLS_PER_REALM:
+        raise RequestSubscriptionLimitReached(MAX_URLS_PER_REALM, "realm")
+    return mine.create(realm=realm, channel=channel, url=url, url_digest=_digest(url))
+
+
+def remove_request_subscription(*, realm: Realm, channel: ChannelName, url: str) -> None:
+    """Have `url` called no more; it may be written as it was when it was added, or as it is kept.
+
+    Raises:
+        RequestSubscriptionNotFound: it is not called.
+    """
+    digests = {_digest(url)}
+    with contextlib.suppress(InvalidRequestUrl):  # what may not be called now may have been added when it was allowed
+        digests.add(_digest(check_url(url)))
+    mine = RequestSubscription.objects.filter(realm=realm, channel=channel, url_digest__in=digests)
+    if not mine.delete()[0]:
+        raise RequestSubscriptionNotFound
+
+
+def check_url(text: str) -> str:
+    """Return the URL as it is kept and called.
+
+    Raises:
+        InvalidRequestUrl: it names no server that may be called; what it resolves to is judged before each call.
+    """
+    is_local = serves_this_machine_only(settings)
+    try:
+        target = parse_url(text.strip(), GateRules(permits_private_names=is_local or bool(settings.ALLOWED_TARGETS)))
+        host = target.endpoint.host.strip("[]")
+        if is_address(host):
+            _policy().judge(host)
+    except Blocked as blocked:
+        raise InvalidRequestUrl(str(blocked), cure=blocked.cure, field="url") from None
+    if own_hosts(settings).includes(host) and not is_local:
+        raise InvalidRequestUrl("leads back here", cure="name a server of your own", field="url")
+    if len(target.url) > MAX_URL_CHARACTERS:
+        raise InvalidRequestUrl("is too long", cure=f"use {MAX_URL_CHARACTERS:,} characters at most", field="url")
+    return target.url
+
+
+def _policy() -> AddressPolicy:
+    return AddressPolicy(
+        allowed=parse_networks(settings.ALLOWED_TARGETS), denied=parse_networks(settings.DENIED_TARGETS)
+    )
+
+
+def _digest(url: str) -> str:
+    return hashlib.sha256(url.encode(errors="replace")).hexdigest()
