@@ -245,12 +245,12 @@ def _to_ws_message(wire: _WireWsMessage | None, place: str) -> WsMessage | None:
     if wire is None:
         return None
     content = _content(wire.content, wire.content_bin, place)
-    kind = wire.type or ("binary" if wire.content is None and wire.content_bin is not None else "text")
+    kind = wire.type or ("text" if wire.content_bin is None else "binary")
     if content is None:
         if wire.action == "send" and kind in ("text", "binary"):
             _lacks(place, "'content', 'content-bin' or 'action'")
         content = b""
-    if kind == "text" and wire.content is None:
+    if kind == "text" and wire.content_bin is not None:
         _check_utf8(content, f"{place}.content-bin")
     if kind in ("ping", "pong") and len(content) > MAX_CLOSE_REASON_BYTES + 2:
         raise InvalidItem("a ping or pong carries at most 125 bytes", cure="send less content", field=place)
@@ -269,11 +269,9 @@ def _lacks(place: str, members: str) -> NoReturn:
 
 
 def _content(text: str | None, encoded: str | None, place: str, *, name: str = "content") -> bytes | None:
-    """Return the bytes of a text member or of its Base64 twin; the text wins when both are there."""
-    if text is not None:
-        return text.encode()
+    """Return the bytes of a text member or of its Base64 twin, which wins when both are there."""
     if encoded is None:
-        return None
+        return None if text is None else text.encode()
     try:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):

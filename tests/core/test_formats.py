@@ -184,7 +184,7 @@ def test_a_format_for_others_beside_one_of_ours_is_passed_over():
         ({"content": "hé"}, HttpStream("hé".encode())),
         ({"content": ""}, HttpStream(b"")),
         ({"content-bin": "AP8="}, HttpStream(b"\x00\xff")),
-        ({"content": "text", "content-bin": "AP8="}, HttpStream(b"text")),
+        ({"content": "text", "content-bin": "AP8="}, HttpStream(b"\x00\xff")),
         ({"action": "close"}, HttpStream(action="close")),
         ({"action": "close", "content": ""}, HttpStream(action="close")),
         ({"action": "hint"}, HttpStream(action="hint")),

@@ -127,24 +127,33 @@ http {{
 @contextlib.contextmanager
 def running_pushpin(folder: Path) -> Iterator[Peer]:
     """Run Pushpin, the zurl that it needs, and an origin that holds everybody, until the block ends."""
+    origin_port = free_port()
+    with contextlib.ExitStack() as stack:
+        origin = stack.enter_context(_started([sys.executable, ORIGIN, origin_port], folder))
+        port, publish_port, pid = stack.enter_context(running_pushpin_before(origin_port, folder))
+        _wait_for_port(origin_port, origin, folder)
+        item = f'{{"channel":"g","formats":{{"http-stream":{{"content":"data: {MARKER}\\n\\n"}},'
+        item += f'"ws-message":{{"content":"{MARKER}"}}}}}}'
+        publish = _request("POST", "/publish/", "Content-Type: application/json", body=f'{{"items":[{item}]}}')
+        loads = _subscriptions(port, publish_port, publish, ready="held", at_once=50)
+        yield Peer("Pushpin", _children(pid), loads)
+
+
+@contextlib.contextmanager
+def running_pushpin_before(origin_port: int, folder: Path) -> Iterator[tuple[int, int, int]]:
+    """Run Pushpin and zurl before an origin of the caller's; give the ports for clients and publishers, and its pid."""
     pushpin, zurl = shutil.which("pushpin"), shutil.which("zurl")
     if pushpin is None or zurl is None:
         raise NotInstalled("Pushpin: apt-get install pushpin zurl")
-    port, origin_port = free_port(), free_port()
+    port = free_port()
     offset = _free_offset()
     _write_pushpin_settings(folder, port=port, offset=offset, origin_port=origin_port)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_started([sys.executable, ORIGIN, origin_port], folder))
         stack.enter_context(_started([zurl, f"--config={folder / 'zurl.conf'}"], folder))
         process = stack.enter_context(_started([pushpin, f"--config={folder / 'pushpin.conf'}"], folder))
         _wait_for_port(port, process, folder)
         _wait_for_port(5561 + offset, process, folder)
-        _wait_for_port(origin_port, process, folder)
-        item = f'{{"channel":"g","formats":{{"http-stream":{{"content":"data: {MARKER}\\n\\n"}},'
-        item += f'"ws-message":{{"content":"{MARKER}"}}}}}}'
-        publish = _request("POST", "/publish/", "Content-Type: application/json", body=f'{{"items":[{item}]}}')
-        loads = _subscriptions(port, 5561 + offset, publish, ready="held", at_once=50)
-        yield Peer("Pushpin", _children(process.pid), loads)
+        yield port, 5561 + offset, process.pid
 
 
 def _write_pushpin_settings(folder: Path, *, port: int, offset: int, origin_port: int) -> None:

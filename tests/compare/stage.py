@@ -1,0 +1,99 @@
+"""Plays exchanges through peers that have one origin."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.compare.exchanges import PATIENCE_S, QUIET_S, Asked, Client, Exchange, Peer, Seen
+
+#: Between the origin's answer and the hold; neither peer tells when it holds.
+HOLD_S = 0.12
+
+
+class Stage:
+    """The origin of all peers. Which exchange a request belongs to, and which peer sent it, stands in its path."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._numbers = itertools.count()
+        self._playing: dict[str, tuple[Exchange, list[Asked], asyncio.Event]] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection of a peer."""
+        try:
+            while await self._answer(reader, writer):
+                pass
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("utf-8", "replace")
+        line, *lines = head.strip().split("\r\n")
+        method, target, _ = line.split(" ", 2)
+        headers = [(name.lower(), value.strip()) for name, _, value in (one.partition(":") for one in lines)]
+        named = dict(headers)
+        body = await reader.readexactly(int(named.get("content-length", 0)))
+        name = target.split("/")[1].partition("?")[0]
+        exchange, asked, event = self._playing[name]
+        last_ids = [value.replace(name, "NAME") for key, value in headers if key == "grip-last"]
+        number = len(asked)
+        asked.append(Asked(method, target.replace(name, "NAME"), last_ids, body))
+        answer = exchange.answers[min(number, len(exchange.answers) - 1)]
+        raw = answer.encode(f"channel-{name}")
+        writer.write(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == "HEAD" else raw)
+        await writer.drain()
+        event.set()
+        return True
+
+    async def play(self, exchange: Exchange, peer: Peer) -> tuple[Seen | None, list[Asked]]:
+        """Return what the client saw, and what the origin was asked."""
+        name = f"{peer.name.lower()}{next(self._numbers)}"
+        asked: list[Asked] = []
+        event = asyncio.Event()
+        self._playing[name] = (exchange, asked, event)
+        reader, writer = await asyncio.open_connection("127.0.0.1", peer.port)
+        client = Client(reader, writer)
+        try:
+            writer.write(_request(exchange, f"{peer.prefix}/{name}/"))
+            await asyncio.wait_for(event.wait(), PATIENCE_S)
+            for step in exchange.publishes:
+                await asyncio.sleep(HOLD_S)
+                await peer.publish([step.item | {"channel": f"channel-{name}"}])
+            await self._until_quiet(client)
+            seen = client.seen
+            return (None if seen is None else seen.comparable), asked
+        finally:
+            await client.close()
+            del self._playing[name]
+
+    async def _until_quiet(self, client: Client) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not client.is_ended and not (client.seen is not None and client.seen.is_ended):
+                client.changed.clear()
+                try:
+                    await asyncio.wait_for(client.changed.wait(), QUIET_S)
+                except TimeoutError:
+                    return
+
+
+def _request(exchange: Exchange, target: str) -> bytes:
+    lines = [f"{exchange.method} {target} HTTP/1.1", "Host: localhost"]
+    lines += [f"{name}: {value}" for name, value in exchange.headers]
+    if exchange.body:
+        lines.append(f"Content-Length: {len(exchange.body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + exchange.body
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[Stage]:
+    """Serve the origin until the block ends."""
+    made = Stage()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    try:
+        yield made
+    finally:
+        server.close()
