@@ -92,6 +92,11 @@ class ClientExchange:
         caller = replace(self.caller, origins=found.origins)
         return await self.gateway.send(caller, replace(request, target=found.raw_path + query), last_ids)
 
+    @property
+    def dress_key(self) -> bool | None:
+        is_plain = self.callback is None and self.domain.cross_origin != "auto"
+        return bool(self.caller.client.prefix) if is_plain else None
+
     def dress(self, answer: Answer) -> Answer:
         if self.callback is not None:
             answer = as_script(self.callback, answer)

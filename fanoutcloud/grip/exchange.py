@@ -5,7 +5,7 @@ or media type `application/grip-instruct`), it collects the body and calls `Hold
 itself. The transaction with the origin is over then, the client's is not: the exchange is how it goes on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -111,6 +111,10 @@ class Exchange(Protocol):
         Raises:
             OriginFailed: as above.
         """
+
+    @property
+    def dress_key(self) -> Hashable | None:
+        """What is equal for exchanges that `dress` alike; None: this one is dressed for itself."""
 
     def dress(self, answer: Answer) -> Answer:
         """Return the answer as this client must get it: with CORS headers, or as a script (JSON-P)."""

@@ -4,6 +4,7 @@ Source: GRIP: response holds.
 """
 
 import json
+from collections.abc import Callable, Hashable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -74,7 +75,7 @@ class SharedAnswer:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self._newest: tuple[StoredItem, Answer] | None = None
-        self._bytes: tuple[Answer, bytes] | None = None
+        self._bytes: tuple[Answer, Hashable, bytes] | None = None
 
     def published(self, stored: StoredItem, published: HttpResponse) -> Answer:
         """Return what the item answers with where no filter changes it."""
@@ -82,11 +83,11 @@ class SharedAnswer:
             self._newest = (stored, merge(self.answer, published, body_of(self.answer, published)))
         return self._newest[1]
 
-    def encoded(self, answer: Answer) -> bytes:
-        """Return the response as bytes; once for all that are answered the same."""
-        if self._bytes is None or self._bytes[0] is not answer:
-            self._bytes = (answer, encode(answer))
-        return self._bytes[1]
+    def encoded(self, answer: Answer, key: Hashable, dress: Callable[[], Answer]) -> bytes:
+        """Return the response as bytes, dressed; once for all that are answered and dressed the same."""
+        if self._bytes is None or self._bytes[0] is not answer or self._bytes[1] != key:
+            self._bytes = (answer, key, encode(dress()))
+        return self._bytes[2]
 
 
 class AnswerPool:

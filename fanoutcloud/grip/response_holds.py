@@ -140,15 +140,17 @@ class ResponseHold(HeldSubscriber):
         return self.close_reason is CloseReason.DRAINING
 
     def answer(self) -> Answer:
-        """Return the answer as of now, as this client must get it."""
-        return dress(self.exchange, self.final or self._shared.answer)
+        """Return the answer as of now."""
+        return self.final or self._shared.answer
 
     def response(self) -> bytes:
         """Return the answer as bytes for the socket."""
-        answer = self.answer()
+        answer, key = self.final or self._shared.answer, self.exchange.dress_key
         closes = self.is_last or not (isinstance(self._poll, HeldPoll) and self._poll.keeps_alive)
         is_head = self.exchange.request.method == b"HEAD"
-        return encode(answer, is_head=is_head, closes=closes) if is_head or closes else self._shared.encoded(answer)
+        if is_head or closes or key is None:
+            return encode(dress(self.exchange, answer), is_head=is_head, closes=closes)
+        return self._shared.encoded(answer, key, lambda: dress(self.exchange, answer))
 
     def on_left(self) -> None:
         """Know that the client did not wait for the answer."""
@@ -185,9 +187,7 @@ class _NoSink:
 
 
 def dress(exchange: Exchange, answer: Answer) -> Answer:
-    """Return the answer with what the domain adds to it; itself where that is nothing."""
-    if exchange.domain.cross_origin == "off" and not exchange.domain.has_json_p:
-        return answer
+    """Return the answer as this client must get it."""
     dressed = exchange.dress(to_client_answer(answer))
     return Answer(dressed.status, dressed.reason.decode("utf-8", "replace"), tuple(dressed.headers), dressed.body)
 
@@ -201,7 +201,12 @@ def to_client_answer(answer: Answer) -> ClientAnswer:
 def answer_failure(exchange: Exchange, failure: OriginFailed) -> Answer:
     """Return what the client gets when the origin failed: the cause only where the domain says so."""
     text = failure.message if exchange.domain.is_debug else "Error while proxying to origin."
-    return Answer(failure.status, standard_reason(failure.status), _TEXT, f"{text}\n".encode())
+    return text_answer(failure.status, text)
+
+
+def text_answer(status: int, text: str) -> Answer:
+    """Return an error in plain text."""
+    return Answer(status, standard_reason(status), _TEXT, f"{text}\n".encode())
 
 
 async def run_response_hold(services: Services, exchange: Exchange, told: Instruction) -> Instruction | None:
@@ -228,7 +233,7 @@ async def run_response_hold(services: Services, exchange: Exchange, told: Instru
         if not is_held:
             hold.on_lost()
     if hold.stream is None:
-        await exchange.respond(to_client_answer(hold.final or hold.answer()))
+        await exchange.respond(to_client_answer(hold.answer()))
     return hold.stream
 
 

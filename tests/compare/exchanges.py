@@ -96,7 +96,7 @@ class Peer:
 
     name: str
     port: int
-    prefix: str
+    host: str
     publish_port: int
     publish_path: str
     auth: tuple[str, str] | None = None
@@ -121,7 +121,8 @@ class Peer:
 class Client:
     """One connection of a client, read as it comes."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_head: bool) -> None:
+        self.is_head = is_head
         self._reader = reader
         self._writer = writer
         self.raw = b""
@@ -154,18 +155,20 @@ class Client:
         _, status, reason = (line + "  ").split(" ", 2)
         headers = [tuple(one.split(": ", 1)) if ": " in one else (one.rstrip(":"), "") for one in lines]
         named = {name.lower(): value for name, value in headers}
-        body, is_whole = _body_of(rest, named, int(status))
+        body, is_whole = _body_of(rest, named, int(status), is_head=self.is_head)
         return Seen(int(status), reason.strip(), tuple(headers), body, is_whole)  # type: ignore[arg-type]
 
 
-def _body_of(rest: bytes, headers: dict[str, str], status: int) -> tuple[bytes, bool]:
+def _body_of(rest: bytes, headers: dict[str, str], status: int, *, is_head: bool) -> tuple[bytes, bool]:
     """Return the body so far, and whether it is whole."""
+    if status in (204, 304) or is_head:
+        return b"", True
     if headers.get("transfer-encoding", "").lower() == "chunked":
         return _without_chunks(rest)
     if "content-length" in headers:
         length = int(headers["content-length"])
         return rest[:length], len(rest) >= length
-    return rest, status in (204, 304)
+    return rest, False
 
 
 def _without_chunks(rest: bytes) -> tuple[bytes, bool]:

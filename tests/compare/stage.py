@@ -25,7 +25,9 @@ class Stage:
             while await self._answer(reader, writer):
                 pass
         except (OSError, asyncio.IncompleteReadError):
-            pass
+            pass  # the peer has had enough
+        except asyncio.CancelledError:
+            pass  # the stage is taken down
         finally:
             writer.close()
 
@@ -55,9 +57,9 @@ class Stage:
         event = asyncio.Event()
         self._playing[name] = (exchange, asked, event)
         reader, writer = await asyncio.open_connection("127.0.0.1", peer.port)
-        client = Client(reader, writer)
+        client = Client(reader, writer, is_head=exchange.method == "HEAD")
         try:
-            writer.write(_request(exchange, f"{peer.prefix}/{name}/"))
+            writer.write(_request(exchange, peer.host, f"/{name}/"))
             await asyncio.wait_for(event.wait(), PATIENCE_S)
             for step in exchange.publishes:
                 await asyncio.sleep(HOLD_S)
@@ -79,8 +81,8 @@ class Stage:
                     return
 
 
-def _request(exchange: Exchange, target: str) -> bytes:
-    lines = [f"{exchange.method} {target} HTTP/1.1", "Host: localhost"]
+def _request(exchange: Exchange, host: str, target: str) -> bytes:
+    lines = [f"{exchange.method} {target} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in exchange.headers]
     if exchange.body:
         lines.append(f"Content-Length: {len(exchange.body)}")

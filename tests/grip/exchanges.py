@@ -108,8 +108,13 @@ class FakeExchange:
         assert isinstance(answer, OriginResponse)
         return answer
 
+    @property
+    def dress_key(self) -> bool | None:
+        return None if self.domain.cross_origin == "auto" else False
+
     def dress(self, answer: Answer) -> Answer:
-        answer.headers.append((b"X-Dressed", b"1"))
+        if self.domain.cross_origin == "auto":
+            answer.headers.append((b"X-Dressed", b"1"))
         return answer
 
     def dress_head(self, status: int, headers: Headers) -> Headers:
