@@ -1,7 +1,7 @@
 # One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check prove prove-mutants bench demo-100k conformance cluster format lock clean
+.PHONY: help up test check prove prove-mutants compare-pushpin bench demo-100k conformance cluster format lock clean
 MAKEFLAGS += --no-print-directory
 
 # Finds Python 3.11 or newer, and becomes it.
@@ -28,6 +28,9 @@ prove: ## kill processes at random for a while, and prove that nothing is lost o
 prove-mutants: ## plant known bugs in a copy of the product, and show that the prover finds each
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis
 	@exec $(IN_VENV) -m tests.prove.mutants $(ARGS)
+
+compare-pushpin: ## play the same exchanges through Pushpin and through us, and show what differs (ARGS='--exchanges 10000 --seed 1')
+	@$(PREPARE) test -- $(IN_VENV) -m tests.compare.run $(ARGS)
 
 bench: ## measure this machine (ARGS='--scenario fan-out channels --subscribers 10000 --rounds 9')
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py redis

@@ -35,7 +35,7 @@ class GripApplication:
         self.application.post(self.path("publish", channel), text)
 
 
-@pytest.fixture(scope="module", params=list(PATHS) + ["express_grip.mjs"])
+@pytest.fixture(scope="module", params=[*PATHS, "express_grip.mjs"])
 def app(request: pytest.FixtureRequest, product: Product, node_packages: Path) -> Iterator[GripApplication]:
     realm = product.create_realm()
     name = request.param
