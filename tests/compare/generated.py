@@ -8,6 +8,8 @@ What is known to differ on purpose is not made; each is named here with its reas
 - HEAD: Pushpin sends a body;
 - statuses without a usual reason: Pushpin says `Undefined Reason`;
 - patches of objects with several members: Pushpin sorts them, we keep their order;
+- patches that can't be applied: Pushpin answers 502, we send the item with an empty body;
+- a hint that shows a gap: Pushpin passes it over, we ask the origin;
 - holds of 204 and 304: Pushpin announces a length.
 """
 
@@ -76,11 +78,9 @@ def contents(draw: st.DrawFn, name: str) -> dict[str, Any]:
 
 @st.composite
 def response_formats(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["send", "send", "send", "hint", "close", "patch"]))
-    if kind in ("hint", "close"):
+    kind = draw(st.sampled_from(["send", "send", "send", "hint", "close"]))
+    if kind != "send":
         return {"action": kind}
-    if kind == "patch":
-        return {"body-patch": [{"op": "add", "path": "/0", "value": draw(st.integers(0, 9))}]}
     format_: dict[str, Any] = draw(contents("body"))
     status = draw(statuses)
     format_ |= draw(st.sampled_from([{}, {"code": status}, {"code": str(status)}, {"code": 200, "reason": "Fine"}]))
@@ -97,6 +97,19 @@ def stream_formats(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def patched_exchanges(draw: st.DrawFn) -> Exchange:
+    """A held list, and a patch of it."""
+    body = json.dumps(draw(st.lists(st.integers(0, 9) | texts, min_size=1, max_size=3)), ensure_ascii=False)
+    newline = draw(st.sampled_from(["", "\n"]))
+    first = _answer(200, (("Grip-Hold", "response"), ("Grip-Channel", "{channel}")), f"{body}{newline}".encode())
+    operation = draw(
+        st.sampled_from([{"op": "add", "path": "/0"}, {"op": "add", "path": "/-"}, {"op": "replace", "path": "/0"}])
+    )
+    patch = [operation | {"value": draw(st.integers(0, 9) | texts)}]
+    return Exchange((first,), publishes=(Step({"http-response": {"body-patch": patch}}),))
+
+
+@st.composite
 def steps(draw: st.DrawFn, *, with_ids: bool) -> Step:
     item: dict[str, Any] = {}
     formats = draw(st.sampled_from([["http-response"], ["http-stream"], ["http-response", "http-stream"]]))
@@ -105,6 +118,9 @@ def steps(draw: st.DrawFn, *, with_ids: bool) -> Step:
     if with_ids:
         number = draw(st.integers(1, 3))
         item |= {"id": str(number + 1), "prev-id": str(number)}
+        for name in formats:
+            if made[name].get("action") == "hint":
+                made[name] |= {"action": "close"}
     meta = draw(st.sampled_from([{}, {}, {"sender": "alice"}, {"skip_users": "bob, carol"}, {"require_sub": "other"}]))
     return Step(item | ({"meta": meta} if meta else {}))
 
@@ -180,4 +196,6 @@ def _answer(status: int, headers: Headers, body: bytes) -> OriginAnswer:
     return OriginAnswer(status, REASONS[status], headers, body)
 
 
-exchanges = st.one_of(held_exchanges(), held_exchanges(), positioned_exchanges(), plain_exchanges())
+exchanges = st.one_of(
+    held_exchanges(), held_exchanges(), patched_exchanges(), positioned_exchanges(), plain_exchanges()
+)
