@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from fanoutcloud.core.access import Grant, Permission
 from fanoutcloud.core.close_reasons import CloseReason
+from fanoutcloud.core.directory import RealmKey, RealmSnapshot
 from fanoutcloud.core.names import ChannelName
+from fanoutcloud.core.patterns import parse_pattern
+from fanoutcloud.core.revocations import Revocations
 from fanoutcloud.edge import handover_messages as messages
 from fanoutcloud.edge import takeover
 from fanoutcloud.edge.takeover import NothingToTakeOver, find_predecessor
 from fanoutcloud.edge.wishes import read_wish
 from tests.edge.handover_scripts import PING, ScriptedNew, ScriptedOld, read_numbers
 from tests.edge.handover_worlds import Client, Handover, peers
-from tests.edge.worlds import HELLO, REALM, until
+from tests.edge.worlds import HELLO, KEEP, REALM, until
 from tests.fakes.directory import FakeDirectory
 
 
@@ -249,3 +253,32 @@ async def test_without_an_edge_there_is_nothing_to_take_over(
     monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
     with pytest.raises(NothingToTakeOver, match="no edge answers at edge"):
         await find_predecessor(Path("edge.sock"))
+
+
+async def test_what_a_token_gives_goes_with_its_connection(handover: Handover) -> None:
+    permissions = (Permission(parse_pattern("hello"), frozenset({"subscribe", "publish"})),)
+    grant = Grant("alice", b'{"a":1}', "t1", "17", 4e9, permissions, 5.0)
+    await handover.old.stream()
+    websocket = await handover.old.websocket()
+    for before in handover.old.hub.subscribers:
+        before.grant = grant
+    handover.new.directory = FakeDirectory(RealmSnapshot(REALM, keys=(RealmKey("17", b"s"),), retention=KEEP))
+
+    await handover.run()
+
+    assert [after.grant for after in handover.new.hub.subscribers] == [grant, grant]
+    assert not websocket.reader.at_eof()
+
+
+async def test_who_was_revoked_meanwhile_is_closed(handover: Handover) -> None:
+    stream = await handover.old.stream()
+    [before] = handover.old.hub.subscribers
+    before.grant = Grant("alice", key_id="17", expires_at=4e9)
+    revoked = Revocations(users={"alice": 5.0})
+    handover.new.directory = FakeDirectory(
+        RealmSnapshot(REALM, keys=(RealmKey("17", b"s"),), retention=KEEP, revocations=revoked)
+    )
+
+    await handover.run()
+
+    assert CloseReason.TOKEN_REVOKED.reason.encode() in await stream.read_all()
