@@ -57,6 +57,7 @@ app.conf.update(
             "schedule": crontab(hour="3", minute="17"),
             "options": {"expires": 3600},
         },
+        "fetch_token_keys": {"task": "realms.fetch_token_keys", "schedule": 60.0, "options": {"expires": 55}},
         "forget_expired_revocations": {
             "task": "realms.forget_expired_revocations",
             "schedule": crontab(minute="41"),

@@ -14,6 +14,7 @@ from typing import cast
 from channels.db import database_sync_to_async
 from django.apps import apps
 from django.conf import LazySettings
+from django.db import Error as DatabaseFailure
 
 from fanoutcloud.broker.activity import ActivityFeed
 from fanoutcloud.broker.announcer import RedisAnnouncer
@@ -57,6 +58,7 @@ from realms.database import ask_database
 from realms.directory import CachedRealmDirectory
 from realms.hosts import own_hosts
 from realms.services import feeds
+from realms.services.key_fetching import fetch_keys_of_realm
 from realms.snapshots import load_host, load_snapshot
 
 follow_subscriptions = database_sync_to_async(feeds.follow_subscriptions, thread_sensitive=False)
@@ -115,7 +117,7 @@ class Plane:
             limits=self.limits,
             clock=clock,
             ledger=self.quotas.ledger,
-            gate=AccessGate(clock, self.directory, self.quotas.failures),
+            gate=AccessGate(clock, self.directory, self.quotas.failures, refresh_keys=self._refresh_keys),
         )
 
     def _make_ops(self, settings: LazySettings) -> OpsEndpoints:
@@ -166,6 +168,16 @@ class Plane:
             clock=clock,
             statistics=self.statistics.publish,
         )
+
+    async def _refresh_keys(self, realm: RealmId) -> bool:
+        """Have the public keys of a realm fetched that are at a URL; tell whether they are others than before."""
+        try:
+            has_changed = await fetch_keys_of_realm(realm)
+        except DatabaseFailure:
+            return False
+        if has_changed:
+            self.directory.invalidate(realm)
+        return has_changed
 
     def _make_endpoint(self, clock: Clock, *, max_body_bytes: int) -> PublishEndpoint:
         return PublishEndpoint(

@@ -83,7 +83,7 @@ class TokenKeysForm(forms.Form):
     """Public keys: a JWK set."""
 
     document = forms.CharField(
-        max_length=MAX_KEY_SET_BYTES, error_messages={"required": "Paste a JWK set, or one JWK."}
+        max_length=MAX_KEY_SET_BYTES, error_messages={"required": "Paste a JWK set, or the URL where it is."}
     )
     label = forms.CharField(required=False, max_length=MAX_LABEL_CHARACTERS)
     issuer = forms.CharField(required=False)

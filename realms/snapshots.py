@@ -1,6 +1,7 @@
 """Reading a realm out of the database as the delivery plane sees it."""
 
 import logging
+from collections.abc import Sequence
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -30,6 +31,7 @@ def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
     realm = Realm.objects.filter(pk=realm_id).first()
     if realm is None:
         return None
+    key_sets = list(TokenKeySet.objects.filter(realm=realm).order_by("pk"))
     keys = [opened for key in ApiKey.objects.live(realm) if (opened := _open(key))]
     return RealmSnapshot(
         realm=realm_id,
@@ -38,7 +40,8 @@ def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
         limits=default_limits(),
         domains=_read_domains(realm),
         rules=read_rules(realm),
-        public_keys=_read_public_keys(realm),
+        public_keys=_read_public_keys(key_sets),
+        fetches_keys=any(row.url for row in key_sets),
         revocations=_read_revocations(realm),
         has_subscription_feed=realm.has_subscription_feed,
     )
@@ -77,14 +80,16 @@ def read_rules(realm: Realm) -> ChannelRules:
     return make_rules(read_rule(row.pattern, row.document) for row in rows)
 
 
-def _read_public_keys(realm: Realm) -> tuple[PublicKey, ...]:
+def _read_public_keys(key_sets: Sequence[TokenKeySet]) -> tuple[PublicKey, ...]:
     """Return the customer's public keys. Those that can't be used are left out and logged."""
     keys: list[PublicKey] = []
-    for row in TokenKeySet.objects.filter(realm=realm).exclude(document="").order_by("pk"):
+    for row in key_sets:
+        if not row.document:
+            continue  # not fetched yet
         try:
-            keys += parse_key_set(row.document, source=f"p{row.pk}", issuer=row.issuer)
+            keys += parse_key_set(row.document, source=f"p{row.pk}", issuer=row.issuer, is_lenient=bool(row.url))
         except InvalidRequest:
-            logger.error("token_keys_not_readable", extra={"realm": realm.pk, "key_set": row.pk})
+            logger.error("token_keys_not_readable", extra={"realm": row.realm_id, "key_set": row.pk})
     return tuple(keys)
 
 

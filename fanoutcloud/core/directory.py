@@ -55,6 +55,7 @@ class RealmSnapshot:
     domains: tuple[Domain, ...] = (Domain(),)  # the built-in one comes first, then those whose names are proven
     rules: ChannelRules = NO_RULES
     public_keys: tuple[PublicKey, ...] = ()
+    fetches_keys: bool = False  # there are more at a URL, where new ones may have come
     revocations: Revocations = NOTHING_REVOKED
     has_subscription_feed: bool = False  # whether edges keep which channels get subscribers and lose them
 

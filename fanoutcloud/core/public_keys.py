@@ -33,14 +33,42 @@ _ALGORITHM_OF = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25
 _PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "k"}
 
 
-def parse_key_set(text: str | bytes, *, source: str, issuer: str = "", field: str = "keys") -> list[PublicKey]:
+class SecretKey(InvalidRequest):
+    """A private or shared key where public ones belong."""
+
+    code = "secret_key"
+
+
+def parse_key_set(
+    text: str | bytes, *, source: str, issuer: str = "", field: str = "keys", is_lenient: bool = False
+) -> list[PublicKey]:
     """Return the public keys of a JWK set, or of one JWK. Keys for encryption are passed over.
 
+    `is_lenient` passes over public keys that can't be used, too: a login may list some for others.
     `source` begins their `key_id`, by which they are told apart from keys of other sets.
 
     Raises:
         InvalidRequest: it is no JWK set, holds a private or shared key, or a key that can't be used; names the place.
     """
+    listed = _list_jwks(text, field)
+    keys = []
+    for at, jwk in enumerate(listed):
+        if isinstance(jwk, dict) and jwk.get("use") == "enc":
+            continue
+        try:
+            keys.append(_read_jwk(jwk, source=source, issuer=issuer, place=f"{field}[{at}]"))
+        except SecretKey:
+            raise
+        except InvalidRequest:
+            if not is_lenient:
+                raise
+    if not keys:
+        raise InvalidRequest("holds no key for signatures", cure="add a key with use: sig, or without use", field=field)
+    return keys
+
+
+def _list_jwks(text: str | bytes, field: str) -> list[object]:
+    """Return what a JWK set lists, or one JWK alone."""
     if len(text) > MAX_KEY_SET_BYTES:
         raise InvalidRequest(
             f"has {len(text):,} bytes; {MAX_KEY_SET_BYTES:,} are allowed", cure="list fewer keys", field=field
@@ -56,21 +84,14 @@ def parse_key_set(text: str | bytes, *, source: str, issuer: str = "", field: st
         raise InvalidRequest(
             f"has {len(listed)} keys; {MAX_PUBLIC_KEYS} are allowed", cure="leave old keys out", field=field
         )
-    keys = [
-        _read_jwk(jwk, source=source, issuer=issuer, place=f"{field}[{at}]")
-        for at, jwk in enumerate(listed)
-        if not (isinstance(jwk, dict) and jwk.get("use") == "enc")
-    ]
-    if not keys:
-        raise InvalidRequest("holds no key for signatures", cure="add a key with use: sig, or without use", field=field)
-    return keys
+    return listed
 
 
 def _read_jwk(jwk: object, *, source: str, issuer: str, place: str) -> PublicKey:
     if not isinstance(jwk, dict):
         raise InvalidRequest("is no JWK", cure="use a JSON object with kty", field=place)
     if jwk.get("kty") == "oct" or _PRIVATE_MEMBERS & set(jwk):
-        raise InvalidRequest(
+        raise SecretKey(
             "this key is secret: whoever has it can make tokens",
             cure="paste the public key only, and replace this one, since it has been shown",
             field=place,

@@ -18,7 +18,7 @@ from fanoutcloud.core.access import Grant
 from fanoutcloud.core.claims import Claims, TokenRefused, is_text, parse_claims, quote_short, span
 from fanoutcloud.core.directory import PublicKey, RealmKey, RealmSnapshot
 from fanoutcloud.core.names import RealmId
-from fanoutcloud.core.public_keys import ALGORITHMS, verify_with
+from fanoutcloud.core.public_keys import ALGORITHMS, MAX_PUBLIC_KEYS, verify_with
 
 #: A URL with it still passes every proxy.
 MAX_TOKEN_BYTES = 8192
@@ -153,7 +153,7 @@ def choose_keys(token: ParsedToken, realm: RealmSnapshot) -> SigningKeys:
         raise _unknown_key(
             token, realm.realm, f"add the public key on the realm's tokens page ({token.algorithm}), or sign with HS256"
         )
-    return SigningKeys(public=public)
+    return SigningKeys(public=public[:MAX_PUBLIC_KEYS])
 
 
 def _unknown_key(token: ParsedToken, realm: RealmId, cure: str) -> TokenRefused:

@@ -10,9 +10,10 @@ Set `subscriber.grant = grant` before `hub.register`, so that its expiry and rev
 only the realm's id is at hand: `await gate.check_now(subscriber, "presence", channel)`.
 """
 
+import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from urllib.parse import parse_qsl
 
 from fanoutcloud.core.access import ANONYMOUS, Capability, Grant
@@ -32,6 +33,11 @@ from fanoutcloud.edge.subscriber import Subscriber
 #: Verified tokens that are remembered, the newest; and how long they may be together, since a grant is about as large.
 MAX_REMEMBERED = 20_000
 MAX_REMEMBERED_CHARACTERS = 16_000_000
+
+#: Has a realm's public keys fetched again; returns whether they are others than before. Must not raise.
+RefreshKeys = Callable[[RealmId], Awaitable[bool]]
+ASK_KEYS_AGAIN_S = 60.0
+FETCH_KEYS_LIMIT_S = 12.0
 
 _TOKEN_CURE = "connect with ?token=JWT, an Authorization: Bearer header, or send auth on the WebSocket"  # noqa: S105 - a text for people
 
@@ -89,8 +95,18 @@ class AccessGate:
     """Checks tokens and remembers those that hold. One per process. Without a `directory` every channel is public."""
 
     def __init__(
-        self, clock: Clock, directory: RealmDirectory | None = None, failures: FailuresByAddress | None = None
+        self,
+        clock: Clock,
+        directory: RealmDirectory | None = None,
+        failures: FailuresByAddress | None = None,
+        *,
+        refresh_keys: RefreshKeys | None = None,
     ) -> None:
+        """`refresh_keys` is asked where a token names a public key that may have come since they were fetched."""
+        self._refresh_keys = refresh_keys
+        self._is_refreshing = False
+        #: Realm → when its keys may be asked for again.
+        self._ask_again_at: dict[RealmId, float] = {}
         self._clock = clock
         self._directory = directory
         self._failures = failures or FailuresByAddress(clock)
@@ -111,7 +127,34 @@ class AccessGate:
         known = self._known.get(name)
         if known is not None and known[0] is realm and _end_of(known[1]) > self._clock.now():
             return known[1]
-        return self._verify(realm, token, name, address)
+        try:
+            return self._verify(realm, token, name, address)
+        except TokenRefused as error:
+            if error.code != "unknown_key" or not await self._has_new_keys(realm):
+                raise
+        return self._verify(await self.find_realm(realm.realm), token, name, address)
+
+    async def _has_new_keys(self, realm: RealmSnapshot) -> bool:
+        """Have the realm's keys fetched, if they are at a URL; tell whether they have changed.
+
+        One realm at a time, and each at most once in `ASK_KEYS_AGAIN_S`: whoever else comes meanwhile is refused, and
+        may come again.
+        """
+        now = self._clock.monotonic()
+        if self._refresh_keys is None or not realm.fetches_keys or self._is_refreshing:
+            return False
+        self._ask_again_at = {name: until for name, until in self._ask_again_at.items() if until > now}
+        if realm.realm in self._ask_again_at:
+            return False
+        self._ask_again_at[realm.realm] = now + ASK_KEYS_AGAIN_S
+        self._is_refreshing = True
+        try:
+            async with asyncio.timeout(FETCH_KEYS_LIMIT_S):
+                return await self._refresh_keys(realm.realm)
+        except TimeoutError:
+            return False
+        finally:
+            self._is_refreshing = False
 
     def _verify(self, realm: RealmSnapshot, token: str, name: tuple[RealmId, bytes], address: str) -> Grant:
         self._failures.check(address, realm.realm)

@@ -70,7 +70,10 @@ class TokenKeySet(models.Model):
     label = models.CharField(max_length=MAX_LABEL_CHARACTERS, blank=True)
     issuer = models.CharField(max_length=512, blank=True)
     url = models.CharField(max_length=2048, blank=True)
-    document = models.TextField(blank=True)  # a JWK set, when pasted
+    document = models.TextField(blank=True)  # a JWK set: pasted, or fetched last
+    asked_at = models.DateTimeField(null=True, blank=True, db_index=True)  # when it was to be fetched last
+    fetched_at = models.DateTimeField(null=True, blank=True)  # when that succeeded last
+    problem = models.TextField(blank=True)  # why it did not, for people; empty when it did
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:

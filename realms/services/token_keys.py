@@ -4,9 +4,11 @@ from django.db import transaction
 
 from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.public_keys import MAX_PUBLIC_KEYS, parse_key_set
+from fanoutcloud.outbound.errors import Blocked
 from realms.announcements import announce_change
 from realms.errors import InvalidTokenKeys, TokenKeyLimitReached, TokenKeysNotFound
 from realms.models import Realm, TokenKeySet
+from realms.services.key_fetching import key_set_target
 from realms.services.labels import clean_label
 from realms.services.locking import lock_realm
 
@@ -15,9 +17,12 @@ MAX_ISSUER_CHARACTERS = 512
 
 
 @transaction.atomic
-def add_token_keys(*, realm: Realm, document: str, label: str = "", issuer: str = "") -> TokenKeySet:
-    """Accept tokens signed with the private halves of these keys, a JWK set or one JWK.
+def add_token_keys(
+    *, realm: Realm, document: str = "", url: str = "", label: str = "", issuer: str = ""
+) -> TokenKeySet:
+    """Accept tokens signed with the private halves of these keys: a JWK set or one JWK, or what is at `url`.
 
+    What is at a URL has to be fetched then (`services.key_fetching`), and is fetched again from time to time.
     `issuer` is what their `iss` must be; without it, the realm's id or nothing.
 
     Raises:
@@ -27,12 +32,16 @@ def add_token_keys(*, realm: Realm, document: str, label: str = "", issuer: str 
     """
     issuer = clean_issuer(issuer)
     try:
-        keys = parse_key_set(document, source="p")
+        count = 0 if url else len(parse_key_set(document, source="p"))
+        url = key_set_target(url.strip()).url if url else ""
     except InvalidRequest as error:
         raise InvalidTokenKeys(error.message, cure=error.cure, field=error.field) from None
+    except Blocked as error:
+        raise InvalidTokenKeys(str(error), cure="use the https URL of a JWK set", field="url") from None
     lock_realm(realm)
-    _check_room(realm, len(keys))
-    row = TokenKeySet.objects.create(realm=realm, label=clean_label(label), issuer=issuer, document=document)
+    _check_room(realm, count)
+    document = "" if url else document
+    row = TokenKeySet.objects.create(realm=realm, label=clean_label(label), issuer=issuer, document=document, url=url)
     announce_change(realm)
     return row
 
@@ -65,6 +74,6 @@ def clean_issuer(issuer: str) -> str:
 
 def _check_room(realm: Realm, more: int) -> None:
     sets = list(TokenKeySet.objects.filter(realm=realm))
-    keys = sum(len(parse_key_set(row.document, source="p")) for row in sets if row.document)
+    keys = sum(len(parse_key_set(row.document, source="p")) for row in sets if not row.url)
     if len(sets) >= MAX_KEY_SETS_PER_REALM or keys + more > MAX_PUBLIC_KEYS:
         raise TokenKeyLimitReached(len(sets), keys)

@@ -2,6 +2,7 @@
 
 import re
 
+from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
@@ -26,6 +27,7 @@ from realms.services import (
     revoke_user,
     withdraw_revocation,
 )
+from realms.services.key_fetching import fetch_token_keys
 from realms.token_snippets import build_token_snippets
 from realms.views.pages import sentence
 
@@ -91,7 +93,7 @@ def add_keys(request: PageRequest, realm_id: str) -> HttpResponse:
     if form.is_valid():
         given = form.cleaned_data
         try:
-            add_token_keys(realm=realm, document=given["document"], label=given["label"], issuer=given["issuer"])
+            _add_keys(realm, given["document"].strip(), label=given["label"], issuer=given["issuer"])
         except FanoutError as error:
             place = "" if error.field in (None, *form.fields) else f"{error.field}: "
             form.add_error(error.field if error.field in form.fields else "document", f"{place}{sentence(error)}")
@@ -99,6 +101,15 @@ def add_keys(request: PageRequest, realm_id: str) -> HttpResponse:
             messages.success(request, "Tokens signed with these keys are accepted now.")
             return redirect("realms:access", realm.pk)
     return _render(request, realm, keys_form=form, status=422)
+
+
+def _add_keys(realm: Realm, text: str, *, label: str, issuer: str) -> None:
+    """Add pasted keys, or those of a URL, which are fetched at once."""
+    if not text.startswith(("https://", "http://")):
+        add_token_keys(realm=realm, document=text, label=label, issuer=issuer)
+        return
+    row = add_token_keys(realm=realm, url=text, label=label, issuer=issuer)
+    async_to_sync(fetch_token_keys)(row.pk)
 
 
 @login_required

@@ -1,5 +1,6 @@
 """The gate: what a token is remembered for, who is counted as failing, and what rules and grants allow together."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from fanoutcloud.edge import access
 from fanoutcloud.edge.access import AccessGate, NotAllowed, NoToken, read_token
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.wire import PLAIN_JSON_LINES
-from tests.core.signed import NOW, OTHER_SECRET, REALM, claims, sign, snapshot
+from tests.core.signed import NOW, OTHER_SECRET, REALM, claims, public_keys, sign, snapshot
 from tests.fakes.clock import SteppedClock
 from tests.fakes.directory import FakeDirectory
 
@@ -193,3 +194,72 @@ async def test_later_commands_are_checked_by_what_the_realm_is_now(clock: Steppe
     await gate.check_now(subscriber, "subscribe", ORDERS)
     with pytest.raises(NotFound):
         await gate.find_realm(RealmId("ffffffff"))
+
+
+# -- keys at a URL
+
+
+class Login:
+    """Fetches a realm's keys: a new one comes when it is asked."""
+
+    def __init__(self, directory: FakeDirectory, *, has_news: bool = True) -> None:
+        self.asked = 0
+        self._directory = directory
+        self._has_news = has_news
+
+    async def refresh(self, realm: RealmId) -> bool:
+        self.asked += 1
+        if self._has_news:
+            self._directory.replace(snapshot(fetches_keys=True, public_keys=public_keys("RS256")))
+        return self._has_news
+
+
+async def test_an_unknown_key_is_fetched_and_the_token_checked_again(clock: SteppedClock) -> None:
+    before = snapshot(fetches_keys=True)
+    login = Login(FakeDirectory(before))
+    gate = AccessGate(clock, login._directory, refresh_keys=login.refresh)
+
+    grant = await gate.admit(before, sign(claims(), algorithm="RS256", kid="RS256"))
+
+    assert grant.key_id == "p1:RS256"
+    assert login.asked == 1
+
+
+async def test_keys_are_not_fetched_for_every_token(clock: SteppedClock) -> None:
+    realm = snapshot(fetches_keys=True)
+    login = Login(FakeDirectory(realm), has_news=False)
+    gate = AccessGate(clock, login._directory, refresh_keys=login.refresh)
+
+    async def come(token: str, realm: RealmSnapshot = realm) -> None:
+        with pytest.raises(TokenRefused):
+            await gate.admit(realm, token)
+
+    for _ in range(5):
+        await come(sign(claims(), algorithm="RS256"))
+    assert login.asked == 1
+    clock.pass_time(60)
+    await come(sign(claims(), secret=OTHER_SECRET))  # not what new keys would help
+    await come(sign(claims(), algorithm="RS256"), snapshot())  # no keys at a URL
+    assert login.asked == 1
+    await come(sign(claims(), algorithm="RS256"))
+    assert login.asked == 2
+
+
+async def test_one_fetch_at_a_time(clock: SteppedClock) -> None:
+    realm, asked, go_on = snapshot(fetches_keys=True), [], asyncio.Event()
+
+    async def refresh(realm: RealmId) -> bool:
+        asked.append(realm)
+        await go_on.wait()
+        return False
+
+    gate = AccessGate(clock, FakeDirectory(realm), refresh_keys=refresh)
+    first = asyncio.create_task(gate.admit(realm, sign(claims(), algorithm="RS256")))
+    await asyncio.sleep(0)
+    with pytest.raises(TokenRefused):
+        await gate.admit(snapshot(realm=RealmId("ffffffff"), fetches_keys=True), sign(claims(), algorithm="RS256"))
+    go_on.set()
+    with pytest.raises(TokenRefused):
+        await first
+
+    assert asked == [REALM]
