@@ -83,7 +83,11 @@ class Plane:
         self._drain_limit_s: float = settings.DRAIN_LIMIT_S
         self.broker: Broker = RedisBroker(self._streams_url, clock) if self._streams_url else MemoryBroker(clock)
         self.sites = SiteNames(own_hosts(settings))
-        self.limits = EdgeLimits(max_channels=settings.MAX_CHANNELS_PER_SUBSCRIBER, keep_alive_s=settings.KEEP_ALIVE_S)
+        self.limits = EdgeLimits(
+            max_channels=settings.MAX_CHANNELS_PER_SUBSCRIBER,
+            keep_alive_s=settings.KEEP_ALIVE_S,
+            compresses=settings.WEBSOCKET_COMPRESSION,
+        )
         self.activity = ActivityFeed(self.broker, clock)
         self.directory = CachedRealmDirectory(load_snapshot, clock, load_host=load_host)
         self.statistics = Statistics()

@@ -348,6 +348,8 @@ if not 0 <= HISTORY_AGE_S <= 7 * 86_400:
     raise BadSetting(f"HISTORY_AGE_S is {HISTORY_AGE_S:g} seconds; expected 0 to 604800 (7d)")
 MAX_CHANNELS_PER_SUBSCRIBER = env.int("MAX_CHANNELS_PER_SUBSCRIBER", 200, at_least=1)
 KEEP_ALIVE_S = env.seconds("KEEP_ALIVE_S", 25.0)
+#: Items over 1 KiB are compressed for WebSocket clients that ask for it, once for all of them.
+WEBSOCKET_COMPRESSION = env.bool("WEBSOCKET_COMPRESSION", default=False)
 
 # -- beginnings, ends and deploys of edges ----------------
 

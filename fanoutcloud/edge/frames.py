@@ -3,6 +3,8 @@
 OP_TEXT = 0x1
 OP_BINARY = 0x2
 OP_CLOSE = 0x8
+#: Beside the opcode: the message is compressed (RFC 7692 §6).
+RSV1 = 0x40
 _FIN = 0x80
 
 LAST_CHUNK = b"0\r\n\r\n"

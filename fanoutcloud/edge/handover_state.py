@@ -10,7 +10,7 @@ from fanoutcloud.core.streams import StreamPosition
 from fanoutcloud.edge.handover_messages import Connection
 from fanoutcloud.edge.held import HeldConnection, HeldStream, ServerConnections
 from fanoutcloud.edge.held_poll import HeldPoll
-from fanoutcloud.edge.held_websocket import HeldWebSocket
+from fanoutcloud.edge.held_websocket import HeldDeflatedWebSocket, HeldWebSocket
 from fanoutcloud.edge.http_protocol import EdgeHttpProtocol
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.rejoining import Positions
@@ -18,6 +18,7 @@ from fanoutcloud.edge.subscriber import SseCursorSubscriber, Subscriber
 from fanoutcloud.edge.transports.long_poll import PollSubscriber
 from fanoutcloud.edge.transports.websocket import WebSocketSubscriber
 from fanoutcloud.edge.wire import (
+    DEFLATED_WEBSOCKET,
     PREPARED_JSON_LINES,
     PREPARED_RAW_STREAM,
     PREPARED_SSE,
@@ -32,6 +33,11 @@ Movable = HeldConnection | HeldPoll | EdgeHttpProtocol
 HTTP = "http"
 POLL = "poll"
 WEBSOCKET = "websocket"
+DEFLATED = "websocket-deflated"
+_WEBSOCKETS: dict[str, tuple[type[HeldWebSocket], WireFormat]] = {
+    WEBSOCKET: (HeldWebSocket, PREPARED_WEBSOCKET),
+    DEFLATED: (HeldDeflatedWebSocket, DEFLATED_WEBSOCKET),
+}
 SSE = "sse"
 SSE_CURSOR = "sse-cursor"
 _STREAMS: dict[str, tuple[type[Subscriber], WireFormat]] = {
@@ -116,14 +122,14 @@ def _find_kind(subscriber: Subscriber) -> str | None:
     if isinstance(subscriber, PollSubscriber):
         return POLL
     if isinstance(subscriber, WebSocketSubscriber):
-        return WEBSOCKET if subscriber.wire is PREPARED_WEBSOCKET else None
+        return next((kind for kind, (_, wire) in _WEBSOCKETS.items() if subscriber.wire is wire), None)
     for kind, (kind_of_subscriber, wire) in _STREAMS.items():
         if type(subscriber) is kind_of_subscriber and subscriber.wire is wire:
             return kind
     return None
 
 
-KINDS = frozenset({HTTP, POLL, WEBSOCKET, *_STREAMS})
+KINDS = frozenset({HTTP, POLL, *_WEBSOCKETS, *_STREAMS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +182,7 @@ def revive(revival: Revival, transport: asyncio.Transport, state: Connection, ea
         poll.data_received(early)
         early = b""
     else:
-        kind = HeldWebSocket if state.kind == WEBSOCKET else HeldStream
+        kind = _WEBSOCKETS[state.kind][0] if state.kind in _WEBSOCKETS else HeldStream
         limits, connections = revival.hub.limits, revival.connections
         subscriber.sink = kind(transport, subscriber, limits=limits, connections=connections)
     positions = {ChannelName(name): StreamPosition(epoch, offset) for name, epoch, offset in state.channels}
@@ -187,8 +193,8 @@ def _make_subscriber(hub: Hub, state: Connection) -> Subscriber:
     realm = RealmId(state.realm)
     if state.kind == POLL:
         return PollSubscriber(realm, address=state.address)
-    if state.kind == WEBSOCKET:
-        return WebSocketSubscriber(realm, PREPARED_WEBSOCKET, address=state.address, hub=hub)
+    if state.kind in _WEBSOCKETS:
+        return WebSocketSubscriber(realm, _WEBSOCKETS[state.kind][1], address=state.address, hub=hub)
     kind_of_subscriber, wire = _STREAMS[state.kind]
     if kind_of_subscriber is SseCursorSubscriber:
         assert isinstance(wire, SseWire)

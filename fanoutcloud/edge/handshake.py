@@ -8,8 +8,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from fanoutcloud.edge.compression import ANSWER
 from fanoutcloud.edge.held_relay_socket import HeldRelaySocket, RelayOwner
-from fanoutcloud.edge.held_websocket import HeldWebSocket
+from fanoutcloud.edge.held_websocket import HeldDeflatedWebSocket, HeldWebSocket
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.sinks import Message, Scope, SinkOwner
 
@@ -38,6 +39,10 @@ class WebSocketOffer:
     def hold(self, owner: SinkOwner) -> HeldWebSocket | None:
         """Answer the handshake and take the connection over; None when the client has gone already."""
         return self._hold(HeldWebSocket, owner, ())
+
+    def hold_deflated(self, owner: SinkOwner) -> HeldWebSocket | None:
+        """The same, agreeing to compression: only if the client `accepts_compression`."""
+        return self._hold(HeldDeflatedWebSocket, owner, [ANSWER])
 
     def hold_relayed(self, owner: RelayOwner, headers: Sequence[tuple[bytes, bytes]]) -> HeldRelaySocket | None:
         """The same for a WebSocket whose messages, pings and closes are somebody else's to answer."""

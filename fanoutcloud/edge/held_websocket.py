@@ -11,6 +11,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
+from fanoutcloud.edge.compression import make_decoder
 from fanoutcloud.edge.frames import close_frame
 from fanoutcloud.edge.held import HeldConnection, ServerConnections
 from fanoutcloud.edge.limits import EdgeLimits
@@ -72,7 +73,7 @@ class HeldWebSocket(HeldConnection):
     def data_received(self, data: bytes) -> None:
         protocol = self._protocol
         if protocol is None:
-            protocol = self._protocol = _Frames(state=State.OPEN, max_size=self._limits.max_message_bytes)
+            protocol = self._protocol = self._make_protocol()
         protocol.receive_data(data)
         answers = deque(filter(None, protocol.data_to_send()))
         for event in protocol.events_received():
@@ -84,6 +85,9 @@ class HeldWebSocket(HeldConnection):
             elif event.opcode not in (Opcode.PONG, Opcode.CLOSE):
                 self._on_message_frame(event)
         self._answer(protocol, answers)
+
+    def _make_protocol(self) -> ServerProtocol:
+        return _Frames(state=State.OPEN, max_size=self._limits.max_message_bytes)
 
     def _answer(self, protocol: ServerProtocol, answers: Iterable[bytes]) -> None:
         """Write what is left to answer: to a close, or to a violation."""
@@ -134,6 +138,17 @@ class HeldWebSocket(HeldConnection):
                 self._protocol.receive_eof()
             except ProtocolError:
                 return
+
+
+class HeldDeflatedWebSocket(HeldWebSocket):
+    """The same where both sides may compress; what is written is compressed, or not, by whoever writes it."""
+
+    __slots__ = ()
+
+    def _make_protocol(self) -> ServerProtocol:
+        protocol = super()._make_protocol()
+        protocol.extensions = [make_decoder()]
+        return protocol
 
 
 def _is_between_frames(protocol: ServerProtocol) -> bool:

@@ -12,6 +12,7 @@ class EdgeLimits:
     keep_alive_s: float = 25.0  # proxies commonly drop connections that are idle for 60 s
     max_channels: int = 200  # per subscriber
     max_message_bytes: int = 65_536  # one WebSocket message from a client
+    compresses: bool = False  # large WebSocket messages, for clients that ask for it
     max_waiting_commands: int = 64  # WebSocket commands received and not yet handled
     commands_per_s: float = 100.0  # per WebSocket, for long
     commands_burst: int = 400  # and at once: every channel of a full subscriber, twice

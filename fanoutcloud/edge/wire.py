@@ -14,6 +14,7 @@ from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge import messages
+from fanoutcloud.edge.compression import deflated_frame
 from fanoutcloud.edge.frames import http_chunk, unframed, websocket_frame
 from fanoutcloud.edge.selected import Delta
 
@@ -91,6 +92,13 @@ class WebSocketWire:
         if message is None or message.action != "close":
             return None
         return Ending(message.code or 1000, message.reason)
+
+
+class DeflatedWebSocketWire(WebSocketWire):
+    """The same, with large items compressed: once for all subscribers that share it."""
+
+    def item(self, stored: StoredItem) -> bytes:
+        return deflated_frame(messages.item_message(stored, messages.ws_content(stored.item)))
 
 
 class _HttpStreamEnding:
@@ -252,6 +260,7 @@ class TellsAside(Protocol):
 
 #: The instances that all subscribers share: prepared for our own server's sockets, and plain for any other server's.
 PREPARED_WEBSOCKET = WebSocketWire(websocket_frame)
+DEFLATED_WEBSOCKET = DeflatedWebSocketWire(websocket_frame)
 PLAIN_WEBSOCKET = WebSocketWire(unframed)
 PREPARED_SSE = SseWire(http_chunk)
 PLAIN_SSE = SseWire(unframed)

@@ -5,6 +5,8 @@
 
 import sys
 
+from fanoutcloud.core.own_hosts import OwnHosts
+from fanoutcloud.edge.compression import accepts_compression, deflated_frame
 from fanoutcloud.edge.frames import OP_BINARY, websocket_frame
 from fanoutcloud.edge.held import EXTENSION
 from fanoutcloud.edge.limits import EdgeLimits
@@ -21,16 +23,17 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 class Echo:
     """Owns one connection; remembers what was told of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, compresses: bool) -> None:
         self.sink: Sink
+        self._frame = deflated_frame if compresses else websocket_frame
         self.violations: list[tuple[int, str]] = []
         self.losses = 0
 
     def on_text(self, text: str) -> None:
-        self.sink.write(websocket_frame(text.encode()))
+        self.sink.write(self._frame(text.encode()))
 
     def on_bytes(self, data: bytes) -> None:
-        self.sink.write(websocket_frame(data, OP_BINARY))
+        self.sink.write(self._frame(data, OP_BINARY))
 
     def on_overflow(self) -> None:
         self.sink.close(1008, "read what you asked for")
@@ -54,8 +57,9 @@ class EchoApp:
                 await receive()
                 await send({"type": f"lifespan.{phase}.complete"})
         elif scope["type"] == "websocket":
-            owner = Echo()
-            if (held := scope["extensions"][EXTENSION].hold(owner)) is not None:
+            offer, compresses = scope["extensions"][EXTENSION], accepts_compression(scope["headers"])
+            owner = Echo(compresses=compresses)
+            if (held := (offer.hold_deflated if compresses else offer.hold)(owner)) is not None:
                 owner.sink = held
                 self.owners.append(owner)
 
@@ -64,7 +68,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     limits = EdgeLimits(max_message_bytes=MAX_MESSAGE_BYTES, outbox_bytes=4 * MAX_MESSAGE_BYTES)
     port = int(sys.argv[1])
-    config = configure(EchoApp(), host="127.0.0.1", port=port, sites=SiteNames("localhost"), limits=limits)
+    config = configure(EchoApp(), host="127.0.0.1", port=port, sites=SiteNames(OwnHosts("localhost")), limits=limits)
     EdgeServer(config, on_ready=lambda: print("ready: echo", flush=True)).run()
 
 

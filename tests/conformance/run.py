@@ -47,8 +47,8 @@ def tell(verdicts: list[autobahn.Verdict], output: str) -> None:
     """Print the outcome; exit with a fault if a case is not OK, or if the server said more than it should."""
     print(f"{len(verdicts)} cases: {autobahn.summarise(verdicts)}")
     for verdict in verdicts:
-        if not verdict.passes and verdict.case in autobahn.EXPLAINED:
-            print(f"{verdict.case} {verdict.behaviour}: {autobahn.EXPLAINED[verdict.case]}")
+        if verdict.explanation:
+            print(f"{verdict.case} {verdict.behaviour}: {verdict.explanation}")
     print(f"details: {(autobahn.REPORT / 'index.html').relative_to(ROOT)}")
     problems = list(autobahn.faults(verdicts))
     if "Traceback" in output:

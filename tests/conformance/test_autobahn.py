@@ -27,6 +27,8 @@ def test_verdicts_come_in_the_order_of_their_numbers() -> None:
         (Verdict("7.1.6", "INFORMATIONAL", "INFORMATIONAL"), False),
         (Verdict("6.4.3", "NON-STRICT", "OK"), False),
         (Verdict("6.4.3", "FAILED", "OK"), True),
+        (Verdict("13.3.1", "UNIMPLEMENTED", "OK"), False),
+        (Verdict("13.1.1", "UNIMPLEMENTED", "OK"), True),
         (Verdict("2.5", "NON-STRICT", "OK"), True),
         (Verdict("7.1.5", "OK", "WRONG CODE"), True),
     ],

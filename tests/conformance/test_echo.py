@@ -1,5 +1,7 @@
 """The short form of `make conformance`: the cases of RFC 6455 that tell servers apart, on the edge's own class."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -10,6 +12,8 @@ from fanoutcloud.edge.limits import EdgeLimits
 from tests.conformance.echo import PATH, EchoApp
 from tests.edge.worlds import until
 from tests.flows.sockets import bare_socket, frames_of, upgrade
+from tests.load.server import ROOT
+from tests.servers.command import clean_environment, free_port, started
 from tests.servers.in_process import serve_in_process
 
 MAX_MESSAGE_BYTES = 70_000
@@ -124,3 +128,17 @@ async def test_a_message_byte_by_byte_is_one_message(server: Server) -> None:
     pieces = [bytes([byte]) for byte in _sent(_text("Zoë"), BYE)]
 
     assert await server.answers(*pieces) == [_text("Zoë"), BYE]
+
+
+async def test_the_program_that_the_suite_is_run_against_echoes() -> None:
+    port = free_port()
+    words = [sys.executable, "-m", "tests.conformance.echo", str(port)]
+    with started(words, folder=ROOT, environment=clean_environment()) as program:
+        await asyncio.to_thread(program.wait_for_line, "ready: ", timeout_s=30.0)
+        async with bare_socket(port) as client:
+            await client.send(upgrade(PATH))
+            head = await client.read_until(b"\r\n\r\n")
+            await client.send(_sent(_text("hello"), BYE))
+
+            assert frames_of(head + await client.read_to_end()) == [_text("hello"), BYE]
+    assert "Traceback" not in program.output

@@ -8,18 +8,20 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.errors import FanoutError, Forbidden, InvalidRequest, LimitReached, Unauthorized
 from fanoutcloud.core.names import ChannelName, RealmId, parse_channel_name
-from fanoutcloud.core.streams import parse_position
+from fanoutcloud.core.streams import StoredItem, parse_position
 from fanoutcloud.edge import messages
 from fanoutcloud.edge.client_publishing import ClientItem, publish_for
+from fanoutcloud.edge.compression import accepts_compression
+from fanoutcloud.edge.handshake import WebSocketOffer
 from fanoutcloud.edge.held import EXTENSION
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.requests import SubscribeRequest, check_channel_count, client_address, parse_subscribe
-from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, send_last
+from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, Sink, send_last
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.transports.commands import Command, parse_command
 from fanoutcloud.edge.watching import admit_watching
-from fanoutcloud.edge.wire import PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
+from fanoutcloud.edge.wire import DEFLATED_WEBSOCKET, PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
 from fanoutcloud.edge.wishes import DELTA, FILTER, read_wish
 
 
@@ -39,6 +41,14 @@ class WebSocketSubscriber(Subscriber):
     @property
     def is_at_rest(self) -> bool:
         return self._commands is None and super().is_at_rest
+
+    def deliver(self, stored: StoredItem) -> None:
+        """Send one item to this subscriber alone; not compressed, since that would be for it alone, too."""
+        wire = PREPARED_WEBSOCKET if self.wire is DEFLATED_WEBSOCKET else self.wire
+        self.sink.write(wire.item(stored))
+        ending = wire.ending(stored.item)
+        if ending is not None:
+            self.end(ending)
 
     def tell(self, message: bytes) -> None:
         """Send one JSON message to this client alone."""
@@ -188,7 +198,7 @@ class WebSocketTransport:
         subscriber.grant = grant
         offer = scope.get("extensions", {}).get(EXTENSION)
         if offer is not None:
-            held = offer.hold(subscriber)
+            held = self._hold(offer, subscriber, scope)
             if held is not None:
                 subscriber.sink = held
                 await self._begin(subscriber, request)
@@ -197,6 +207,12 @@ class WebSocketTransport:
             subscriber.sink = sink = PlainSink(subscriber, self._hub.limits)
             beginning = self._begin(subscriber, request)
             await run_plain(sink, receive, send, subscriber, beginning, limits=self._hub.limits)
+
+    def _hold(self, offer: WebSocketOffer, subscriber: WebSocketSubscriber, scope: Scope) -> Sink | None:
+        if self._hub.limits.compresses and accepts_compression(scope["headers"]):
+            subscriber.wire = DEFLATED_WEBSOCKET
+            return offer.hold_deflated(subscriber)
+        return offer.hold(subscriber)
 
     async def _begin(self, subscriber: WebSocketSubscriber, request: SubscribeRequest) -> None:
         self._hub.register(subscriber)
