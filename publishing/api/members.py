@@ -100,7 +100,7 @@ class InvitationBody(Fields):
 class AcceptBody(Fields):
     """The invitation to accept."""
 
-    secret = serializers.CharField(max_length=100, help_text="The last part of the mail's link.")
+    secret = serializers.CharField(max_length=100, trim_whitespace=False, help_text="The last part of the mail's link.")
 
 
 class MemberList(RealmResource):

@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from rest_framework.serializers import CharField
 
 from publishing.api.operations import Operation
 from publishing.api.problems import MEDIA_TYPE
@@ -91,6 +92,13 @@ class OperationSchema(AutoSchema):
             schema["additionalProperties"] = False
         return schema
 
+    def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:  # noqa: FBT001, FBT002  # spectacular's signature
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        is_text = isinstance(schema, dict) and schema.get("type") == "string" and isinstance(field, CharField)
+        if is_text and direction == "request" and not {"format", "enum", "pattern"} & schema.keys():
+            schema["pattern"] = r"^[^\u0000]*$"  # the one character that no database takes
+        return schema
+
     def _get_request_body(self, direction: str = "request") -> Schema | None:
         body: Schema | None = super()._get_request_body(direction)
         if body is not None and self.about.example:
@@ -105,9 +113,11 @@ class OperationSchema(AutoSchema):
             about = "Random text: a repetition of the request is answered as the first was, and done once."
             parameters.append(_header("Idempotency-Key", about, maxLength=255, pattern=r"^[ -~]+$", minLength=1))
         elif self.method == "GET":
-            parameters.append(_header("If-None-Match", "An ETag: 304 if that is still the state."))
+            parameters.append(_header("If-None-Match", "An ETag: 304 if that is still the state.", format="etag"))
         elif self.resource.has_state:
-            parameters.append(_header("If-Match", "An ETag: nothing is done if the state is another by now."))
+            parameters.append(
+                _header("If-Match", "An ETag: nothing is done if the state is another by now.", format="etag")
+            )
         return parameters
 
     def _query_member(self, name: str, field: Any) -> Schema:

@@ -26,5 +26,5 @@ urlpatterns = [
     path("invitations/accept", members.AcceptInvitation.as_view(), name="accept-invitation"),
     path(f"{REALM}/tokens", tokens.RealmTokenList.as_view(), name="realm-tokens"),
     path(f"{REALM}/tokens/<int:token_id>", tokens.RealmTokenDetail.as_view(), name="realm-token"),
-    re_path(r"^(?P<path>.*)$", answer_not_found),
+    re_path(r"^(?P<path>(?s:.*))\Z", answer_not_found),
 ]

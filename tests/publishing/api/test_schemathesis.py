@@ -1,0 +1,62 @@
+"""The API against its own OpenAPI document: whatever is sent, the answer is as the document says.
+
+Schemathesis makes the requests, good and bad, and judges the answers; SCHEMATHESIS_EXAMPLES asks for more of them.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import hypothesis
+import pytest
+import schemathesis
+from django.core import signals
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, transaction
+from hypothesis import strategies
+from pytest_django.fixtures import Settings
+
+from accounts.models import User
+from publishing.api.schema import openapi_document
+from realms.services import CreatedRealm
+from tests.publishing.api.callers import personal_token
+
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "8"))
+
+#: What a pattern can't say.
+schemathesis.openapi.format("label", strategies.text(strategies.sampled_from("aé 日-1"), max_size=80))
+schemathesis.openapi.format("cursor", strategies.just(""))
+schemathesis.openapi.format("etag", strategies.just("*"))
+_BEGIN = datetime.now(UTC)
+_TIMES = strategies.integers(1, 3000).map(lambda days: (_BEGIN + timedelta(days=days)).isoformat())
+schemathesis.openapi.format("date-time", _TIMES)
+
+schema = schemathesis.openapi.from_dict(openapi_document())
+schema.app = get_wsgi_application()
+
+
+@pytest.fixture
+def authorization(db: None, alice: User, settings: Settings) -> Iterator[str]:
+    """Alice's API token. The database connection is the test's own, and stays open behind a request."""
+    settings.API_REQUESTS_PER_MINUTE = 0
+    signals.request_started.disconnect(close_old_connections)
+    signals.request_finished.disconnect(close_old_connections)
+    yield f"Bearer {personal_token(alice)}"
+    signals.request_started.connect(close_old_connections)
+    signals.request_finished.connect(close_old_connections)
+
+
+@schema.parametrize()
+@hypothesis.settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+def test_every_answer_is_as_the_document_says(case: schemathesis.Case, authorization: str, created: CreatedRealm):
+    if case.path_parameters.get("realm_id"):
+        case.path_parameters["realm_id"] = created.realm.pk
+    with transaction.atomic():
+        case.call_and_validate(headers={"Authorization": authorization})
+        transaction.set_rollback(True)
