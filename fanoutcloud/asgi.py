@@ -22,9 +22,10 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from fanoutcloud.bounded_body import BoundedBody  # noqa: E402
-from fanoutcloud.core.errors import LimitReached, NotFound, Unavailable  # noqa: E402
+from fanoutcloud.core.errors import BodyTooLarge, LimitReached, NotFound, Unavailable  # noqa: E402
 from fanoutcloud.edge.app import refuse  # noqa: E402
 from fanoutcloud.edge.challenges import answer_challenge, is_challenge  # noqa: E402
+from fanoutcloud.edge.responses import respond_error  # noqa: E402
 from fanoutcloud.edge.sinks import AsgiApp, Receive, Scope, Send  # noqa: E402
 from fanoutcloud.edge.sites import Site  # noqa: E402
 from fanoutcloud.ops.endpoints import OPS_PATHS  # noqa: E402
@@ -32,6 +33,7 @@ from fanoutcloud.plane import Plane  # noqa: E402
 from fanoutcloud.same_origin import SameOriginOnly  # noqa: E402
 from fanoutcloud.subscription_feed import find_feed_target  # noqa: E402
 from onboarding.consumers import LiveConsumer  # noqa: E402
+from publishing.api.refusals import refuse_body  # noqa: E402
 from publishing.endpoint import find_target  # noqa: E402
 
 #: The dashboard's forms hold a few hundred bytes.
@@ -114,9 +116,20 @@ class Application:
 
 plane = Plane(settings)
 
+
+async def _refuse_body(scope: Scope, send: Send, error: BodyTooLarge) -> None:
+    """Answer that a body is too large, in the shape of what the path belongs to."""
+    await (refuse_body if scope["path"].startswith("/api/") else respond_error)(send, error)
+
+
 _dashboard = ProtocolTypeRouter(
     {
-        "http": BoundedBody(cast(AsgiApp, get_asgi_application()), max_bytes=MAX_FORM_BYTES, timeout_s=FORM_TIMEOUT_S),
+        "http": BoundedBody(
+            cast(AsgiApp, get_asgi_application()),
+            max_bytes=MAX_FORM_BYTES,
+            timeout_s=FORM_TIMEOUT_S,
+            refuse=_refuse_body,
+        ),
         "websocket": SameOriginOnly(
             AuthMiddlewareStack(URLRouter([path("live/<str:realm>/", LiveConsumer.as_asgi(activity=plane.activity))]))
         ),

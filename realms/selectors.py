@@ -12,10 +12,29 @@ from django.utils import timezone
 from accounts.models import User
 from realms.actors import Actor
 from realms.api_token_text import digest_of
-from realms.errors import ApiTokenNotFound, KeyNotFound, RealmNotFound, RoleTooLow, ScopeMissing
+from realms.errors import (
+    ApiTokenNotFound,
+    KeyNotFound,
+    RealmNotFound,
+    RevocationNotFound,
+    RoleTooLow,
+    RuleNotFound,
+    ScopeMissing,
+    TokenKeysNotFound,
+)
 from realms.hosts import own_hosts
 from realms.membership_errors import InvitationNotFound, MemberNotFound
-from realms.models import ApiKey, ApiToken, Invitation, Member, Realm, RealmDomain
+from realms.models import (
+    ApiKey,
+    ApiToken,
+    Invitation,
+    Member,
+    Realm,
+    RealmDomain,
+    RealmRule,
+    Revocation,
+    TokenKeySet,
+)
 from realms.roles import Role
 from realms.scopes import Scope
 
@@ -191,6 +210,45 @@ def list_personal_tokens(user: User) -> QuerySet[ApiToken]:
 def list_realm_tokens(realm: Realm) -> QuerySet[ApiToken]:
     """Return the realm's API tokens, the oldest first."""
     return ApiToken.objects.filter(realm=realm).order_by("pk")
+
+
+def list_rules(realm: Realm) -> QuerySet[RealmRule]:
+    """Return the realm's channel rules, the oldest first."""
+    return RealmRule.objects.filter(realm=realm).order_by("pk")
+
+
+def get_rule(realm: Realm, rule_id: int) -> RealmRule:
+    """Return a channel rule of the realm, or raise `RuleNotFound`."""
+    rule = list_rules(realm).filter(pk=rule_id).first()
+    if rule is None:
+        raise RuleNotFound
+    return rule
+
+
+def list_revocations(realm: Realm) -> QuerySet[Revocation]:
+    """Return the realm's revocations of tokens that could still be shown, the oldest first."""
+    return Revocation.objects.effective(realm, timezone.now()).order_by("pk")
+
+
+def get_revocation(realm: Realm, revocation_id: int) -> Revocation:
+    """Return a revocation of the realm, or raise `RevocationNotFound`."""
+    row = list_revocations(realm).filter(pk=revocation_id).first()
+    if row is None:
+        raise RevocationNotFound
+    return row
+
+
+def list_token_keys(realm: Realm) -> QuerySet[TokenKeySet]:
+    """Return the realm's sets of public keys, the oldest first."""
+    return TokenKeySet.objects.filter(realm=realm).order_by("pk")
+
+
+def get_token_keys(realm: Realm, key_set_id: int) -> TokenKeySet:
+    """Return a set of public keys of the realm, or raise `TokenKeysNotFound`."""
+    row = list_token_keys(realm).filter(pk=key_set_id).first()
+    if row is None:
+        raise TokenKeysNotFound
+    return row
 
 
 def get_live_key(realm: Realm, key_id: int) -> ApiKey:

@@ -161,7 +161,10 @@ class Resource(APIView):
             return {}
         self._raw_body = self.request._request.body
         data = self.request.data if self._raw_body.strip() else {}
-        serializer = (operation.takes or Nothing)(data=data, partial=self.request.method == "PATCH")
+        serializer = (operation.takes or Nothing)(data=data)
+        if self.request.method == "PATCH":
+            for field in serializer.fields.values():  # not DRF's `partial`, which would hold for fields of fields, too
+                field.required = False
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 

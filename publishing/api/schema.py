@@ -88,7 +88,7 @@ class OperationSchema(AutoSchema):
 
     def _postprocess_serializer_schema(self, schema: Schema, serializer: Any, direction: str) -> Schema:
         schema = super()._postprocess_serializer_schema(schema, serializer, direction)
-        if direction == "request":
+        if direction == "request" or getattr(serializer, "is_part_of_body", False):
             schema["additionalProperties"] = False
         return schema
 

@@ -2,9 +2,10 @@
 
 from django.urls import path, re_path
 
-from publishing.api import keys, me, members, realms, tokens
+from publishing.api import access, domains, items, keys, me, members, realms, rules, tokens
 from publishing.api.documents import show_openapi
-from publishing.api.not_found import answer_not_found
+from publishing.api.refusals import answer_not_found
+from publishing.api.threads import in_own_thread
 
 app_name = "api"
 REALM = "realms/<slug:realm_id>"
@@ -23,6 +24,19 @@ urlpatterns = [
     path(f"{REALM}/owner", members.Ownership.as_view(), name="owner"),
     path(f"{REALM}/invitations", members.InvitationList.as_view(), name="invitations"),
     path(f"{REALM}/invitations/<int:invitation_id>", members.InvitationDetail.as_view(), name="invitation"),
+    path(f"{REALM}/items", in_own_thread(items.Items.as_view()), name="items"),
+    path(f"{REALM}/rules", rules.RuleList.as_view(), name="rules"),
+    path(f"{REALM}/rules/match", rules.RuleMatch.as_view(), name="rule-match"),
+    path(f"{REALM}/rules/<int:rule_id>", rules.RuleDetail.as_view(), name="rule"),
+    path(f"{REALM}/revocations", access.RevocationList.as_view(), name="revocations"),
+    path(f"{REALM}/revocations/<int:revocation_id>", access.RevocationDetail.as_view(), name="revocation"),
+    path(f"{REALM}/revocations/tokens", access.TokenRevocation.as_view(), name="revoke-token"),
+    path(f"{REALM}/revocations/users", access.UserRevocation.as_view(), name="revoke-user"),
+    path(f"{REALM}/token-keys", access.KeySetList.as_view(), name="token-keys"),
+    path(f"{REALM}/token-keys/<int:key_set_id>", access.KeySetDetail.as_view(), name="token-key-set"),
+    path(f"{REALM}/domains", domains.DomainList.as_view(), name="domains"),
+    path(f"{REALM}/domains/<str:domain>", domains.DomainDetail.as_view(), name="domain"),
+    path(f"{REALM}/domains/<str:domain>/check", in_own_thread(domains.DomainCheck.as_view()), name="domain-check"),
     path("invitations/accept", members.AcceptInvitation.as_view(), name="accept-invitation"),
     path(f"{REALM}/tokens", tokens.RealmTokenList.as_view(), name="realm-tokens"),
     path(f"{REALM}/tokens/<int:token_id>", tokens.RealmTokenDetail.as_view(), name="realm-token"),

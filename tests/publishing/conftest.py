@@ -1,8 +1,16 @@
 """Callers of the management API."""
 
+from types import SimpleNamespace
+
 import pytest
+from asgiref.sync import sync_to_async
+from django.apps import apps
 
 from accounts.models import User
+from fanoutcloud.broker.memory import MemoryBroker
+from fanoutcloud.core.clock import SystemClock
+from fanoutcloud.core.items import Item
+from realms.snapshots import find_snapshot
 from tests.publishing.api.callers import Caller, caller_for
 
 
@@ -19,3 +27,23 @@ def alices_caller(alice: User) -> Caller:
 @pytest.fixture
 def charlies_caller(charlie: User) -> Caller:
     return caller_for(charlie)
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[Item]:
+    """A plane that stores items in memory; return those that it was given."""
+    broker, seen = MemoryBroker(SystemClock()), []
+
+    class Publisher:
+        async def publish_items(self, realm, items, *, via, key_hint=None):
+            seen.extend(items)
+            assert (via, bool(key_hint)) == ("api", True)
+            return await broker.publish(realm.realm, items, retention=realm.retention)
+
+    class Directory:
+        async def find_realm(self, realm):
+            return await sync_to_async(find_snapshot)(realm)
+
+    plane = SimpleNamespace(publisher=Publisher(), directory=Directory())
+    monkeypatch.setattr(apps.get_app_config("publishing"), "plane", plane)
+    return seen
