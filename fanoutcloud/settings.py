@@ -17,6 +17,7 @@ from fanoutcloud.broker.redis_address import parse_broker_url
 from fanoutcloud.env import BadSetting, Environment
 from fanoutcloud.generated_secrets import read_or_create
 from fanoutcloud.outbound_settings import read_outbound_settings
+from publishing.api import framework
 
 env = Environment()
 
@@ -160,28 +161,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- management API ----------------
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "publishing.api.authentication.CredentialAuthentication",
-        "publishing.api.authentication.DashboardAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_RENDERER_CLASSES": ["publishing.api.json_bodies.JsonRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["publishing.api.json_bodies.JsonParser"],
-    "DEFAULT_SCHEMA_CLASS": "publishing.api.schema.OperationSchema",
-    "EXCEPTION_HANDLER": "publishing.api.problems.answer_problem",
-    "URL_FORMAT_OVERRIDE": None,
-}
-SPECTACULAR_SETTINGS = {
-    "OAS_VERSION": "3.1.1",
-    "TITLE": "Fanout Cloud management API",
-    "VERSION": "1",
-    "SERVERS": [{"url": PUBLIC_URL}],
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENFORCE_NON_BLANK_FIELDS": True,
-    "POSTPROCESSING_HOOKS": [],  # the one there is names enums; ours stand where they are used
-}
+REST_FRAMEWORK, SPECTACULAR_SETTINGS = framework.REST_FRAMEWORK, framework.SPECTACULAR_SETTINGS
 #: Of one API token, key or session; 0: no limit.
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", 1200)
 

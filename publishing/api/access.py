@@ -11,6 +11,7 @@ from fanoutcloud.core.claims import MAX_TOKEN_ID_CHARACTERS, MAX_USER_CHARACTERS
 from publishing.api.operations import Operation
 from publishing.api.resources import RealmResource
 from publishing.api.serializers import Fields, LabelField, PageQuery, instant
+from realms.access import examine
 from realms.models import Revocation, TokenKeySet
 from realms.roles import Role
 from realms.scopes import Scope
@@ -214,3 +215,69 @@ class KeySetDetail(RealmResource):
         """Remove it."""
         remove_token_keys(realm=self.realm, key_set_id=key_set_id)
         return Response(status=204)
+
+
+class DoctorBody(Fields):
+    """A subscriber's token to look at. It is kept nowhere."""
+
+    token = serializers.CharField(max_length=16_384, trim_whitespace=False)
+    channel = serializers.CharField(max_length=512, required=False, allow_blank=True, trim_whitespace=False)
+
+
+class CheckFields(Fields):
+    """One step of the examination."""
+
+    name = serializers.CharField()
+    outcome = serializers.CharField(help_text="`passed`, `failed`, or `skipped`.")
+    message = serializers.CharField(allow_blank=True)
+    cure = serializers.CharField(allow_blank=True)
+    code = serializers.CharField(allow_blank=True)
+
+
+class AbilityFields(Fields):
+    """Whether the token allows something on the channel."""
+
+    capability = serializers.CharField()
+    is_allowed = serializers.BooleanField()
+    by = serializers.CharField()
+
+
+class DoctorFields(Fields):
+    """What the doctor found."""
+
+    holds = serializers.BooleanField()
+    checks = CheckFields(many=True)
+    header = serializers.CharField(allow_blank=True)
+    claims = serializers.CharField(allow_blank=True)
+    abilities = AbilityFields(many=True)
+
+
+class TokenDoctor(RealmResource):
+    """What a subscriber's token is good for."""
+
+    operations = {
+        "POST": Operation(
+            "examineToken", "Examine a subscriber token", Scope.ACCESS_READ,
+            about="Step by step: what it says, what it allows on a channel, and why it fails.",
+            takes=DoctorBody, answers=DoctorFields, is_repeatable=False,
+            example={"token": "eyJhbGciOiJIUzI1NiJ9.e30.AA", "channel": "orders.7"},
+        )
+    }  # fmt: skip
+
+    def post(self, request: Request, realm_id: str) -> Response:
+        """Answer with what was found."""
+        report = examine(self.realm, self.body["token"], channel=self.body.get("channel", ""))
+        found = report.examination
+        fields = ("name", "outcome", "message", "cure", "code")
+        return Response(
+            {
+                "holds": found.holds,
+                "checks": [{name: getattr(check, name) for name in fields} for check in found.checks],
+                "header": found.header,
+                "claims": found.claims,
+                "abilities": [
+                    {"capability": ability.capability, "is_allowed": ability.is_allowed, "by": ability.by}
+                    for ability in report.abilities
+                ],
+            }
+        )

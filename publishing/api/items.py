@@ -1,24 +1,22 @@
 """Publishing by program: the items of docs/api/publish.md, with an answer for each."""
 
 import hashlib
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from asgiref.sync import async_to_sync
-from django.apps import apps
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fanoutcloud.broker.base import PublishResult
-from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.formats import parse_publish
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import RealmId
 from publishing.api.operations import Operation
+from publishing.api.planes import get_plane
 from publishing.api.resources import RealmResource
 from publishing.api.serializers import Fields
-from publishing.apps import DeliveryPlane, PublishingConfig
+from publishing.apps import DeliveryPlane
 from realms.errors import RealmNotFound
 from realms.scopes import Scope
 
@@ -72,21 +70,10 @@ class Items(RealmResource):
         items = parse_publish(msgspec.json.encode(self.body))
         if (key := request.headers.get("Idempotency-Key")) is not None:
             items = _name_items(items, f"{self.actor.id}:{key}")
-        results = async_to_sync(publish)(get_plane(), RealmId(self.realm.pk), items, self.actor.name)
+        plane = get_plane()
+        results = plane.door.run(publish(plane, RealmId(self.realm.pk), items, self.actor.name))
         told = [_describe(item, result) for item, result in zip(items, results, strict=True)]
         return Response({"items": told})
-
-
-def get_plane() -> DeliveryPlane:
-    """Return the delivery plane of this process.
-
-    Raises:
-        Unavailable: it has none.
-    """
-    plane = cast(PublishingConfig, apps.get_app_config("publishing")).plane
-    if plane is None:
-        raise Unavailable("this process serves pages only")
-    return plane
 
 
 async def publish(plane: DeliveryPlane, realm_id: RealmId, items: list[Item], name: str) -> list[PublishResult]:

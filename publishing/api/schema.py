@@ -153,6 +153,7 @@ class OperationSchema(AutoSchema):
 def openapi_document() -> Schema:
     """Return the whole document; the same for everybody, and made once."""
     document: Schema = SchemaGenerator().get_schema(public=True)
+    document["servers"] = [{"url": settings.PUBLIC_URL}]
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "An API token, `fan_…`."},
         "key": {"type": "http", "scheme": "basic", "description": "A realm's id and one of its keys, for that realm."},

@@ -2,8 +2,8 @@
 
 from django.urls import path, re_path
 
-from publishing.api import access, domains, items, keys, me, members, realms, rules, tokens
-from publishing.api.documents import show_openapi
+from publishing.api import access, delivery, domains, items, keys, me, members, realms, rules, tokens
+from publishing.api.documents import show_asyncapi, show_openapi
 from publishing.api.refusals import answer_not_found
 from publishing.api.threads import in_own_thread
 
@@ -11,6 +11,7 @@ app_name = "api"
 REALM = "realms/<slug:realm_id>"
 urlpatterns = [
     path("openapi.json", show_openapi, name="openapi"),
+    path("asyncapi.json", show_asyncapi, name="asyncapi"),
     path("me", me.Me.as_view(), name="me"),
     path("me/tokens", tokens.PersonalTokenList.as_view(), name="personal-tokens"),
     path("me/tokens/<int:token_id>", tokens.PersonalTokenDetail.as_view(), name="personal-token"),
@@ -25,6 +26,15 @@ urlpatterns = [
     path(f"{REALM}/invitations", members.InvitationList.as_view(), name="invitations"),
     path(f"{REALM}/invitations/<int:invitation_id>", members.InvitationDetail.as_view(), name="invitation"),
     path(f"{REALM}/items", in_own_thread(items.Items.as_view()), name="items"),
+    path(f"{REALM}/channels", in_own_thread(delivery.ChannelList.as_view()), name="channels"),
+    path(f"{REALM}/channel", in_own_thread(delivery.ChannelDetail.as_view()), name="channel"),
+    path(f"{REALM}/history", in_own_thread(delivery.History.as_view()), name="history"),
+    path(f"{REALM}/connections", in_own_thread(delivery.ConnectionList.as_view()), name="connections"),
+    path(
+        f"{REALM}/connections/<str:connection>", in_own_thread(delivery.ConnectionDetail.as_view()), name="connection"
+    ),
+    path(f"{REALM}/disconnect", in_own_thread(delivery.Disconnect.as_view()), name="disconnect"),
+    path(f"{REALM}/token-doctor", access.TokenDoctor.as_view(), name="token-doctor"),
     path(f"{REALM}/rules", rules.RuleList.as_view(), name="rules"),
     path(f"{REALM}/rules/match", rules.RuleMatch.as_view(), name="rule-match"),
     path(f"{REALM}/rules/<int:rule_id>", rules.RuleDetail.as_view(), name="rule"),

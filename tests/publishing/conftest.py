@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.apps import apps
 
 from accounts.models import User
@@ -12,6 +12,7 @@ from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.items import Item
 from realms.snapshots import find_snapshot
 from tests.publishing.api.callers import Caller, caller_for
+from tests.publishing.api.reads import FakeReads
 
 
 @pytest.fixture
@@ -44,6 +45,13 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[Item]:
         async def find_realm(self, realm):
             return await sync_to_async(find_snapshot)(realm)
 
-    plane = SimpleNamespace(publisher=Publisher(), directory=Directory())
+    class Door:
+        def run(self, work):
+            async def wait():
+                return await work
+
+            return async_to_sync(wait)()
+
+    plane = SimpleNamespace(publisher=Publisher(), directory=Directory(), reads=FakeReads(broker), door=Door())
     monkeypatch.setattr(apps.get_app_config("publishing"), "plane", plane)
     return seen

@@ -5,7 +5,7 @@ import json
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from realms.services import CreatedRealm
+from realms.services import CreatedRealm, make_token
 from realms.snapshots import find_snapshot
 from tests.publishing.api.callers import Caller
 
@@ -45,3 +45,15 @@ def test_public_keys_are_accepted_and_removed(alices_caller: Caller, created: Cr
     assert alices_caller.get(base).json()["items"] == [alices_caller.get(made.headers["Location"]).json()]
     assert alices_caller.delete(made.headers["Location"]).status_code == 204
     assert alices_caller.post(base, {"document": "{}"}).json()["code"] == "invalid_token_keys"
+
+
+def test_the_doctor_says_what_a_token_allows_and_why_it_fails(alices_caller: Caller, created: CreatedRealm):
+    path = f"realms/{created.realm.pk}/token-doctor"
+    token = make_token(realm=created.realm, user="42", channels={"door": ["subscribe"]})
+
+    good = alices_caller.post(path, {"token": token, "channel": "door"}).json()
+    assert good["holds"] is True
+    assert {row["capability"]: row["is_allowed"] for row in good["abilities"]}["subscribe"] is True
+    bad = alices_caller.post(path, {"token": token[:-3] + "AAA"}).json()
+    assert bad["holds"] is False
+    assert [check["name"] for check in bad["checks"] if check["outcome"] == "failed"] == ["signature"]
