@@ -123,7 +123,6 @@ NO_TEST_OF_ITS_OWN = {
     "publishing/api/json_bodies.py": "tests/publishing/api/test_resources.py",
     "publishing/api/keys.py": "tests/publishing/api/test_realms.py",
     "publishing/api/me.py": "tests/publishing/api/test_authentication.py",
-    "publishing/api/refusals.py": "tests/publishing/api/test_resources.py",
     "publishing/api/operations.py": "tests/publishing/api/test_crossing.py",
     "publishing/api/paging.py": "tests/publishing/api/test_resources.py",
     "publishing/api/problems.py": "tests/publishing/api/test_resources.py",
