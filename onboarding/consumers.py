@@ -45,12 +45,27 @@ _STEP_OF_KIND = {
     "connected": QuickStartStep.SUBSCRIBED,
     "published": QuickStartStep.PUBLISHED,
     "delivered": QuickStartStep.DELIVERED,
+    "passed_on": QuickStartStep.PASSED_ON,
 }
+#: Transports of requests and WebSockets that an origin had us hold.
+_HOLD = "hold-"
 _KEEP_ALIVE = b'{"kind":"keep-alive"}'
 
 
 class _AnyEvent(msgspec.Struct):
     kind: str
+    transport: str = ""
+    by_transport: dict[str, int] = {}
+
+    @property
+    def steps(self) -> set[QuickStartStep]:
+        """The steps of the quick start that the event is."""
+        steps = {_STEP_OF_KIND[self.kind]} if self.kind in _STEP_OF_KIND else set()
+        if self.kind == "connected" and self.transport.startswith(_HOLD):
+            steps.add(QuickStartStep.HELD)
+        if self.kind == "delivered" and any(name.startswith(_HOLD) for name in self.by_transport):
+            steps.add(QuickStartStep.PUSHED)
+        return steps
 
 
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is untyped
@@ -118,10 +133,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
     def _on_event(self, event: bytes) -> None:
         """Queue an event; called on the event loop, never waits. Steps are noted even of events that are dropped."""
         if self._unseen:
-            step = _STEP_OF_KIND.get(msgspec.json.decode(event, type=_AnyEvent).kind)
-            if step in self._unseen:
-                self._unseen.remove(step)
-                self._to_store.add(step)
+            seen = msgspec.json.decode(event, type=_AnyEvent).steps & self._unseen
+            self._unseen -= seen
+            self._to_store |= seen
         try:
             self._waiting.put_nowait(event)
         except asyncio.QueueFull:

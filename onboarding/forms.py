@@ -3,6 +3,14 @@
 from django import forms
 
 
+class OriginForm(forms.Form):
+    """The server that a web application runs on."""
+
+    origin = forms.CharField(
+        max_length=500, error_messages={"required": "Write its address, such as https://app.example.com."}
+    )
+
+
 class SendForm(forms.Form):
     """The text that the page publishes for its reader."""
 

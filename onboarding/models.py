@@ -12,6 +12,10 @@ class QuickStartProgress(models.Model):
     subscribed_at = models.DateTimeField(null=True, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
+    # The second path, for those who have a web application:
+    passed_on_at = models.DateTimeField(null=True, blank=True)
+    held_at = models.DateTimeField(null=True, blank=True)
+    pushed_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"quick start of {self.realm_id}"

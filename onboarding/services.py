@@ -12,11 +12,14 @@ from realms.services import create_realm
 
 
 class QuickStartStep(enum.Enum):
-    """A step of the quick start, in order; the value names its column."""
+    """A step of the quick start, in order; the value names its column. The last three are of its second path."""
 
     SUBSCRIBED = "subscribed_at"
     PUBLISHED = "published_at"
     DELIVERED = "delivered_at"
+    PASSED_ON = "passed_on_at"
+    HELD = "held_at"
+    PUSHED = "pushed_at"
 
 
 @transaction.atomic

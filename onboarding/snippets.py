@@ -75,3 +75,10 @@ def build_snippets(*, realm: str, key: str, url: str, channel: str) -> list[Snip
 def build_listen_command(*, site: str, channel: str) -> str:
     """Return the shell command that subscribes to `channel` and prints each item as it arrives."""
     return f"curl -N {shlex.quote(f'{site}/fanout/stream?channel={channel}')}"
+
+
+def build_push_command(*, realm: str, key: str, url: str, channel: str) -> str:
+    """Return the shell command that pushes a line to everybody whose request is held on `channel`."""
+    body = {"items": [{"channel": channel, "http-stream": {"content": "Hello from your server\n"}}]}
+    data = shlex.quote(json.dumps(body, separators=(",", ":")))
+    return f"curl -u {shlex.quote(f'{realm}:{key}')} \\\n  -d {data} \\\n  {shlex.quote(url)}\n"

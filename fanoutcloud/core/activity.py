@@ -116,6 +116,18 @@ class PresenceChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="presen
     occupancy: str
 
 
+class PassedOn(msgspec.Struct, frozen=True, tag_field="kind", tag="passed_on"):
+    """An origin answered a request; `wait_s` is how long that took. Requests to hold and to repeat are among them."""
+
+    at: float
+    origin: str
+    method: str
+    path: str
+    status: int
+    wait_s: float
+    address: str
+
+
 class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):
     """More happened than is shown: `dropped` events were left out."""
 
@@ -123,7 +135,9 @@ class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):
     dropped: int
 
 
-Event = Connected | Disconnected | Published | Delivered | Refused | OriginFailure | PresenceChanged | Sampled
+Event = (
+    Connected | Disconnected | Published | Delivered | Refused | OriginFailure | PassedOn | PresenceChanged | Sampled
+)
 
 
 class ActivitySink(Protocol):

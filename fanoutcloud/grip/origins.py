@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from fanoutcloud.core.activity import ActivitySink, OriginFailure
+from fanoutcloud.core.activity import ActivitySink, OriginFailure, PassedOn
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.domains import Domain, Origin
@@ -77,8 +77,10 @@ class OriginGateway:
             except ExchangeFailed as error:
                 raise self._failed(caller, origin.authority, request, error) from None
             else:
+                wait_s = self._clock.monotonic() - began_at
                 self._statistics.requests["answered"] += 1
-                self._statistics.head_waits.observe(self._clock.monotonic() - began_at)
+                self._statistics.head_waits.observe(wait_s)
+                self._tell_answered(caller, origin, request, response.status, wait_s)
                 return response
         raise AssertionError("a destination has origins")
 
@@ -92,6 +94,7 @@ class OriginGateway:
         for origin, is_last in self._in_turn(caller):
             try:
                 endpoint, addressed = self._address(caller, origin, signed)
+                began_at = self._clock.monotonic()
                 answer = await self._client.upgrade(caller.snapshot.realm, endpoint, addressed)
             except NotReached as error:
                 self._note_down(caller, origin)
@@ -102,6 +105,8 @@ class OriginGateway:
                 raise self._failed(caller, origin.authority, request, error) from None
             else:
                 self._statistics.requests["answered"] += 1
+                status = answer.status if isinstance(answer, OriginResponse) else answer.response.status
+                self._tell_answered(caller, origin, request, status, self._clock.monotonic() - began_at)
                 return answer
         raise AssertionError("a destination has origins")
 
@@ -147,6 +152,22 @@ class OriginGateway:
                 cure=cure,
                 field=failure.field,
                 status=failure.status,
+                address=caller.client.address,
+            )
+            self._activity.record(realm, event)
+
+    def _tell_answered(
+        self, caller: Caller, origin: Origin, request: OriginRequest, status: int, wait_s: float
+    ) -> None:
+        realm = caller.snapshot.realm
+        if self._activity.is_watched(realm):
+            event = PassedOn(
+                at=self._clock.now(),
+                origin=origin.authority,
+                method=request.method.decode("latin-1"),
+                path=request.target.decode("latin-1")[:200],
+                status=status,
+                wait_s=wait_s,
                 address=caller.client.address,
             )
             self._activity.record(realm, event)

@@ -11,6 +11,7 @@ const NAMES = {
   refused: "Refused",
   origin_failed: "Origin failed",
   presence: "Presence",
+  passed_on: "Passed on",
 };
 // One choice in the filter for several kinds.
 const CHOICE_OF = { disconnected: "connected", presence: "connected", origin_failed: "refused" };
@@ -30,6 +31,7 @@ function describe(event) {
     disconnected: () => ({ channel: event.channels.join(", "), text: event.reason.replaceAll("_", " "), side: event.transport }),
     presence: () => ({ channel: event.channel, text: comings(event), side: `${plural(event.members, "member")}${event.occupancy ? ` · ${event.occupancy}` : ""}` }),
     refused: () => ({ channel: event.field ?? "", text: `${sentence(event.message)} ${sentence(event.cure)}`, side: `${event.status} ${event.code}` }),
+    passed_on: () => ({ channel: event.origin, text: `${event.method} ${event.path}`, side: `${event.status} · ${Math.round(event.wait_s * 1000)} ms` }),
     origin_failed: () => ({ channel: event.field ?? event.origin, text: `${sentence(event.message)} ${sentence(event.cure)}`, side: `${event.method} ${event.path} · ${event.cause.replaceAll("_", " ")}` }),
   }[event.kind]?.() ?? { channel: "", text: "", side: "" };
 }

@@ -17,6 +17,7 @@ OWN_PAGES = [
     "/realms/",
     "/realms/REALM/",
     "/realms/REALM/start/",
+    "/realms/REALM/start/app/",
     "/realms/REALM/console/",
     "/realms/REALM/delete/",
     "/realms/REALM/domains/",

@@ -557,6 +557,16 @@ async def test_clients_may_not_send_websocket_events() -> None:
         assert (await world.http.post("/", content=b"OPEN\r\n", headers=headers)).status_code == 200
 
 
+async def test_the_owner_sees_what_origins_answer() -> None:
+    async with passing_to(answering(b"no", status="404 Not Found")) as (world, origin):
+        await world.http.get("/a?b=c")
+
+        [event] = world.passed_on()
+        assert (event.method, event.path, event.status) == ("GET", "/a?b=c", 404)
+        assert event.origin == f"127.0.0.1:{origin.port}"
+        assert event.wait_s >= 0
+
+
 async def test_a_realm_that_nobody_watches_costs_no_event() -> None:
     async with proxying() as world:
         world.edge.activity._watched.clear()

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from uvicorn.server import ServerState
 
+from fanoutcloud.core.activity import PassedOn
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmKey, RealmSnapshot, Retention
 from fanoutcloud.core.domains import Domain, Origin
@@ -80,7 +81,12 @@ class ProxyWorld:
             writer.close()
 
     def events(self) -> list[Any]:
-        return [event for _, event in self.edge.activity.events]
+        """Return what the owner was told, less what went well with origins."""
+        return [event for _, event in self.edge.activity.events if not isinstance(event, PassedOn)]
+
+    def passed_on(self) -> list[PassedOn]:
+        """Return what the owner was told of answers."""
+        return [event for _, event in self.edge.activity.events if isinstance(event, PassedOn)]
 
 
 def snapshot_of(domain: Domain) -> RealmSnapshot:

@@ -20,7 +20,7 @@ from django.urls import path
 from accounts.models import User
 from fanoutcloud.broker.activity import ActivityFeed
 from fanoutcloud.broker.memory import MemoryBroker
-from fanoutcloud.core.activity import Connected, Delivered, Event, Published, Refused
+from fanoutcloud.core.activity import Connected, Delivered, Event, PassedOn, Published, Refused
 from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
@@ -39,6 +39,9 @@ PUBLISHED = Published(
     via="rest", key="…abcd", outcome="stored",
 )  # fmt: skip
 DELIVERED = Delivered(at=1.0, channel="hello", position="e:1", subscribers=1, by_transport={"websocket": 1})
+PASSED_ON = PassedOn(
+    at=1.0, origin="localhost:3000", method="GET", path="/hello", status=200, wait_s=0.01, address="127.0.0.1"
+)
 REFUSED = Refused(at=1.0, status=401, code="wrong_key", message="no", cure="yes", field=None, address="127.0.0.1")
 PATIENCE_S = 5.0
 
@@ -105,7 +108,8 @@ async def test_the_owner_is_told_how_far_the_quick_start_is(feed: ActivityFeed, 
 
     async with watching(feed, created.realm, await sync_to_async(cookie_of)(alice)) as (_, first):
         assert first["kind"] == "watching"
-        assert first["progress"] == {"subscribed": True, "published": False, "delivered": False}
+        others = {"published": False, "delivered": False, "passed_on": False, "held": False, "pushed": False}
+        assert first["progress"] == {"subscribed": True} | others
 
 
 async def test_charlie_is_turned_away(feed: ActivityFeed, created: CreatedRealm, charlie: User):
@@ -169,6 +173,24 @@ async def test_events_of_other_realms_are_not_told(feed: ActivityFeed, created: 
 
 async def test_steps_are_stored_before_they_are_told(feed: ActivityFeed, created: CreatedRealm, alice: User):
     seen = [(CONNECTED, "subscribed_at"), (PUBLISHED, "published_at"), (DELIVERED, "delivered_at")]
+
+    async with watching(feed, created.realm, await sync_to_async(cookie_of)(alice)) as (page, _):
+        for event, column in seen:
+            feed.record(RealmId(created.realm.pk), event)
+            await next_event(page)
+
+            progress = await QuickStartProgress.objects.aget(realm=created.realm)
+            assert getattr(progress, column) is not None
+
+
+async def test_what_an_application_has_held_and_pushed_to_are_steps_of_their_own(
+    feed: ActivityFeed, created: CreatedRealm, alice: User
+):
+    seen: list[tuple[Event, str]] = [
+        (PASSED_ON, "passed_on_at"),
+        (msgspec.structs.replace(CONNECTED, transport="hold-stream"), "held_at"),
+        (msgspec.structs.replace(DELIVERED, by_transport={"sse": 1, "hold-websocket": 2}), "pushed_at"),
+    ]
 
     async with watching(feed, created.realm, await sync_to_async(cookie_of)(alice)) as (page, _):
         for event, column in seen:

@@ -8,6 +8,7 @@ import httpx
 from tests.factories import PASSWORD
 
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+_CHALLENGE = re.compile(r"fanout-challenge/([0-9a-f]{32})")
 _REALM = re.compile(r"/realms/([0-9a-f]{8})/")
 
 
@@ -41,6 +42,42 @@ class Dashboard:
     def delete_realm(self, realm: str) -> None:
         """Delete a realm, confirming it by its id."""
         self._send(f"/realms/{realm}/delete/", confirmation=realm)
+
+    def add_domain(self, realm: str, name: str) -> None:
+        """Claim a name for the realm."""
+        self._send(f"/realms/{realm}/domains/add/", form=f"/realms/{realm}/domains/", name=name)
+
+    def challenge_of(self, realm: str, name: str) -> str:
+        """Return the text that proves the realm's claim."""
+        page = self._client.get(f"/realms/{realm}/domains/{name}/").text
+        found = _CHALLENGE.search(page)
+        assert found is not None
+        return found[1]
+
+    def check_domain(self, realm: str, name: str) -> None:
+        """Have the proof looked for."""
+        page = f"/realms/{realm}/domains/{name}/"
+        self._send(f"{page}check/", form=page)
+
+    def set_origins(self, realm: str, name: str, *origins: str) -> None:
+        """Set the servers of a domain, `default` being the built-in one."""
+        page = f"/realms/{realm}/domains/{name}/"
+        fields = {"origins": "\n".join(origins), "sockets": "http", "host": "client", "forwarded_keep": "0"}
+        self._send(f"{page}settings/", form=page, **fields)
+
+    def remove_domain(self, realm: str, name: str) -> None:
+        """Give the name up."""
+        page = f"/realms/{realm}/domains/{name}/"
+        self._send(f"{page}remove/", form=page)
+
+    def push_line(self, realm: str, channel: str, line: str) -> None:
+        """Publish a line for held streams, with the realm's key from the quick start."""
+        page = self._client.get(f"/realms/{realm}/start/app/").text
+        found = re.search(rf"{realm}:([A-Za-z0-9+/=]{{40,}})", page)
+        assert found is not None, "the page shows no key"
+        body = {"items": [{"channel": channel, "http-stream": {"content": line}}]}
+        answer = self._client.post(f"/realm/{realm}/publish/", json=body, auth=(realm, found[1]))
+        assert answer.status_code == 200, answer.text
 
     def _send(self, path: str, *, form: str | None = None, **fields: str) -> httpx.Response:
         page = self._client.get(form or path)
