@@ -1,8 +1,13 @@
 """Tokens and rules on Bayeux: what a client may subscribe to, and what ends."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from fanoutcloud.broker.base import Outcome, PublishResult
 from fanoutcloud.core.access import ANONYMOUS
+from fanoutcloud.core.directory import RealmSnapshot
+from fanoutcloud.core.items import Item
 from fanoutcloud.core.patterns import parse_pattern
 from fanoutcloud.core.rules import ChannelRule, make_rules
 from fanoutcloud.edge.access import AccessGate
@@ -18,11 +23,26 @@ OTHERS = sign(claims(sub="bob", channels={"staff": ["subscribe"]}))
 EXPIRED = sign({"exp": NOW - 3600})
 
 
+class RecordingPublisher:
+    """Keeps what it is given to publish."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+
+    async def publish_items(
+        self, realm: RealmSnapshot, items: Sequence[Item], *, via: str, key_hint: str | None = None
+    ) -> list[PublishResult]:
+        self.items += items
+        return [PublishResult(Outcome.STORED, None) for _ in items]
+
+
 @pytest.fixture
 def directory(world: EdgeWorld) -> FakeDirectory:
     """The realm has one channel that wants a token."""
     world.clock.time_s = NOW
-    rules = make_rules([ChannelRule(pattern=parse_pattern("staff"), access="token")])
+    staff = ChannelRule(pattern=parse_pattern("staff"), access="token")
+    chat = ChannelRule(pattern=parse_pattern("chat"), client_publish=True)
+    rules = make_rules([staff, chat])
     directory = FakeDirectory(snapshot(rules=rules))
     world.hub.gate = AccessGate(world.clock, directory)
     return directory
@@ -58,6 +78,31 @@ async def test_the_token_of_a_connect_counts_for_what_follows(client: Client) ->
     await client.say(channel="/meta/connect", connectionType="long-polling", ext={"auth_token": TOKEN})
 
     assert (await subscribe(client))["successful"]
+
+
+async def publish(client: Client, channel: str, **members: object) -> dict[str, object]:
+    [reply] = await client.say(channel=f"/{channel}", data={"n": 1}, **members)
+    return reply
+
+
+async def test_publishing_is_refused_unless_a_rule_or_the_token_allows_it(world: EdgeWorld, client: Client) -> None:
+    world.hub.publisher = publisher = RecordingPublisher()
+
+    refused = await publish(client, "hello")
+    by_rule = await publish(client, "chat")
+    token = sign(claims(sub="alice", channels={"staff": ["publish"]}))
+    by_token = await publish(client, "staff", ext={"auth_token": token})
+
+    assert (refused["error"], by_rule["successful"], by_token["successful"]) == (
+        "403:/hello:Forbidden channel",
+        True,
+        True,
+    )
+    assert "data" not in by_rule
+    assert [(item.channel, item.json_object, item.user) for item in publisher.items] == [
+        ("chat", b'{"n":1}', None),
+        ("staff", b'{"n":1}', "alice"),
+    ]
 
 
 @pytest.mark.parametrize("token", ["nonsense", EXPIRED])
