@@ -88,6 +88,8 @@ class MemoryPresenceStore:
                 kept = self._events.setdefault(realm, deque(maxlen=MAX_EVENTS))
                 event_id = f"{here.number}-{here.version}-{index}"
                 kept.append(KeptEvent(f"{next(self._numbers):016}", event_id, channel, self._clock.now(), event))
+        if not (here.edges or here.users or here.fenced):
+            self._channels.pop((realm, channel), None)
         return Outcome(here.version, len(here.users), here.connections, here.anonymous, events)
 
     async def snapshot(self, realm: RealmId, channel: ChannelName) -> Snapshot:
@@ -115,9 +117,13 @@ class MemoryPresenceStore:
 
     async def remove(self, realm: RealmId, channel: ChannelName, edge: str) -> Outcome:
         """See `PresenceStore.remove`."""
-        outcome = await self.report(realm, channel, edge, ChannelReport([], 0, 0, is_whole=True))
-        self._channels[realm, channel].fenced.add(edge)
-        return outcome
+        here = self._channels.get((realm, channel))
+        if here is not None and edge not in here.fenced:
+            outcome = await self.report(realm, channel, edge, ChannelReport([], 0, 0, is_whole=True))
+            here.fenced.add(edge)
+            self._channels[realm, channel] = here
+            return outcome
+        raise Fenced(edge)
 
     async def forget(self, edge: str) -> None:
         """See `PresenceStore.forget`."""

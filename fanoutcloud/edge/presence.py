@@ -259,7 +259,8 @@ class Presence:
         try:
             while view.is_stale:
                 view.is_stale = False
-                view.load(await self._store.snapshot(*key))
+                asked_at = view.version
+                view.load(await self._store.snapshot(*key), asked_at=asked_at)
         except Unavailable:
             return  # loaded with the next comparison
         finally:

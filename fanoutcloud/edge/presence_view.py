@@ -52,7 +52,8 @@ class PresenceView:
 
     def take(self, outcome: Outcome) -> bool:
         """Take in what followed from a report; return whether the view has to be loaded anew to be whole."""
-        if self.version is None or outcome.version > self.version + 1:
+        is_anew = outcome.version == 1 and self.version not in (None, 0)  # the store has lost the channel
+        if self.version is None or is_anew or outcome.version > self.version + 1:
             self.version = None
             return True
         if outcome.version == self.version + 1:
@@ -61,9 +62,13 @@ class PresenceView:
             self.connections, self.anonymous = outcome.connections, outcome.anonymous
         return False
 
-    def load(self, snapshot: Snapshot) -> None:
-        """Become what the snapshot says; the difference is told as usual."""
-        if self.version is not None and snapshot.version <= self.version:
+    def load(self, snapshot: Snapshot, *, asked_at: int | None) -> None:
+        """Become what the snapshot says; the difference is told as usual.
+
+        `asked_at`: the version here when it was asked for. A lower one than that is of a store that began anew.
+        """
+        is_anew = asked_at is not None and snapshot.version < asked_at
+        if self.version is not None and snapshot.version <= self.version and not is_anew:
             return
         now = {member.user: member.info for member in snapshot.members}
         self._apply(PresenceEvent("left", user) for user in self.members.keys() - now.keys())

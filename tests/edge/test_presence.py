@@ -221,6 +221,27 @@ async def test_a_lost_announcement_is_made_good_by_the_next_one(presence: Presen
     assert sorted(one["user"] for message in told(watcher)[1:] for one in message["joined"]) == ["alice", "carol"]
 
 
+async def test_a_store_that_lost_everything_is_filled_again_and_followed(presence: PresenceWorld) -> None:
+    watcher = await presence.join(1, "bob", watches=True)
+    await presence.join(0, "alice")
+    for _ in range(4):
+        await presence.join(0)
+        await presence.pass_time(1)
+    view = presence.edges[1]._views[REALM, HELLO]
+    assert (view.version or 0) > 3
+
+    presence.store._channels.clear()
+    for edge in presence.edges:
+        for tally in edge._tallies.values():
+            tally.repeat()
+    await presence.pass_time(1)
+    await presence.join(0, "carol")
+    await presence.pass_time(1)
+
+    assert sorted(view.members) == ["alice", "bob", "carol"]
+    assert "carol" in [one["user"] for message in told(watcher)[1:] for one in message.get("joined", [])]
+
+
 async def test_a_rule_that_comes_later_counts_those_who_are_there(presence: PresenceWorld) -> None:
     presence.directory.replace(RealmSnapshot(REALM, (), Retention()))
     subscriber = await presence.join(0, "alice")

@@ -1,5 +1,7 @@
 """Subscribers with wishes: chosen once per selection, encoded once per group, and never behind in what they know."""
 
+import asyncio
+import sys
 from dataclasses import dataclass
 
 from fanoutcloud.core.activity import Delivered
@@ -168,6 +170,35 @@ async def test_they_are_counted_and_told_of_resets(world: EdgeWorld) -> None:
     assert "reset" in subscriber.kinds
     [delivered] = world.events(Delivered)
     assert delivered.subscribers == 1
+
+
+async def test_channels_without_wishes_cost_one_write_per_subscriber_and_nothing_else(world: EdgeWorld) -> None:
+    """Python calls of a broadcast: what each further subscriber adds is its sink's `write`, and that alone."""
+
+    async def count_calls() -> int:
+        calls = 0
+
+        def count(frame: object, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        [local] = world.hub.channels.values()
+        stored = StoredItem(local.position, Item(channel=HELLO, json_object=b"1"))
+        sys.setprofile(count)
+        try:
+            local.broadcast(stored)
+        finally:
+            sys.setprofile(None)
+        await asyncio.sleep(0)
+        return calls
+
+    for _ in range(10):
+        await world.joined()
+    of_ten = await count_calls()
+    for _ in range(10):
+        await world.joined()
+
+    assert await count_calls() == of_ten + 10
 
 
 async def test_items_that_end_connections_end_only_theirs(world: EdgeWorld) -> None:
