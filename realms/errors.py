@@ -215,6 +215,12 @@ class InvalidRule(InvalidRequest):
     code = "invalid_rule"
 
 
+class InvalidRealmLimit(InvalidRequest):
+    """A limit of a realm can't be used; `field` is its name."""
+
+    code = "invalid_realm_limit"
+
+
 class RuleNotFound(NotFound):
     """The realm has no such channel rule."""
 

@@ -16,6 +16,7 @@ from fanoutcloud.core.revocations import NOTHING_REVOKED, Revocations
 from fanoutcloud.core.rules import ChannelRules, make_rules
 from realms.domain_documents import read_domain
 from realms.errors import SealBroken
+from realms.limit_settings import apply_limits
 from realms.models import ApiKey, Realm, RealmDomain, RealmRule, Revocation, TokenKeySet
 from realms.rule_settings import read_rule
 from realms.sealing import open_sealed
@@ -37,7 +38,7 @@ def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
         realm=realm_id,
         keys=tuple(keys),
         retention=Retention(items=settings.HISTORY_ITEMS, age_s=settings.HISTORY_AGE_S),
-        limits=default_limits(),
+        limits=apply_limits(realm.limits, default_limits()),
         domains=_read_domains(realm),
         rules=read_rules(realm),
         public_keys=_read_public_keys(key_sets),

@@ -147,6 +147,7 @@ NO_TEST_OF_ITS_OWN = {
     "realms/services/origins.py": "tests/publishing/compatible/test_origins.py",
     "realms/tasks.py": "tests/realms/services/test_proving.py",
     "realms/errors.py": "tests/realms/services/test_realms.py",
+    "realms/management/commands/realm_limits.py": "tests/realms/services/test_limits.py",
     "realms/forms.py": "tests/realms/views/test_realms.py",
     "realms/http.py": "tests/realms/views/test_realms.py",
     "realms/hosts.py": "tests/realms/test_domain_names.py",

@@ -21,6 +21,8 @@ class Realm(models.Model):
     id = models.CharField(primary_key=True, max_length=64, default=new_realm_id, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="realms")
     label = models.CharField(max_length=MAX_LABEL_CHARACTERS, blank=True)
+    #: What an operator allows it in place of the installation's limits; see `realms.limit_settings`.
+    limits = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     has_subscription_feed = models.BooleanField(default=False)  # since a publisher first asked for it
 

@@ -2,6 +2,7 @@
 
 from realms.services.domains import claim_domain, remove_domain, set_up_domain
 from realms.services.keys import IssuedKey, issue_api_key, reveal_api_key, revoke_api_key
+from realms.services.limits import set_limits
 from realms.services.origins import OriginChange, change_origin
 from realms.services.realms import CreatedRealm, create_realm, delete_realm, label_realm
 from realms.services.revocations import forget_expired_revocations, revoke_token, revoke_user, withdraw_revocation
@@ -31,6 +32,7 @@ __all__ = [
     "revoke_api_key",
     "revoke_token",
     "revoke_user",
+    "set_limits",
     "set_up_domain",
     "withdraw_revocation",
 ]
