@@ -52,6 +52,11 @@ app.conf.update(
     beat_schedule={
         "sweep_outbox": {"task": "accounts.sweep_outbox", "schedule": 30.0, "options": {"expires": 25}},
         "check_domains": {"task": "realms.check_domains", "schedule": 60.0, "options": {"expires": 55}},
+        "forget_old_rows": {
+            "task": "publishing.forget_old_rows",
+            "schedule": crontab(minute="41"),
+            "options": {"expires": 3000},
+        },
         "clear_sessions": {
             "task": "accounts.clear_sessions",
             "schedule": crontab(hour="3", minute="17"),

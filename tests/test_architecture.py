@@ -117,6 +117,8 @@ NO_TEST_OF_ITS_OWN = {
     "publishing/api/threads.py": "tests/publishing/api/test_over_asgi.py",
     "publishing/api/planes.py": "tests/publishing/api/test_items.py",
     "publishing/api/framework.py": "declarations",
+    "publishing/api/compatible_paths.py": "tests/publishing/api/test_schema.py",
+    "publishing/tasks.py": "tests/publishing/api/test_resources.py",
     "publishing/api/conditions.py": "tests/publishing/api/test_resources.py",
     "publishing/api/documents.py": "tests/publishing/api/test_schema.py",
     "publishing/api/idempotency.py": "tests/publishing/api/test_resources.py",

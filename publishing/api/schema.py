@@ -8,6 +8,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.serializers import CharField
 
+from publishing.api.compatible_paths import compatible_paths
 from publishing.api.operations import Operation
 from publishing.api.problems import MEDIA_TYPE
 from publishing.api.resources import Resource
@@ -153,10 +154,17 @@ class OperationSchema(AutoSchema):
 def openapi_document() -> Schema:
     """Return the whole document; the same for everybody, and made once."""
     document: Schema = SchemaGenerator().get_schema(public=True)
+    document["paths"] |= compatible_paths()
     document["servers"] = [{"url": settings.PUBLIC_URL}]
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "An API token, `fan_…`."},
         "key": {"type": "http", "scheme": "basic", "description": "A realm's id and one of its keys, for that realm."},
+        "signed": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "HS256, signed with a realm key; `iss` is the realm, `exp` in seconds since 1970.",
+        },
         "session": {
             "type": "apiKey",
             "in": "cookie",

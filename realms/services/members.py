@@ -111,6 +111,11 @@ def withdraw_invitation(*, realm: Realm, invitation_id: int) -> None:
         raise InvitationNotFound
 
 
+def forget_old_invitations() -> None:
+    """Delete invitations whose time is over."""
+    Invitation.objects.filter(expires_at__lte=timezone.now()).delete()
+
+
 @transaction.atomic
 def change_role(*, realm: Realm, user_id: int, role: Role) -> None:
     """Give a member another role.

@@ -1,12 +1,15 @@
 """What all resources share: problems, conditions, pages, repetition, limits, forms of bodies."""
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
-from realms.models import ApiKey, Realm
+from publishing.tasks import forget_old_rows
+from realms.models import ApiKey, Invitation, Realm, StoredAnswer
 from realms.services import CreatedRealm
 from tests.factories import make_realm
 from tests.publishing.api.callers import Caller
@@ -170,12 +173,50 @@ def test_what_failed_can_be_tried_again_and_keys_are_each_callers_own(alices_cal
 
 
 def test_a_stored_answer_holds_no_secret_in_clear(alices_caller: Caller, created: CreatedRealm):
-    from realms.models import StoredAnswer
-
     answer = alices_caller.post(f"realms/{created.realm.pk}/keys", {}, Idempotency_Key="k1")
 
     assert ApiKey.objects.count() == 2
     assert answer.json()["key"] not in json.dumps(list(StoredAnswer.objects.values()), default=str)
+
+
+def test_what_is_kept_for_a_time_is_forgotten(alices_caller: Caller, created: CreatedRealm):
+    alices_caller.post("realms", {}, Idempotency_Key="k1")
+    alices_caller.post("realms", {}, Idempotency_Key="k2")
+    alices_caller.post(f"realms/{created.realm.pk}/invitations", {"email": "b@example.com", "role": "viewer"})
+    StoredAnswer.objects.filter(key="k1").update(created_at=timezone.now() - timedelta(hours=25))
+    Invitation.objects.update(expires_at=timezone.now())
+
+    forget_old_rows()
+
+    assert [row.key for row in StoredAnswer.objects.all()] == ["k2"]
+    assert not Invitation.objects.exists()
+    assert "Idempotency-Replayed" not in alices_caller.post("realms", {}, Idempotency_Key="k1").headers
+
+
+LISTS = [
+    "realms",
+    "me/tokens",
+    "{realm}/keys",
+    "{realm}/members",
+    "{realm}/invitations",
+    "{realm}/tokens",
+    "{realm}/rules",
+]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_costs_at_most_four_queries(
+    alices_caller: Caller, created: CreatedRealm, path: str, django_assert_max_num_queries
+):
+    base = f"realms/{created.realm.pk}"
+    for number in range(5):
+        alices_caller.post(f"{base}/rules", {"pattern": f"a{number}"})
+        alices_caller.post(f"{base}/keys", {})
+        alices_caller.post(f"{base}/tokens", {"scopes": ["realms:read"]})
+        alices_caller.post(f"{base}/invitations", {"email": f"b{number}@example.com", "role": "viewer"})
+
+    with django_assert_max_num_queries(4):  # the token, the realm with the role, the rows, the owner of members
+        assert alices_caller.get(path.replace("{realm}", base)).status_code == 200
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])

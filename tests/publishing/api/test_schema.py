@@ -18,6 +18,7 @@ def test_the_document_is_public_and_names_every_operation(nobody: Caller):
     wanted = {operation.id for resource in resources for operation in resource.operations.values()}
     told = {operation["operationId"] for path in document["paths"].values() for operation in path.values()}
     assert wanted <= told
+    assert {"publish", "publishToChannel", "setOrigin"} <= told
     assert sum(len(resource.operations) for resource in resources) == len(wanted)
 
 
