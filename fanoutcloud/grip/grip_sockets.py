@@ -166,7 +166,8 @@ class GripSocket(Subscriber):
         if message.action == "send":
             self._publish(stored, message)
         elif message.action == "close":
-            self.end(Ending(message.code or 1000, message.reason))
+            if self.subscriptions.lets_through(stored.item):
+                self.end(Ending(message.code or 1000, message.reason))
         elif message.action == "refresh":
             self._origin.refresh()
 

@@ -51,6 +51,8 @@ def read_instruction(headers: Headers, *, status: int, reason: str, body: bytes,
         raise refused("status", f"is {status} for application/grip-instruct", cure="answer 200; use response.code")
     document = _decode(body)
     hold = _member(document, "hold", dict, "")
+    if hold is None and "response" not in document and told.next_link is None:
+        raise refused("response", "is missing, and so is hold", cure=_EXAMPLE)
     told = dataclasses.replace(told, answer=_read_response(document, told, status))
     return told if hold is None else _join(told, hold)
 

@@ -115,7 +115,7 @@ class ResponseHold(HeldSubscriber):
         if response is None or self.is_over:
             return Verdict.DONE
         if response.action == "hint":
-            return Verdict.ASK
+            return Verdict.ASK if self.subscriptions.lets_through(item) else Verdict.DONE
         if self.subscriptions.is_missed(item):
             return Verdict.MISSED
         self.subscriptions.advance(item)

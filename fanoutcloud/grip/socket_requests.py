@@ -24,8 +24,6 @@ _OURS = frozenset(
         b"content-length",
         b"content-type",
         b"sec-websocket-extensions",
-        b"sec-websocket-key",
-        b"sec-websocket-version",
         b"transfer-encoding",
         b"upgrade",
     }

@@ -154,12 +154,14 @@ class StreamHold(HeldSubscriber):
             return Verdict.DONE
         self._active.add(item.channel)
         if stream.action == "hint":
-            return Verdict.DONE if self._link is None else Verdict.ASK
+            is_heard = self._link is not None and self.subscriptions.lets_through(item)
+            return Verdict.ASK if is_heard else Verdict.DONE
         if self.subscriptions.is_missed(item):
             return Verdict.MISSED
         self.subscriptions.advance(item)
         if stream.action == "close":
-            self.end(ENDED)
+            if self.subscriptions.lets_through(item):
+                self.end(ENDED)
         elif stream.action == "send":
             self._send(stored, stream)
         return Verdict.DONE

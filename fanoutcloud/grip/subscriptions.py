@@ -75,10 +75,20 @@ class Subscriptions:
             return None
         if not channel.filters:
             return content
-        subscription = filters.Subscription(self.meta, self.channels.__contains__, self.last_ids())
+        subscription = self._as_filters_see_it()
         if not filters.passes(channel.filters, item.meta, subscription):
             return None
         return filters.rewrite(channel.content_filters, content, subscription) if channel.content_filters else content
+
+    def lets_through(self, item: Item) -> bool:
+        """Tell whether the item is for this connection at all; what has no content (`hint`, `close`) is judged so."""
+        channel = self.channels.get(item.channel)
+        if channel is None:
+            return False
+        return not channel.filters or filters.passes(channel.filters, item.meta, self._as_filters_see_it())
+
+    def _as_filters_see_it(self) -> filters.Subscription:
+        return filters.Subscription(self.meta, self.channels.__contains__, self.last_ids())
 
     def response_filters(self) -> tuple[str, ...]:
         """Return the filters that work on the origin's own content, too."""

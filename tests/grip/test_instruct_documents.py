@@ -53,8 +53,14 @@ def test_the_whole_document():
     assert told.next_link.uri == "http://a.example/more"
 
 
-def test_an_empty_document_answers_at_once_with_nothing():
-    assert read({}) == Instruction(answer=Answer(200, "OK", (), b""))
+def test_an_empty_response_answers_at_once_with_nothing():
+    assert read({"response": {}}) == Instruction(answer=Answer(200, "OK", (), b""))
+
+
+def test_a_document_that_says_nothing_is_refused():
+    with pytest.raises(BadInstruction) as refused:
+        read({})
+    assert refused.value.field == "response"
 
 
 def test_a_hold_needs_nothing_but_channels():

@@ -22,6 +22,7 @@ def test_a_request_replays_the_handshake_and_nothing_that_is_ours_to_say():
         (b"cookie", b"sid=abc"),
         (b"meta-user", b"forged"),
         (b"connection-id", b"forged"),
+        (b"sec-websocket-key", b"MDE="),
         (b"sec-websocket-protocol", b"chat"),
         (b"sec-websocket-extensions", b"permessage-deflate"),
         (b"accept", b"*/*"),
@@ -32,6 +33,7 @@ def test_a_request_replays_the_handshake_and_nothing_that_is_ours_to_say():
     assert (request.method, request.target, request.body) == (b"POST", b"/chat?a=1", b"OPEN\r\n")
     assert request.headers == [
         (b"cookie", b"sid=abc"),
+        (b"sec-websocket-key", b"MDE="),
         (b"sec-websocket-protocol", b"chat"),
         (b"Content-Type", b"application/websocket-events"),
         (b"Accept", b"application/websocket-events"),

@@ -65,3 +65,11 @@ def test_what_follows(ids: list[tuple[str, str]], prev_id: str, left: list[str] 
     rest = following(items(*ids), prev_id)
 
     assert (None if rest is None else [stored.item.id for stored in rest]) == left
+
+
+@pytest.mark.parametrize(("sender", "is_through"), [("alice", False), ("bob", True)])
+def test_delivery_filters_judge_items_without_content_too(sender: str, is_through: bool):
+    subscriptions = subscribed(HoldChannel(A, filters=("skip-self", "var-subst")), user="alice")
+
+    assert subscriptions.lets_through(Item(A, meta={"sender": sender})) is is_through
+    assert not subscriptions.lets_through(Item(B))
