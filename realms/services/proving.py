@@ -16,8 +16,8 @@ from realms.services.domains import drop_stale_claims, grant_domain, note_missin
 logger = logging.getLogger(__name__)
 
 #: In one run of the periodic task, and at once.
-MAX_CHECKS_PER_RUN = 200
-MAX_CHECKS_AT_ONCE = 10
+MAX_CHECKS_PER_RUN = 40
+MAX_CHECKS_AT_ONCE = 20
 CHECK_LIMIT_S = 25.0
 
 
