@@ -169,6 +169,17 @@ async def test_a_held_script_is_answered_with_what_came(site: SiteUnderTest, cha
     assert json.loads(_read_script(await held, "f")["body"])["channels"][channel]["items"] == [1]
 
 
+async def test_our_own_long_poll_may_be_asked_as_a_script(site: SiteUnderTest, channel: str) -> None:
+    begin = _read_script(await site.get(f"/fanout/poll?channel={channel}&timeout=0&callback=f"), "f")
+    cursor = json.loads(begin["body"])["cursor"]
+
+    held = asyncio.ensure_future(site.get(f"/fanout/poll?channel={channel}&since={cursor}&callback=f"))
+    await asyncio.sleep(0.05)  # nothing tells that a request is held
+    await site.publish(channel, 1)
+
+    assert [item["data"] for item in json.loads(_read_script(await held, "f")["body"])["items"]] == [1]
+
+
 async def test_the_first_scripts_names_are_taken_too(site: SiteUnderTest, channel: str) -> None:
     body = urlencode({"ci": urlencode({"name": channel})})
 

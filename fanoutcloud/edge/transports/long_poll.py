@@ -12,7 +12,9 @@ from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge.frames import unframed
 from fanoutcloud.edge.held import EXTENSION
+from fanoutcloud.edge.holding import HeldAnswer, hold
 from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.json_p import SCRIPT, JsonPRequest, find_json_p, write_answer
 from fanoutcloud.edge.messages import item_message, reset_message, response_content
 from fanoutcloud.edge.requests import client_address, parse_subscribe, read_seconds
 from fanoutcloud.edge.responses import SITE_HEADERS, respond
@@ -189,6 +191,7 @@ class LongPollTransport:
             Unavailable: the broker does not answer.
         """
         limits = self._hub.limits
+        json_p = find_json_p(scope)
         request = parse_subscribe(scope, max_channels=limits.max_channels)
         grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels)
         timeout_s = read_seconds(request.options, "timeout", default=limits.poll_s, limit=limits.max_poll_s)
@@ -201,6 +204,10 @@ class LongPollTransport:
         try:
             await self._hub.join(subscriber, request.wanted)
             self._hub.tell_connected(subscriber)
+            if json_p is not None:
+                is_held = True  # it is over when the script has gone out
+                await self._answer_as_script(subscriber, json_p, scope, receive, send, timeout_s=timeout_s)
+                return
             if not subscriber.is_ready and timeout_s:
                 offer = scope.get("extensions", {}).get(EXTENSION)
                 is_held = offer is not None and offer.hold_poll(subscriber, timeout_s=timeout_s) is not None
@@ -213,6 +220,28 @@ class LongPollTransport:
             if not is_held:
                 self._hub.unregister(subscriber)
         await respond(send, 200, subscriber.answer(), headers=[_JSON])
+
+    async def _answer_as_script(
+        self,
+        subscriber: PollSubscriber,
+        json_p: JsonPRequest,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        timeout_s: float,
+    ) -> None:
+        """Answer as JSON-P, for pages of browsers without other ways across origins."""
+
+        def make_body() -> bytes:
+            held.is_last = subscriber.is_last
+            return write_answer(json_p.callback, 200, [_JSON], subscriber.answer())
+
+        held = HeldAnswer(make_body, [*SITE_HEADERS, SCRIPT], on_over=lambda over: self._hub.unregister(subscriber))
+        subscriber.wake = held.become_ready
+        await hold(
+            held, scope, receive, send, timeout_s=0 if subscriber.is_ready or subscriber.is_closed else timeout_s
+        )
 
 
 async def _is_ready(subscriber: PollSubscriber, receive: Receive, timeout_s: float) -> bool:
