@@ -39,6 +39,9 @@ class Stage:
         named = dict(headers)
         body = await reader.readexactly(int(named.get("content-length", 0)))
         name = target.split("/")[1].partition("?")[0]
+        if name not in self._playing:  # it is over: a peer asks again late
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            return True
         exchange, asked, event = self._playing[name]
         last_ids = [value.replace(name, "NAME") for key, value in headers if key == "grip-last"]
         number = len(asked)

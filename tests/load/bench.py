@@ -1,7 +1,8 @@
 """`make bench`: what this machine can do, load generators included. `--scenario` chooses; without it, everything.
 
 `fan-out`: for each transport a fresh server, N subscribers on one channel, some rounds of one publish each; medians
-over the rounds. `peers`: the same beside Nchan and Pushpin, in turns. The others are in `scenarios`. Figures count only
+over the rounds. `peers`: the same beside Nchan and Pushpin, in turns; `holds`: beside
+Pushpin before one origin. The others are in `scenarios`. Figures count only
 if every subscriber got every item exactly once; the exit status says so.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 
 from tests.load.compare import OURS, compare, draw_chart, ratios
 from tests.load.generator import NotMeasured
+from tests.load.holds import compare_holds
 from tests.load.measure import Figures, measure
 from tests.load.scenarios import SCENARIOS, Figure, Options
 from tests.load.server import ROOT
@@ -63,10 +65,11 @@ def main() -> None:
     arguments = parse_arguments()
     if sys.platform != "linux":
         sys.exit("The load generator stands on epoll and /proc, so `make bench` runs on Linux only.")
-    wanted = arguments.scenario or ["fan-out", "peers", *SCENARIOS]
+    wanted = arguments.scenario or ["fan-out", "peers", "holds", *SCENARIOS]
     try:
         figures = [measure(transport, arguments) for transport in arguments.transports if "fan-out" in wanted]
         rows = measure_peers(arguments) if arguments.turns and "peers" in wanted else []
+        held = measure_holds(arguments) if arguments.turns and "holds" in wanted else []
         others = [figure for name in SCENARIOS if name in wanted for figure in run_scenario(name, arguments)]
     except NotMeasured as problem:
         sys.exit(str(problem))
@@ -76,12 +79,17 @@ def main() -> None:
         print_table([one.row() for one in figures], COLUMNS)
     if rows:
         show_comparison(rows)
+    if held:
+        show_holds(held)
     if others:
         print_table([asdict(one) for one in others], SCENARIO_COLUMNS)
-    write_report(figures, rows, others)
+    write_report(figures, rows + held, others)
     faults = [f"{one.transport}: {fault}" for one in figures for fault in one.measured.faults()]
     faults += [
-        f"compared, {row['transport']}: {fault}" for row in rows if row["name"] == OURS for fault in row["faults"]
+        f"compared, {row['transport']}: {fault}"
+        for row in rows + held
+        if row["name"] == OURS
+        for fault in row["faults"]
     ]
     faults += [f"{one.scenario}: {one.fault}" for one in others if one.fault]
     if faults:
@@ -95,7 +103,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--items", type=int, default=1, help="items per publish")
     parser.add_argument("--transports", nargs="+", choices=["websocket", "sse"], default=["websocket", "sse"])
-    parser.add_argument("--scenario", nargs="+", choices=["fan-out", "peers", *SCENARIOS], help="only these")
+    parser.add_argument("--scenario", nargs="+", choices=["fan-out", "peers", "holds", *SCENARIOS], help="only these")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long a scenario goes on, where that matters")
     parser.add_argument("--turns", type=int, default=3, help="turns of the comparison with peers; 0 leaves it out")
     return parser.parse_args()
@@ -113,6 +121,21 @@ def measure_peers(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Compare with the peers that are installed."""
     with tempfile.TemporaryDirectory(prefix="fanout-peers-") as name:
         return compare(arguments, Path(name))
+
+
+def measure_holds(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compare with Pushpin as an edge before an origin."""
+    with tempfile.TemporaryDirectory(prefix="fanout-holds-") as name:
+        return compare_holds(arguments, Path(name))
+
+
+def show_holds(rows: list[dict[str, Any]]) -> None:
+    """Print the table and ratios of holds."""
+    print("\nHolds, as an origin tells with GRIP:")
+    print_table(rows, PEER_COLUMNS)
+    for field, what in (("messages_per_s", "messages"), ("connects_per_s", "holds accepted")):
+        for peer, ratio in ratios(rows, field).items():
+            print(f"{ratio:.2f} times as many {what} per second as {peer}")
 
 
 def show_comparison(rows: list[dict[str, Any]]) -> None:

@@ -82,7 +82,7 @@ def compare(arguments: argparse.Namespace, folder: Path) -> list[dict[str, Any]]
             row_of = {candidate.name: Tally(candidate.name, transport) for candidate in candidates}
             for _ in range(arguments.turns):
                 for candidate in candidates:
-                    _take_turn(candidate, row_of[candidate.name], arguments.subscribers, own)
+                    take_turn(candidate, row_of[candidate.name], arguments.subscribers, own)
             tallies += row_of.values()
     return [tally.row() for tally in tallies]
 
@@ -95,7 +95,7 @@ def _peers(stack: contextlib.ExitStack, folder: Path) -> Iterator[Candidate]:
             sys.stderr.write(f"left out: {hint}\n")
 
 
-def _take_turn(candidate: Candidate, tally: Tally, subscribers: int, folder: Path) -> None:
+def take_turn(candidate: Candidate, tally: Tally, subscribers: int, folder: Path) -> None:
     before = candidate.resident_bytes()
     held = before
 
@@ -112,13 +112,13 @@ def _take_turn(candidate: Candidate, tally: Tally, subscribers: int, folder: Pat
     time.sleep(SETTLE_S)
 
 
-def ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Return our messages per second over each peer's, by `PEER TRANSPORT`."""
-    ours = {row["transport"]: row["messages_per_s"] for row in rows if row["name"] == OURS}
+def ratios(rows: list[dict[str, Any]], field: str = "messages_per_s") -> dict[str, float]:
+    """Return a figure of ours, messages per second, over each peer's, by `PEER TRANSPORT`."""
+    ours = {row["transport"]: row[field] for row in rows if row["name"] == OURS}
     return {
-        f"{row['name']} {row['transport']}": ours[row["transport"]] / row["messages_per_s"]
+        f"{row['name']} {row['transport']}": ours[row["transport"]] / row[field]
         for row in rows
-        if row["name"] != OURS and row["messages_per_s"]
+        if row["name"] != OURS and row[field]
     }
 
 

@@ -127,16 +127,27 @@ http {{
 @contextlib.contextmanager
 def running_pushpin(folder: Path) -> Iterator[Peer]:
     """Run Pushpin, the zurl that it needs, and an origin that holds everybody, until the block ends."""
-    origin_port = free_port()
     with contextlib.ExitStack() as stack:
-        origin = stack.enter_context(_started([sys.executable, ORIGIN, origin_port], folder))
+        origin_port = stack.enter_context(running_origin(folder))
         port, publish_port, pid = stack.enter_context(running_pushpin_before(origin_port, folder))
-        _wait_for_port(origin_port, origin, folder)
-        item = f'{{"channel":"g","formats":{{"http-stream":{{"content":"data: {MARKER}\\n\\n"}},'
-        item += f'"ws-message":{{"content":"{MARKER}"}}}}}}'
-        publish = _request("POST", "/publish/", "Content-Type: application/json", body=f'{{"items":[{item}]}}')
-        loads = _subscriptions(port, publish_port, publish, ready="held", at_once=50)
-        yield Peer("Pushpin", _children(pid), loads)
+        yield Peer("Pushpin", _children(pid), pushpin_loads(port, publish_port))
+
+
+def pushpin_loads(port: int, publish_port: int) -> dict[str, Load]:
+    """Return the loads for Pushpin before `running_origin`."""
+    item = f'{{"channel":"g","formats":{{"http-stream":{{"content":"data: {MARKER}\\n\\n"}},'
+    item += f'"ws-message":{{"content":"{MARKER}"}}}}}}'
+    publish = _request("POST", "/publish/", "Content-Type: application/json", body=f'{{"items":[{item}]}}')
+    return _subscriptions(port, publish_port, publish, ready="held", at_once=50)
+
+
+@contextlib.contextmanager
+def running_origin(folder: Path) -> Iterator[int]:
+    """Run an origin that holds everybody; give its port."""
+    port = free_port()
+    with _started([sys.executable, ORIGIN, port], folder) as process:
+        _wait_for_port(port, process, folder)
+        yield port
 
 
 @contextlib.contextmanager

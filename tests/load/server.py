@@ -38,12 +38,19 @@ class Server:
     def publish_request(self, channel: str, items: int) -> bytes:
         """Return a publish of items that each hold the generator's marker."""
         contents = [{"channel": channel, "json-object": {"n": "fanbench000000", "i": i}} for i in range(items)]
-        body = json.dumps({"items": contents}).encode()
-        credential = base64.b64encode(f"{self.realm}:{self.key}".encode()).decode()
+        return self.publish(json.dumps({"items": contents}).encode())
+
+    @property
+    def credential(self) -> dict[str, str]:
+        """The header that opens the realm's API."""
+        return {"Authorization": f"Basic {base64.b64encode(f'{self.realm}:{self.key}'.encode()).decode()}"}
+
+    def publish(self, body: bytes) -> bytes:
+        """Return a publish with this body."""
         head = [
             f"POST /realm/{self.realm}/publish/ HTTP/1.1",
             f"Host: localhost:{self.port}",
-            f"Authorization: Basic {credential}",
+            *(f"{name}: {value}" for name, value in self.credential.items()),
             "Content-Type: application/json",
             f"Content-Length: {len(body)}",
         ]
