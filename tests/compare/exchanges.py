@@ -30,20 +30,22 @@ QUIET_S = 0.25
 
 @dataclass(frozen=True)
 class Step:
-    """What happens once the client is held: an item is published; the channel is put in front of its own."""
+    """What happens once the client is held: an item is published on its channel, or its WebSocket says a text."""
 
-    item: dict[str, Any]
+    item: dict[str, Any] | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class Exchange:
     """One client's request. `answers` are the origin's, one for each time that it is asked; the last one repeats."""
 
-    answers: tuple["OriginAnswer", ...]
+    answers: tuple["OriginAnswer | EventsAnswer", ...]
     method: str = "GET"
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     publishes: tuple[Step, ...] = ()
+    is_socket: bool = False  # asks for a WebSocket, which reaches the origin over HTTP
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,26 @@ class OriginAnswer:
         body = self.body.replace(b"{channel}", channel.encode())
         lines += [f"Content-Length: {len(body)}", "", ""]
         return "\r\n".join(lines).encode() + body
+
+
+@dataclass(frozen=True)
+class EventsAnswer:
+    """What the origin of a WebSocket says over HTTP: events, of which the texts are given."""
+
+    texts: tuple[str, ...] = ()
+    is_opening: bool = False  # accepts, turns GRIP on and subscribes to the exchange's channel
+    filters: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def encode(self, channel: str) -> bytes:
+        headers = (("Content-Type", "application/websocket-events"), *self.headers)
+        events, texts = b"", self.texts
+        if self.is_opening:
+            headers += (("Sec-WebSocket-Extensions", "grip"),)
+            told = {"type": "subscribe", "channel": channel, "filters": self.filters}
+            events, texts = b"OPEN\r\n", ("c:" + json.dumps(told), *texts)
+        events += b"".join(b"TEXT %x\r\n%b\r\n" % (len(text.encode()), text.encode()) for text in texts)
+        return OriginAnswer(headers=headers, body=events).encode(channel)
 
 
 @dataclass(frozen=True)
@@ -87,6 +109,7 @@ class Asked:
     method: str
     target: str
     last_ids: list[str]
+    meta: list[tuple[str, str]]
     body: bytes
 
 

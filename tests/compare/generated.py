@@ -20,7 +20,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.compare.exchanges import Exchange, OriginAnswer, Step
+from tests.compare.exchanges import EventsAnswer, Exchange, OriginAnswer, Step
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -191,10 +191,41 @@ def plain_exchanges(draw: st.DrawFn) -> Exchange:
     return Exchange((_answer(draw(statuses), (*headers, *told), body), *later), method=method, body=sent)
 
 
+@st.composite
+def socket_exchanges(draw: st.DrawFn) -> Exchange:
+    """A WebSocket over HTTP: what either side says, what is published, how it ends."""
+    said = texts.map(lambda text: "m:" + text)
+    opening = EventsAnswer(
+        tuple(draw(st.lists(said, max_size=2))),
+        is_opening=True,
+        filters=tuple(draw(delivery_filters)),
+        headers=draw(st.sampled_from([(), (("Set-Meta-User", "alice"),), (("Sec-WebSocket-Protocol", "chat"),)])),
+    )
+    later = [EventsAnswer(tuple(one)) for one in draw(st.lists(st.lists(said, max_size=2), max_size=2))]
+    message = st.one_of(
+        st.fixed_dictionaries({"content": texts}),
+        st.sampled_from([{"content-bin": "AP8="}, {"type": "ping", "content": "p"}, {"action": "refresh"}]),
+        st.sampled_from([{"action": "close", "code": 4001, "reason": "bye"}, {"action": "hint"}]),
+    )
+    meta = st.sampled_from([{}, {"sender": "alice"}, {"skip_users": "alice, bob"}, {"require_sub": "x"}])
+    item = st.builds(lambda one, of: Step({"formats": {"ws-message": one}, "meta": of}), message, meta)
+    steps = st.lists(st.one_of(item, words.map(lambda text: Step(text=text))), max_size=3)
+    protocol = (
+        (("Sec-WebSocket-Protocol", "chat"),) if opening.headers[:1] == (("Sec-WebSocket-Protocol", "chat"),) else ()
+    )
+    answers = (opening, *later, EventsAnswer())
+    return Exchange(answers, headers=protocol, publishes=tuple(draw(steps)), is_socket=True)
+
+
 def _answer(status: int, headers: Headers, body: bytes) -> OriginAnswer:
     return OriginAnswer(status, REASONS[status], headers, body)
 
 
 exchanges = st.one_of(
-    held_exchanges(), held_exchanges(), patched_exchanges(), positioned_exchanges(), plain_exchanges()
+    held_exchanges(),
+    held_exchanges(),
+    patched_exchanges(),
+    positioned_exchanges(),
+    plain_exchanges(),
+    socket_exchanges(),
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -44,8 +45,9 @@ class Stage:
             return True
         exchange, asked, event = self._playing[name]
         last_ids = [value.replace(name, "NAME") for key, value in headers if key == "grip-last"]
+        meta = sorted((key, value) for key, value in headers if key.startswith("meta-"))
         number = len(asked)
-        asked.append(Asked(method, target.replace(name, "NAME"), last_ids, body))
+        asked.append(Asked(method, target.replace(name, "NAME"), last_ids, meta, _small_sizes(body)))
         answer = exchange.answers[min(number, len(exchange.answers) - 1)]
         raw = answer.encode(f"channel-{name}")
         writer.write(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == "HEAD" else raw)
@@ -66,7 +68,10 @@ class Stage:
             await asyncio.wait_for(event.wait(), PATIENCE_S)
             for step in exchange.publishes:
                 await asyncio.sleep(HOLD_S)
-                await peer.publish([step.item | {"channel": f"channel-{name}"}])
+                if step.item is not None:
+                    await peer.publish([step.item | {"channel": f"channel-{name}"}])
+                elif not client.is_ended:
+                    writer.write(_text_frame(step.text))
             await self._until_quiet(client)
             seen = client.seen
             return (None if seen is None else seen.comparable), asked
@@ -87,9 +92,24 @@ class Stage:
 def _request(exchange: Exchange, host: str, target: str) -> bytes:
     lines = [f"{exchange.method} {target} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in exchange.headers]
+    if exchange.is_socket:
+        lines += ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]
+        lines += ["Sec-WebSocket-Key: c29tZSBrZXkgb2Ygb3Vycw=="]
     if exchange.body:
         lines.append(f"Content-Length: {len(exchange.body)}")
     return "\r\n".join([*lines, "", ""]).encode() + exchange.body
+
+
+def _small_sizes(events: bytes) -> bytes:
+    """Return WebSocket events with their hexadecimal sizes in small letters: peers write them either way."""
+    return re.sub(rb"(?m)^([A-Z]+ )([0-9A-F]+)\r$", lambda found: found[1] + found[2].lower() + b"\r", events)
+
+
+def _text_frame(text: str) -> bytes:
+    """Return a masked frame; with a mask of zeros its content stands as it is (RFC 6455 §5.3)."""
+    content = text.encode()
+    assert len(content) < 126, "texts are short here"
+    return bytes([0x81, 0x80 | len(content), 0, 0, 0, 0]) + content
 
 
 @asynccontextmanager
