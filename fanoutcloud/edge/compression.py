@@ -1,7 +1,7 @@
 """Compression of WebSocket messages (RFC 7692), once for all subscribers: no state is kept for a connection.
 
 Both sides begin each message with an empty window (`…_no_context_takeover`), so the same compressed bytes are right for
-everybody who has agreed to that. Source: docs/decisions/0009-shared-compression.md.
+everybody who has agreed to that. Source: docs/decisions/0007-shared-compression.md.
 """
 
 import zlib
