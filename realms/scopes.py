@@ -23,6 +23,7 @@ class Scope(StrEnum):
     RULES_WRITE = "rules:write"
     ACCESS_READ = "access:read"
     ACCESS_WRITE = "access:write"
+    ACCESS_ISSUE = "access:issue"
     DOMAINS_READ = "domains:read"
     DOMAINS_WRITE = "domains:write"
     WEBHOOKS_READ = "webhooks:read"
@@ -54,6 +55,7 @@ _MEANINGS = {
     Scope.RULES_WRITE: "change channel rules and limits",
     Scope.ACCESS_READ: "examine subscriber tokens and list revocations",
     Scope.ACCESS_WRITE: "revoke subscriber tokens",
+    Scope.ACCESS_ISSUE: "make subscriber tokens",
     Scope.DOMAINS_READ: "see domains and their origins",
     Scope.DOMAINS_WRITE: "change domains and their origins",
     Scope.WEBHOOKS_READ: "see webhooks",
@@ -75,6 +77,7 @@ KEY_SCOPES = frozenset(
         Scope.RULES_READ,
         Scope.ACCESS_READ,
         Scope.ACCESS_WRITE,
+        Scope.ACCESS_ISSUE,
         Scope.DOMAINS_READ,
         Scope.USAGE_READ,
     }

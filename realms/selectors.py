@@ -10,12 +10,14 @@ from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, V
 from django.utils import timezone
 
 from accounts.models import User
+from fanoutcloud.core.names import ChannelName
 from realms.actors import Actor
 from realms.api_token_text import digest_of
 from realms.errors import (
     ApiTokenNotFound,
     KeyNotFound,
     RealmNotFound,
+    RequestSubscriptionNotFound,
     RevocationNotFound,
     RoleTooLow,
     RuleNotFound,
@@ -32,6 +34,7 @@ from realms.models import (
     Realm,
     RealmDomain,
     RealmRule,
+    RequestSubscription,
     Revocation,
     TokenKeySet,
 )
@@ -248,6 +251,20 @@ def get_token_keys(realm: Realm, key_set_id: int) -> TokenKeySet:
     row = list_token_keys(realm).filter(pk=key_set_id).first()
     if row is None:
         raise TokenKeysNotFound
+    return row
+
+
+def list_request_subscriptions(realm: Realm, *, channel: ChannelName | None = None) -> QuerySet[RequestSubscription]:
+    """Return the URLs that are called for the realm's channels, or for one of them, the oldest first."""
+    rows = RequestSubscription.objects.filter(realm=realm).order_by("pk")
+    return rows if channel is None else rows.filter(channel=channel)
+
+
+def get_request_subscription(realm: Realm, subscription_id: int) -> RequestSubscription:
+    """Return a URL that is called, with its channel, or raise `RequestSubscriptionNotFound`."""
+    row = list_request_subscriptions(realm).filter(pk=subscription_id).first()
+    if row is None:
+        raise RequestSubscriptionNotFound
     return row
 
 

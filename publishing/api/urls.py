@@ -2,7 +2,21 @@
 
 from django.urls import path, re_path
 
-from publishing.api import access, delivery, domains, items, keys, me, members, realms, rules, tokens
+from publishing.api import (
+    access,
+    delivery,
+    domains,
+    items,
+    keys,
+    me,
+    members,
+    presence,
+    realms,
+    request_subscriptions,
+    rules,
+    subscriber_tokens,
+    tokens,
+)
 from publishing.api.documents import show_asyncapi, show_openapi
 from publishing.api.refusals import answer_not_found
 from publishing.api.threads import in_own_thread
@@ -34,10 +48,22 @@ urlpatterns = [
         f"{REALM}/connections/<str:connection>", in_own_thread(delivery.ConnectionDetail.as_view()), name="connection"
     ),
     path(f"{REALM}/disconnect", in_own_thread(delivery.Disconnect.as_view()), name="disconnect"),
+    path(f"{REALM}/presence", in_own_thread(presence.Presence.as_view()), name="presence"),
+    path(f"{REALM}/subscriber-tokens", subscriber_tokens.SubscriberTokens.as_view(), name="subscriber-tokens"),
     path(f"{REALM}/token-doctor", access.TokenDoctor.as_view(), name="token-doctor"),
     path(f"{REALM}/rules", rules.RuleList.as_view(), name="rules"),
     path(f"{REALM}/rules/match", rules.RuleMatch.as_view(), name="rule-match"),
     path(f"{REALM}/rules/<int:rule_id>", rules.RuleDetail.as_view(), name="rule"),
+    path(
+        f"{REALM}/request-subscriptions",
+        request_subscriptions.SubscriptionList.as_view(),
+        name="request-subscriptions",
+    ),
+    path(
+        f"{REALM}/request-subscriptions/<int:subscription_id>",
+        request_subscriptions.SubscriptionDetail.as_view(),
+        name="request-subscription",
+    ),
     path(f"{REALM}/revocations", access.RevocationList.as_view(), name="revocations"),
     path(f"{REALM}/revocations/<int:revocation_id>", access.RevocationDetail.as_view(), name="revocation"),
     path(f"{REALM}/revocations/tokens", access.TokenRevocation.as_view(), name="revoke-token"),

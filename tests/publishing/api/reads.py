@@ -2,6 +2,7 @@
 
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName
+from fanoutcloud.core.presence import Member
 from fanoutcloud.core.reads import (
     ChannelCount,
     ChannelInfo,
@@ -13,6 +14,7 @@ from fanoutcloud.core.reads import (
     Disconnected,
     HistoryPage,
     KeptItem,
+    PresencePage,
 )
 from fanoutcloud.core.streams import StreamPosition
 
@@ -41,6 +43,10 @@ class FakeReads:
     async def history(self, realm, channel, *, before=None, after=None, limit=100):
         self.asked.append((realm, (channel, before, after, limit)))
         return HistoryPage([KEPT], POSITION, has_more=False)
+
+    async def presence(self, realm, channel, *, cursor=None, limit=100):
+        self.asked.append((realm, (channel, cursor, limit)))
+        return PresencePage([Member("42", b'{"name":"Ann"}'), Member("43", None)], "43", 3, 1, 5)
 
     async def connections(self, realm, *, channel=None, user=None, cursor=None, limit=100):
         self.asked.append((realm, (channel, user, cursor, limit)))

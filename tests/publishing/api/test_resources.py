@@ -201,6 +201,7 @@ LISTS = [
     "{realm}/invitations",
     "{realm}/tokens",
     "{realm}/rules",
+    "{realm}/request-subscriptions",
 ]
 
 
