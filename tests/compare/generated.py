@@ -12,6 +12,7 @@ What is known to differ on purpose is not made; each is named here with its reas
 - patches that can't be applied: Pushpin answers 502, we send the item with an empty body;
 - a gap in a stream: Pushpin of Debian fetches every link a second after a first subscription, and can't be told apart
   from one that recovers; what we do is in tests/grip/test_stream_holds.py;
+- `refresh` of a WebSocket: Pushpin of Debian does nothing, we ask the origin;
 - a hint that shows a gap: Pushpin passes it over, we ask the origin;
 - holds of 204 and 304: Pushpin announces a length.
 """
@@ -209,7 +210,7 @@ def socket_exchanges(draw: st.DrawFn) -> Exchange:
     later = [EventsAnswer(tuple(one)) for one in draw(st.lists(st.lists(said, max_size=2), max_size=2))]
     message = st.one_of(
         st.fixed_dictionaries({"content": texts}),
-        st.sampled_from([{"content-bin": "AP8="}, {"type": "ping", "content": "p"}, {"action": "refresh"}]),
+        st.sampled_from([{"content-bin": "AP8="}, {"type": "ping", "content": "p"}, {"type": "pong", "content": "q"}]),
         st.sampled_from([{"action": "close", "code": 4001, "reason": "bye"}, {"action": "hint"}]),
     )
     meta = st.sampled_from([{}, {"sender": "alice"}, {"skip_users": "alice, bob"}, {"require_sub": "x"}])
