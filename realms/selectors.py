@@ -29,6 +29,7 @@ from realms.membership_errors import InvitationNotFound, MemberNotFound
 from realms.models import (
     ApiKey,
     ApiToken,
+    AuditEntry,
     Invitation,
     Member,
     Realm,
@@ -266,6 +267,22 @@ def get_request_subscription(realm: Realm, subscription_id: int) -> RequestSubsc
     if row is None:
         raise RequestSubscriptionNotFound
     return row
+
+
+def list_audit_entries(
+    realm: Realm,
+    *,
+    action: str = "",
+    actor: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[AuditEntry]:
+    """Return what was changed in the realm, the newest first, or what of it fits."""
+    rows = AuditEntry.objects.of_realm(realm).order_by("-pk")
+    rows = rows.filter(action=action) if action else rows
+    rows = rows.filter(actor=actor) if actor else rows
+    rows = rows.filter(at__gte=since) if since else rows
+    return rows.filter(at__lt=until) if until else rows
 
 
 def get_live_key(realm: Realm, key_id: int) -> ApiKey:

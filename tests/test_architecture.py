@@ -23,6 +23,7 @@ LONG_FUNCTIONS: dict[str, str] = {}
 
 #: Modules without a test module of their own: the test that covers them, or why there is nothing to test.
 NO_TEST_OF_ITS_OWN = {
+    "realms/middleware.py": "tests/realms/test_audit.py",
     "fanoutcloud/core/allowances.py": "declarations",
     "fanoutcloud/core/domains.py": "declarations",
     "fanoutcloud/grip/client_sockets.py": "tests/grip/test_sockets_over_http.py",

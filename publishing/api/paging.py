@@ -41,7 +41,10 @@ class Page:
 
 
 def read_page(rows: "QuerySet[Any]", *, order: tuple[str, ...], cursor: str, limit: int) -> Page:
-    """Return the page behind `cursor`; "" is the first. `order` names fields that are unique together. One query.
+    """Return the page behind `cursor`; "" is the first. One query.
+
+    `order` names fields that are unique together; with `-` before one, downwards.
+
 
     Raises:
         InvalidCursor: the cursor is not of a list with this order.
@@ -53,7 +56,7 @@ def read_page(rows: "QuerySet[Any]", *, order: tuple[str, ...], cursor: str, lim
             raise InvalidCursor from None
     found = list(rows.order_by(*order)[: limit + 1])
     page, has_more = found[:limit], len(found) > limit
-    return Page(page, _make_cursor([getattr(page[-1], name) for name in order]) if has_more else None)
+    return Page(page, _make_cursor([getattr(page[-1], name.removeprefix("-")) for name in order]) if has_more else None)
 
 
 def answer_page(items: list[Any], next_cursor: str | None, *, url: str) -> Response:
@@ -69,7 +72,8 @@ def answer_page(items: list[Any], next_cursor: str | None, *, url: str) -> Respo
 def _is_behind(order: tuple[str, ...], values: list[Any]) -> Q:
     """Return the condition of rows behind `values`: (a, b) > (x, y) spelled out for every database."""
     name, value = order[0], values[0]
-    condition = Q(**{f"{name}__gt": value})
+    name, way = (name[1:], "lt") if name.startswith("-") else (name, "gt")
+    condition = Q(**{f"{name}__{way}": value})
     return condition | (Q(**{name: value}) & _is_behind(order[1:], values[1:])) if len(order) > 1 else condition
 
 

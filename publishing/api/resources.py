@@ -17,6 +17,7 @@ from publishing.api.paging import answer_page, read_page
 from publishing.api.serializers import Nothing
 from publishing.api.throttling import take_request
 from realms.actors import Actor
+from realms.audit import Author, acting
 from realms.errors import PersonNeeded, ScopeMissing
 from realms.models import Realm
 from realms.selectors import access_realm_as
@@ -72,7 +73,8 @@ class Resource(APIView):
         request = self.request = self.initialize_request(request, *args, **kwargs)
         try:
             self.initial(request, *args, **kwargs)
-            response = self._act(request, **kwargs)
+            with acting(self._find_author):
+                response = self._act(request, **kwargs)
         except Exception as error:  # translated, and logged where nobody foresaw it
             response = self.handle_exception(error)
         self.response = self.finalize_response(request, response, *args, **kwargs)
@@ -145,6 +147,10 @@ class Resource(APIView):
 
     def lock(self) -> None:
         """Let no other change come between the look at `current` and this one."""
+
+    def _find_author(self) -> Author:
+        """Return who the audit log says it was."""
+        return Author.of_actor(self.actor, self.request.META.get("REMOTE_ADDR") or "")
 
     def _read_query(self, operation: Operation) -> dict[str, Any]:
         given = self.request.query_params

@@ -4,10 +4,12 @@ from django.urls import path, re_path
 
 from publishing.api import (
     access,
+    audit,
     delivery,
     domains,
     items,
     keys,
+    limits,
     me,
     members,
     presence,
@@ -48,6 +50,8 @@ urlpatterns = [
         f"{REALM}/connections/<str:connection>", in_own_thread(delivery.ConnectionDetail.as_view()), name="connection"
     ),
     path(f"{REALM}/disconnect", in_own_thread(delivery.Disconnect.as_view()), name="disconnect"),
+    path(f"{REALM}/limits", limits.Limits.as_view(), name="limits"),
+    path(f"{REALM}/audit", audit.AuditLog.as_view(), name="audit"),
     path(f"{REALM}/presence", in_own_thread(presence.Presence.as_view()), name="presence"),
     path(f"{REALM}/subscriber-tokens", subscriber_tokens.SubscriberTokens.as_view(), name="subscriber-tokens"),
     path(f"{REALM}/token-doctor", access.TokenDoctor.as_view(), name="token-doctor"),

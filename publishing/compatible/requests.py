@@ -12,6 +12,8 @@ from fanoutcloud.core.errors import FanoutError, MethodNotAllowed, Unauthorized,
 from fanoutcloud.core.names import RealmId, find_realm_id
 from publishing.answers import Headers, error_answer, message_answer, preflight_headers, wants_json_answer
 from publishing.apps import DeliveryPlane, PublishingConfig
+from publishing.authentication import hint_of
+from realms.audit import Author, acting
 
 #: Does what was asked for, for the holder of a key of the realm; returns the line that answers.
 Act = Callable[[RealmId], Awaitable[str]]
@@ -26,14 +28,16 @@ async def answer_request(request: HttpRequest, realm_id: str, *, methods: str, a
         as_json = wants_json_answer(request.headers.get("Accept", "*/*").lower().encode("latin-1"))
         if request.method not in methods.split(", "):
             raise MethodNotAllowed(request.method or "", methods)
-        line = await act(await _authenticate(request, realm_id))
+        realm, author = await _authenticate(request, realm_id)
+        with acting(lambda: author):
+            line = await act(realm)
     except FanoutError as error:
         _tell_refused(request, realm_id, error)
         return _respond(error.http_status, *error_answer(error, as_json=as_json))
     return _respond(200, *message_answer(line, as_json=as_json))
 
 
-async def _authenticate(request: HttpRequest, realm_id: str) -> RealmId:
+async def _authenticate(request: HttpRequest, realm_id: str) -> tuple[RealmId, Author]:
     plane, realm = _plane(), find_realm_id(realm_id)
     if plane is None:
         raise Unavailable("this process serves pages only")
@@ -42,12 +46,12 @@ async def _authenticate(request: HttpRequest, realm_id: str) -> RealmId:
     header = request.headers.get("Authorization")
     address = request.META.get("REMOTE_ADDR") or ""
     try:
-        snapshot, _ = await plane.authenticator.authenticate(
+        snapshot, key = await plane.authenticator.authenticate(
             realm, header.encode("latin-1", "replace") if header is not None else None, address=address
         )
     except DatabaseError:
         raise Unavailable("the realm can't be looked up at the moment") from None
-    return snapshot.realm
+    return snapshot.realm, Author(f"key:{key.key_id}", f"key {hint_of(key)}", address)
 
 
 def _plane() -> DeliveryPlane | None:

@@ -2,6 +2,7 @@
 
 from realms.models.access import RealmRule, Revocation, TokenKeySet
 from realms.models.api_tokens import ApiToken, StoredAnswer
+from realms.models.audit import AuditEntry
 from realms.models.domains import RealmDomain
 from realms.models.keys import ApiKey
 from realms.models.members import Invitation, Member
@@ -12,6 +13,7 @@ __all__ = [
     "MAX_LABEL_CHARACTERS",
     "ApiKey",
     "ApiToken",
+    "AuditEntry",
     "Invitation",
     "Member",
     "Realm",

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from realms.actors import Actor
 from realms.api_token_text import SHOWN_CHARACTERS, digest_of, new_token_text
+from realms.audit import Action, note
 from realms.errors import ApiTokenLimitReached, ApiTokenNotFound, BadExpiry, ScopesExceeded
 from realms.models import ApiToken, Realm
 from realms.scopes import Scope
@@ -73,16 +74,23 @@ def issue_api_token(
         created_by=issued_by.user,
         expires_at=expires_at,
     )
+    if realm is not None:
+        note(realm, Action.TOKEN_ISSUED, _thing(token), by=issued_by.user)
     return IssuedToken(token=token, text=text)
 
 
+@transaction.atomic
 def revoke_realm_token(*, realm: Realm, token_id: int) -> None:
     """Make a token of the realm useless, for good.
 
     Raises:
         ApiTokenNotFound: the realm has no such token.
     """
-    _delete(ApiToken.objects.filter(realm=realm, pk=token_id).delete()[0])
+    token = ApiToken.objects.select_for_update().filter(realm=realm, pk=token_id).first()
+    if token is None:
+        raise ApiTokenNotFound
+    token.delete()
+    note(realm, Action.TOKEN_REVOKED, _thing(token))
 
 
 def revoke_personal_token(*, user: User, token_id: int) -> None:
@@ -91,7 +99,8 @@ def revoke_personal_token(*, user: User, token_id: int) -> None:
     Raises:
         ApiTokenNotFound: the person has no such token.
     """
-    _delete(ApiToken.objects.filter(user=user, pk=token_id).delete()[0])
+    if not ApiToken.objects.filter(user=user, pk=token_id).delete()[0]:
+        raise ApiTokenNotFound
 
 
 def note_use(token: ApiToken, *, address: str) -> None:
@@ -103,9 +112,8 @@ def note_use(token: ApiToken, *, address: str) -> None:
     ApiToken.objects.filter(is_due, pk=token.pk).update(last_used_at=now, last_used_from=address or None)
 
 
-def _delete(count: int) -> None:
-    if not count:
-        raise ApiTokenNotFound
+def _thing(token: ApiToken) -> str:
+    return f"API token {token.prefix}… {token.label}".rstrip()
 
 
 def _check_expiry(expires_at: datetime | None) -> None:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from fanoutcloud.core.domains import Domain
 from realms.announcements import announce_change
+from realms.audit import Action, note
 from realms.domain_documents import write_document
 from realms.domain_names import is_private, parse_domain_name
 from realms.domain_rules import check_domain
@@ -42,6 +43,7 @@ def claim_domain(*, realm: Realm, name: str) -> RealmDomain:
     if RealmDomain.objects.custom(realm).count() >= MAX_DOMAINS_PER_REALM:
         raise DomainLimitReached(MAX_DOMAINS_PER_REALM)
     row = RealmDomain.objects.create(realm=realm, name=host, check_at=timezone.now() + CLAIM_RECHECK_AFTER)
+    note(realm, Action.DOMAIN_CLAIMED, host)
     return grant_domain(domain_id=row.pk, proof="local") if is_private(host) else row
 
 
@@ -60,6 +62,7 @@ def set_up_domain(*, realm: Realm, name: str, domain: Domain) -> None:
     row = get_domain(realm=realm, name=name)
     row.document = write_document(domain)
     row.save(update_fields=["document"])
+    note(realm, Action.DOMAIN_CHANGED, name or "the built-in domain")
     announce_change(realm)
 
 
@@ -74,6 +77,7 @@ def remove_domain(*, realm: Realm, name: str) -> None:
     if not name:
         raise DomainNotFound(name)
     get_domain(realm=realm, name=name).delete()
+    note(realm, Action.DOMAIN_REMOVED, name)
     announce_change(realm, hosts=[name])
 
 
@@ -97,6 +101,7 @@ def grant_domain(*, domain_id: int, proof: str) -> RealmDomain:
     except IntegrityError as error:  # the other realm's proof was found at the same moment
         raise DomainTaken(row.name) from error
     if is_news:
+        note(row.realm, Action.DOMAIN_PROVEN, row.name)
         announce_change(row.realm, hosts=[row.name])
     return row
 
@@ -114,6 +119,7 @@ def note_missing_proof(*, domain_id: int, problem: str, grace: timedelta = GRACE
         row.check_at = now + RECHECK_AFTER / 24
         if now - row.failing_since >= grace:
             row.proven_at, row.proof, row.failing_since = None, "", None
+            note(row.realm, Action.DOMAIN_LAPSED, row.name)
             row.created_at = now  # it is a claim again, with all the time of one
             announce_change(row.realm, hosts=[row.name])
     row.save()

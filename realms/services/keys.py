@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from realms.announcements import announce_change
+from realms.audit import Action, note
 from realms.errors import KeyLimitReached, KeyNotFound, LastKey
 from realms.models import ApiKey, Realm
 from realms.sealing import open_sealed, seal
@@ -41,6 +42,7 @@ def issue_api_key(*, realm: Realm, issued_by: User | None, label: str = "") -> I
     if ApiKey.objects.live(realm).count() >= MAX_LIVE_KEYS_PER_REALM:
         raise KeyLimitReached(MAX_LIVE_KEYS_PER_REALM)
     issued = store_new_key(realm=realm, issued_by=issued_by, label=label)
+    note(realm, Action.KEY_ISSUED, _thing(issued.key), by=issued_by)
     announce_change(realm)
     return issued
 
@@ -62,6 +64,7 @@ def revoke_api_key(*, realm: Realm, key_id: int) -> None:
         raise LastKey
     key.revoked_at = timezone.now()
     key.save(update_fields=["revoked_at"])
+    note(realm, Action.KEY_REVOKED, _thing(key))
     announce_change(realm)
 
 
@@ -86,3 +89,7 @@ def store_new_key(*, realm: Realm, issued_by: User | None, label: str) -> Issued
         realm=realm, sealed_secret=seal(secret), hint=text[-4:], label=label, created_by=issued_by
     )
     return IssuedKey(key=key, secret=text)
+
+
+def _thing(key: ApiKey) -> str:
+    return f"key …{key.hint} {key.label}".rstrip()

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from realms.announcements import announce_change
+from realms.audit import Action, note
 from realms.limit_settings import LimitSettings, parse_limits, write_limits
 from realms.models import Realm
 from realms.services.locking import lock_realm
@@ -22,5 +23,7 @@ def set_limits(*, realm: Realm, document: Mapping[str, Any]) -> LimitSettings:  
     lock_realm(realm)
     realm.limits = write_limits(limits)
     realm.save(update_fields=["limits"])
+    changed = ", ".join(f"{name}={value}" for name, value in realm.limits.items())
+    note(realm, Action.LIMITS_CHANGED, changed or "as for every realm")
     announce_change(realm)
     return limits

@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from realms.actors import Actor
 from realms.api_token_text import digest_of
+from realms.audit import Action, note
 from realms.errors import RealmLimitReached
 from realms.membership_errors import (
     AlreadyMember,
@@ -72,6 +73,7 @@ def invite_member(*, realm: Realm, email: str, role: Role, invited_by: User | No
         invited_by=invited_by,
         expires_at=now + INVITATION_LIFE,
     )
+    note(realm, Action.MEMBER_INVITED, f"{email} as {role.value}", by=invited_by)
     _mail(invitation, secret)
     return invitation
 
@@ -98,17 +100,22 @@ def accept_invitation(*, user: User, secret: str) -> Realm:
         raise InvitationNotFound  # somebody else was faster
     if _find_role(realm, user.pk) is None:
         Member.objects.create(realm=realm, user=user, role=invitation.role)
+        note(realm, Action.MEMBER_JOINED, f"{user.email} as {invitation.role}", by=user)
     return realm
 
 
+@transaction.atomic
 def withdraw_invitation(*, realm: Realm, invitation_id: int) -> None:
     """Make an invitation's link useless.
 
     Raises:
         InvitationNotFound: the realm has no such invitation.
     """
-    if not Invitation.objects.filter(realm=realm, pk=invitation_id).delete()[0]:
+    row = Invitation.objects.select_for_update().filter(realm=realm, pk=invitation_id).first()
+    if row is None:
         raise InvitationNotFound
+    row.delete()
+    note(realm, Action.INVITATION_WITHDRAWN, row.email)
 
 
 def forget_old_invitations() -> None:
@@ -128,6 +135,7 @@ def change_role(*, realm: Realm, user_id: int, role: Role) -> None:
     _check_is_no_owner(realm, user_id)
     if not Member.objects.filter(realm=realm, user=user_id).update(role=role.value):
         raise MemberNotFound
+    note(realm, Action.MEMBER_CHANGED, f"{_email_of(user_id)} to {role.value}")
 
 
 @transaction.atomic
@@ -149,6 +157,7 @@ def remove_member(*, realm: Realm, user_id: int, removed_by: Actor) -> None:
     if role is Role.OWNER:
         raise OwnerStays
     Member.objects.filter(realm=realm, user=user_id).delete()
+    note(realm, Action.MEMBER_REMOVED, _email_of(user_id))
 
 
 @transaction.atomic
@@ -172,6 +181,7 @@ def hand_over(*, realm: Realm, user_id: int) -> None:
     member.delete()
     realm.owner = member.user
     realm.save(update_fields=["owner"])
+    note(realm, Action.REALM_HANDED_OVER, f"to {member.user.email}")
 
 
 def _find_role(realm: Realm, user_id: int) -> Role | None:
@@ -207,3 +217,7 @@ def _mail(invitation: Invitation, secret: str) -> None:
         body=render_to_string("emails/invitation/body.txt", context),
         to=[invitation.email],
     ).send()
+
+
+def _email_of(user_id: int) -> str:
+    return User.objects.values_list("email", flat=True).get(pk=user_id)

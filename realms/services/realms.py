@@ -6,6 +6,7 @@ from django.db import transaction
 
 from accounts.models import User
 from realms.announcements import announce_change, announce_deletion
+from realms.audit import Action, note
 from realms.errors import RealmLimitReached
 from realms.models import ApiKey, Realm, RealmDomain, new_realm_id
 from realms.services.keys import store_new_key
@@ -37,6 +38,7 @@ def create_realm(*, owner: User, label: str = "") -> CreatedRealm:
         raise RealmLimitReached(MAX_REALMS_PER_USER)
     realm = Realm.objects.create(id=_find_free_id(), owner=owner, label=label)
     issued = store_new_key(realm=realm, issued_by=owner, label="")
+    note(realm, Action.REALM_CREATED, label, by=owner)
     announce_change(realm)  # an edge may remember that there is no such realm
     return CreatedRealm(realm=realm, key=issued.key, secret=issued.secret)
 
@@ -50,6 +52,7 @@ def label_realm(*, realm: Realm, label: str) -> None:
     """
     realm.label = clean_label(label)
     realm.save(update_fields=["label"])
+    note(realm, Action.REALM_LABELLED, realm.label)
 
 
 @transaction.atomic
@@ -57,6 +60,7 @@ def delete_realm(*, realm: Realm) -> None:
     """Delete the realm with all it has; every edge closes its subscribers."""
     announce_deletion(realm, hosts=[row.name for row in RealmDomain.objects.custom(realm)])
     Realm.objects.filter(pk=realm.pk).delete()
+    note(realm, Action.REALM_DELETED, realm.label)
 
 
 def _find_free_id() -> str:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from fanoutcloud.core.claims import MAX_TOKEN_ID_CHARACTERS, MAX_USER_CHARACTERS, is_text
 from fanoutcloud.core.tokens import CLOCK_SKEW_S, MAX_LIFETIME_S
 from realms.announcements import announce_change
+from realms.audit import Action, note
 from realms.errors import InvalidRevocation, RevocationLimitReached, RevocationNotFound
 from realms.models import Realm, Revocation
 from realms.services.locking import lock_realm
@@ -62,6 +63,7 @@ def _revoke(realm: Realm, kind: Revocation.Kind, name: str, now: datetime, until
     else:
         row.revoked_at, row.expires_at = now, max(row.expires_at, until)
         row.save(update_fields=["revoked_at", "expires_at"])
+    note(realm, Action.REVOCATION_ADDED, str(row))
     announce_change(realm)
     return row
 
@@ -73,8 +75,11 @@ def withdraw_revocation(*, realm: Realm, revocation_id: int) -> None:
     Raises:
         RevocationNotFound: the realm has no such revocation.
     """
-    if not Revocation.objects.filter(realm=realm, pk=revocation_id).delete()[0]:
+    row = Revocation.objects.select_for_update().filter(realm=realm, pk=revocation_id).first()
+    if row is None:
         raise RevocationNotFound
+    row.delete()
+    note(realm, Action.REVOCATION_WITHDRAWN, str(row))
     announce_change(realm)
 
 

@@ -4,6 +4,7 @@ from django.db import transaction
 
 from fanoutcloud.core.patterns import parse_pattern
 from realms.announcements import announce_change
+from realms.audit import Action, note
 from realms.errors import RuleExists, RuleLimitReached, RuleNotFound
 from realms.models import Realm, RealmRule
 from realms.rule_settings import RuleSettings, check_settings, write_settings
@@ -31,6 +32,7 @@ def add_rule(*, realm: Realm, pattern: str, settings: RuleSettings) -> RealmRule
     if RealmRule.objects.filter(realm=realm).count() >= MAX_RULES_PER_REALM:
         raise RuleLimitReached(MAX_RULES_PER_REALM)
     row = RealmRule.objects.create(realm=realm, pattern=text, document=write_settings(settings))
+    note(realm, Action.RULE_ADDED, text)
     announce_change(realm)
     return row
 
@@ -51,6 +53,7 @@ def change_rule(*, realm: Realm, rule_id: int, pattern: str, settings: RuleSetti
         raise RuleExists(text)
     row.pattern, row.document = text, write_settings(settings)
     row.save(update_fields=["pattern", "document"])
+    note(realm, Action.RULE_CHANGED, text)
     announce_change(realm)
     return row
 
@@ -63,7 +66,9 @@ def remove_rule(*, realm: Realm, rule_id: int) -> None:
         RuleNotFound: the realm has no such rule.
     """
     lock_realm(realm)
-    _get_rule(realm, rule_id).delete()
+    row = _get_rule(realm, rule_id)
+    row.delete()
+    note(realm, Action.RULE_REMOVED, row.pattern)
     announce_change(realm)
 
 

@@ -6,6 +6,7 @@ from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.public_keys import MAX_PUBLIC_KEYS, parse_key_set
 from fanoutcloud.outbound.errors import Blocked
 from realms.announcements import announce_change
+from realms.audit import Action, note
 from realms.errors import InvalidTokenKeys, TokenKeyLimitReached, TokenKeysNotFound
 from realms.models import Realm, TokenKeySet
 from realms.services.key_fetching import key_set_target
@@ -42,6 +43,7 @@ def add_token_keys(
     _check_room(realm, count)
     document = "" if url else document
     row = TokenKeySet.objects.create(realm=realm, label=clean_label(label), issuer=issuer, document=document, url=url)
+    note(realm, Action.PUBLIC_KEYS_ADDED, _thing(row))
     announce_change(realm)
     return row
 
@@ -53,8 +55,12 @@ def remove_token_keys(*, realm: Realm, key_set_id: int) -> None:
     Raises:
         TokenKeysNotFound: the realm has no such key set.
     """
-    if not TokenKeySet.objects.filter(realm=realm, pk=key_set_id).delete()[0]:
+    row = TokenKeySet.objects.select_for_update().filter(realm=realm, pk=key_set_id).first()
+    if row is None:
         raise TokenKeysNotFound
+    thing = _thing(row)
+    row.delete()
+    note(realm, Action.PUBLIC_KEYS_REMOVED, thing)
     announce_change(realm)
 
 
@@ -77,3 +83,8 @@ def _check_room(realm: Realm, more: int) -> None:
     keys = sum(len(parse_key_set(row.document, source="p")) for row in sets if not row.url)
     if len(sets) >= MAX_KEY_SETS_PER_REALM or keys + more > MAX_PUBLIC_KEYS:
         raise TokenKeyLimitReached(len(sets), keys)
+
+
+def _thing(row: TokenKeySet) -> str:
+    """Return what the log calls the keys: not their URL, which may hold a credential."""
+    return f"public keys {row.pk} {row.label or row.issuer}".rstrip()

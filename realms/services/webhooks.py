@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
@@ -10,6 +11,7 @@ from fanoutcloud.core.names import ChannelName
 from fanoutcloud.outbound.addresses import AddressPolicy, parse_networks
 from fanoutcloud.outbound.errors import Blocked
 from fanoutcloud.outbound.gate import GateRules, parse_url
+from realms.audit import Action, note
 from realms.errors import (
     InvalidRequestUrl,
     RequestSubscriptionLimitReached,
@@ -42,9 +44,12 @@ def add_request_subscription(*, realm: Realm, channel: ChannelName, url: str) ->
         raise RequestSubscriptionLimitReached(MAX_URLS_PER_CHANNEL, "channel")
     if mine.count() >= MAX_URLS_PER_REALM:
         raise RequestSubscriptionLimitReached(MAX_URLS_PER_REALM, "realm")
-    return mine.create(realm=realm, channel=channel, url=url, url_digest=_digest(url))
+    row = mine.create(realm=realm, channel=channel, url=url, url_digest=_digest(url))
+    note(realm, Action.URL_ADDED, _thing(row))
+    return row
 
 
+@transaction.atomic
 def remove_request_subscription(*, realm: Realm, channel: ChannelName, url: str) -> None:
     """Have `url` called no more; it may be written as it was when it was added, or as it is kept.
 
@@ -55,8 +60,12 @@ def remove_request_subscription(*, realm: Realm, channel: ChannelName, url: str)
     with contextlib.suppress(InvalidRequestUrl):  # what may not be called now may have been added when it was allowed
         digests.add(_digest(check_url(url)))
     mine = RequestSubscription.objects.filter(realm=realm, channel=channel, url_digest__in=digests)
-    if not mine.delete()[0]:
+    rows = list(mine.select_for_update())
+    if not rows:
         raise RequestSubscriptionNotFound
+    mine.delete()
+    for row in rows:
+        note(realm, Action.URL_REMOVED, _thing(row))
 
 
 def check_url(text: str) -> str:
@@ -88,3 +97,8 @@ def _policy() -> AddressPolicy:
 
 def _digest(url: str) -> str:
     return hashlib.sha256(url.encode(errors="replace")).hexdigest()
+
+
+def _thing(row: RequestSubscription) -> str:
+    """Return what the log calls the URL: its host, since the rest may hold a credential."""
+    return f"{row.channel[:150]} → {urlsplit(row.url).hostname}"

@@ -202,6 +202,7 @@ LISTS = [
     "{realm}/tokens",
     "{realm}/rules",
     "{realm}/request-subscriptions",
+    "{realm}/audit",
 ]
 
 
