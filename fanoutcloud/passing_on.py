@@ -35,7 +35,7 @@ class PassingOn:
             clock=hub.clock,
             statistics=statistics,
         )
-        self.proxy = Proxy(gateway, GripHolds(hub, broker), via=make_via(settings.SECRET_KEY))
+        self.proxy = Proxy(gateway, GripHolds(hub, broker), via=make_via(settings.SECRET_KEY), ledger=hub.ledger)
 
     async def close(self) -> None:
         """Close idle connections, and end look-ups that are under way."""

@@ -9,6 +9,8 @@ import itertools
 import json
 import logging
 import math
+import secrets
+from functools import partial
 from typing import cast
 
 from channels.db import database_sync_to_async
@@ -48,6 +50,7 @@ from fanoutcloud.ops.metrics import Metrics
 from fanoutcloud.passing_on import PassingOn
 from fanoutcloud.quotas import Quotas
 from fanoutcloud.subscription_feed import SubscriptionFeed
+from fanoutcloud.usage_store import SETTLES_S, UsageStore
 from publishing.apps import PublishingConfig
 from publishing.authentication import Authenticator
 from publishing.endpoint import PublishEndpoint
@@ -57,11 +60,13 @@ from realms.apps import RealmsConfig
 from realms.database import ask_database
 from realms.directory import CachedRealmDirectory
 from realms.hosts import own_hosts
-from realms.services import feeds
+from realms.services import add_usage, feeds, say_connected
 from realms.services.key_fetching import fetch_keys_of_realm
 from realms.snapshots import load_host, load_snapshot
 
 follow_subscriptions = database_sync_to_async(feeds.follow_subscriptions, thread_sensitive=False)
+add_usage_off_loop = database_sync_to_async(add_usage, thread_sensitive=False)
+say_connected_off_loop = database_sync_to_async(say_connected, thread_sensitive=False)
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +97,7 @@ class Plane:
         self.directory = CachedRealmDirectory(load_snapshot, clock, load_host=load_host)
         self.statistics = Statistics()
         self.quotas = Quotas(self.broker, self.directory, clock, self.statistics)
+        self.usage_store = self._make_usage_store(clock)
         self.site_finder = SiteFinder(self.sites, self.directory, self.quotas.failures)
         self.hub = self._make_hub(clock)
         self.enforcement = Enforcement(self.hub)
@@ -122,6 +128,16 @@ class Plane:
             clock=clock,
             ledger=self.quotas.ledger,
             gate=AccessGate(clock, self.directory, self.quotas.failures, refresh_keys=self._refresh_keys),
+        )
+
+    def _make_usage_store(self, clock: Clock) -> UsageStore:
+        process = secrets.token_hex(8)
+        return UsageStore(
+            self.quotas.usage,
+            clock,
+            add=partial(add_usage_off_loop, process=process),
+            say=partial(say_connected_off_loop, process=process),
+            settles_s=SETTLES_S if self._streams_url else 0.0,  # without it, this is the only process
         )
 
     def _make_ops(self, settings: LazySettings) -> OpsEndpoints:
@@ -171,6 +187,7 @@ class Plane:
             limiter=self.quotas.publish_limiter,
             clock=clock,
             statistics=self.statistics.publish,
+            usage=self.quotas.usage,
         )
 
     async def _refresh_keys(self, realm: RealmId) -> bool:
@@ -241,6 +258,7 @@ class Plane:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
             await self.quotas.give_back()
+            await self.usage_store.close()
         await self.passing_on.close()
         await self.directory.aclose()
         await self.broker.close()
@@ -270,6 +288,7 @@ class Plane:
             tasks.create_task(self.activity.run())
             tasks.create_task(run_hub(self.hub, self.broker))
             tasks.create_task(self.quotas.run(self.hub))
+            tasks.create_task(self.usage_store.run())
             tasks.create_task(self.enforcement.run())
             tasks.create_task(self.health.run())
             tasks.create_task(self.roll_call.run())

@@ -16,6 +16,7 @@ from fanoutcloud.core.directory import RealmDirectory
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.core.statistics import Statistics
+from fanoutcloud.core.usage import UsageMeter
 from fanoutcloud.edge.admission import Admission
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.ledger import Ledger
@@ -37,7 +38,14 @@ class Quotas:
         self.admission = Admission(
             store=store, directory=directory, egress=self.egress, clock=clock, statistics=statistics.limits
         )
-        self.ledger = Ledger(statistics.edge, limits=statistics.limits, admission=self.admission, egress=self.egress)
+        self.usage = UsageMeter(clock)
+        self.ledger = Ledger(
+            statistics.edge,
+            limits=statistics.limits,
+            admission=self.admission,
+            egress=self.egress,
+            usage=self.usage,
+        )
         self.publish_limiter = PublishLimiter(clock, store=store, egress=self.egress, statistics=statistics.limits)
         self.failures = FailuresByAddress(clock, statistics.limits)
         self.pacer = RefusalPacer(clock)

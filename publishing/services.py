@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from fanoutcloud.broker.base import Broker, PublishResult
+from fanoutcloud.broker.base import Broker, Outcome, PublishResult
 from fanoutcloud.core.activity import ActivitySink, Published, preview_of
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.statistics import PublishStatistics
+from fanoutcloud.core.usage import UsageMeter
 from publishing.rate_limits import PublishLimiter
 
 
@@ -23,12 +24,14 @@ class Publisher:
         limiter: PublishLimiter,
         clock: Clock,
         statistics: PublishStatistics | None = None,
+        usage: UsageMeter | None = None,
     ) -> None:
         self._broker = broker
         self._activity = activity
         self._limiter = limiter
         self._clock = clock
         self._statistics = statistics or PublishStatistics()
+        self._usage = usage
 
     def check_limits(self, realm: RealmSnapshot) -> None:
         """Raise `LimitReached` if the realm can't publish anything now: known without a look at the items."""
@@ -49,6 +52,9 @@ class Publisher:
         results = await self._store(realm, items)
         self._statistics.broker_answers.observe(self._clock.monotonic() - begin_s)
         self._statistics.items.update([result.outcome.value for result in results])
+        if self._usage is not None:
+            new = sum(result.outcome is not Outcome.DUPLICATE for result in results)
+            self._usage.received(realm.realm, new)
         if self._activity.is_watched(realm.realm):
             for item, result in zip(items, results, strict=True):
                 self._tell(realm, item, result, via=via, key_hint=key_hint)

@@ -65,3 +65,12 @@ class ApiTokenForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Choose at least one thing that the token may do."},
     )
+
+
+class UsageRangeForm(forms.Form):
+    """Which days; either may be left out."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["from"] = forms.DateField(label="From", required=False)
+        self.fields["to"] = forms.DateField(label="To", required=False)

@@ -7,7 +7,7 @@ All belong to one event loop: no locks.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 #: Upper bounds in seconds. Fan-out of one item takes microseconds to tens of milliseconds.
@@ -54,7 +54,8 @@ class EdgeStatistics:
     closes: Counter[tuple[str, str]] = field(default_factory=Counter)  # transport, reason
     refusals: Counter[str] = field(default_factory=Counter)  # code
     items_in: int = 0  # live items from the broker
-    items_out: Counter[str] = field(default_factory=Counter)  # transport; one per recipient
+    items_written: Counter[str] = field(default_factory=Counter)  # transport; one per recipient: read `items_out`
+    gather: Callable[[], None] | None = None  # adds to `items_written` what is counted elsewhere
     bytes_out: int = 0
     fan_outs: Histogram = field(default_factory=lambda: Histogram(FAN_OUT_BOUNDS_S))
     resets: Counter[str] = field(default_factory=Counter)  # reason; one per channel and subscriber
@@ -63,6 +64,13 @@ class EdgeStatistics:
     overflows: int = 0  # subscribers with more unsent than allowed
     stuck: int = 0  # subscribers whose unsent bytes did not get fewer
     broker_reconnects: int = 0
+
+    @property
+    def items_out(self) -> Counter[str]:
+        """Items by transport, one per recipient: complete when it is asked for."""
+        if self.gather is not None:
+            self.gather()
+        return self.items_written
 
 
 @dataclass(slots=True)

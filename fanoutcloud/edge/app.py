@@ -79,6 +79,7 @@ class EdgeApp:
         if presence is not None:
             self._http["/fanout/presence"] = PresenceTransport(hub, presence).serve
         self._posts: dict[str, Serve] = {"/fanout/publish": ClientPublishTransport(hub).serve}
+        self._brief = {"/fanout/presence", *self._posts}  # requests that are no subscribers
         self._websocket = WebSocketTransport(hub)
         self._bayeux = BayeuxTransport(hub)
         self._protocols = (self._bayeux, FppTransport(hub))  # they answer OPTIONS and errors in ways of their own
@@ -131,6 +132,8 @@ class EdgeApp:
         try:
             if protocol is not None:
                 await protocol.serve(path, await self._find(realm, scope), scope, receive, send)
+                if protocol is self._bayeux:
+                    self._hub.ledger.requested(realm, 0, has_minutes=False)  # its session has them
                 return
             serve, method = (self._posts[path], "POST") if path in self._posts else (self._http.get(path), "GET")
             snapshot = await self._find(realm, scope)
@@ -139,6 +142,8 @@ class EdgeApp:
             if scope["method"] != method:
                 raise MethodNotAllowed(scope["method"], f"{method}, OPTIONS")
             await serve(snapshot, scope, receive, send)
+            if path in self._brief:
+                self._hub.ledger.requested(realm, 0)
         except FanoutError as error:
             self._tell_refused(realm, scope, error)
             await self._pace(realm, error)

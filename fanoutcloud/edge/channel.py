@@ -138,7 +138,7 @@ class LocalChannel:
             counts += self.selected.count_by_transport()
         return +counts
 
-    def broadcast(self, stored: StoredItem, items_out: Counter[str] | None = None) -> int:
+    def broadcast(self, stored: StoredItem, items_out: dict[str, int] | None = None) -> int:
         """Write the next item to every subscriber; waits for none of them. Encodes once per wire format.
 
         The first item of a turn of the event loop is written at once. Those that follow in the same turn are gathered
@@ -170,7 +170,7 @@ class LocalChannel:
             size_bytes += self._broadcast_specially(stored, items_out)
         return size_bytes
 
-    def _broadcast_specially(self, stored: StoredItem, items_out: Counter[str] | None) -> int:
+    def _broadcast_specially(self, stored: StoredItem, items_out: dict[str, int] | None) -> int:
         """Deliver the item to those who are in no group by wire format; return how many bytes were written."""
         size_bytes = 0
         if self.individuals:
@@ -209,10 +209,11 @@ class LocalChannel:
         self.write_gathered()
         self._gathered = None
 
-    def _deliver_individually(self, stored: StoredItem, items_out: Counter[str] | None) -> int:
+    def _deliver_individually(self, stored: StoredItem, items_out: dict[str, int] | None) -> int:
         size_bytes = estimate_bytes(stored) * len(self.individuals)
         if items_out is not None:
-            items_out.update(self.individual_counts)
+            for transport, number in self.individual_counts.items():
+                items_out[transport] += number
         for deliver in list(self.individuals.values()):
             deliver(stored)
         return size_bytes

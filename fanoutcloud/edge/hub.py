@@ -106,8 +106,9 @@ class Hub:
         """Count the subscriber among the open ones; keep-alives begin."""
         self._subscribers.add(subscriber)
         self.index.add(subscriber)
+        is_new = not subscriber.connected_at
         subscriber.connected_at = subscriber.connected_at or self.clock.now()
-        self.ledger.opened(subscriber)
+        self.ledger.opened(subscriber, is_new=is_new)
         subscriber.registry = self
 
     def unregister(self, subscriber: Subscriber) -> None:
@@ -345,7 +346,7 @@ class Hub:
 
     def broadcast(self, local: LocalChannel, stored: StoredItem) -> None:
         begin_s = perf_counter()
-        size_bytes = local.broadcast(stored, self.ledger.edge.items_out)
+        size_bytes = local.broadcast(stored, self.ledger.sent_to(local.realm))
         self.ledger.fanned_out(local, size_bytes, perf_counter() - begin_s)
         if self._activity.is_watched(local.realm):
             event = find_delivered_event(local, stored, at=self.clock.now())

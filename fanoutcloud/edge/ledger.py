@@ -10,6 +10,7 @@ from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.statistics import EdgeStatistics, LimitStatistics
 from fanoutcloud.core.streams import StoredItem
+from fanoutcloud.core.usage import UsageMeter
 from fanoutcloud.edge.admission import Admission
 from fanoutcloud.edge.channel import LocalChannel, estimate_bytes
 from fanoutcloud.edge.subscriber import Subscriber
@@ -25,11 +26,16 @@ class Ledger:
         limits: LimitStatistics | None = None,
         admission: Admission | None = None,
         egress: EgressMeter | None = None,
+        usage: UsageMeter | None = None,
     ) -> None:
         self.edge = statistics or EdgeStatistics()
         self.limits = limits or LimitStatistics()
         self._admission = admission
         self._egress = egress
+        self.usage = usage
+        if usage is not None:
+            usage.all_sent = self.edge.items_written
+            self.edge.gather = usage.gather
 
     # -- who may come
 
@@ -55,13 +61,15 @@ class Ledger:
 
     # -- what happened
 
-    def opened(self, subscriber: Subscriber) -> None:
-        """Enter a subscriber that has come."""
+    def opened(self, subscriber: Subscriber, *, is_new: bool = True) -> None:
+        """Enter a subscriber that has come; not `is_new`: from another process."""
         transport = subscriber.wire.transport
         self.edge.connects[transport] += 1
         self.edge.open_now[transport] += 1
         if self._admission is not None:
             self._admission.count_in(subscriber.realm)
+        if self.usage is not None:
+            self.usage.opened(subscriber.realm, transport, subscriber.connected_at, is_new=is_new)
 
     def closed(self, subscriber: Subscriber, *, reason: str = "") -> None:
         """Enter a subscriber that has gone; `reason` is said where it is no close reason."""
@@ -70,6 +78,22 @@ class Ledger:
         self.edge.closes[transport, reason or subscriber.close_reason.reason] += 1
         if self._admission is not None:
             self._admission.count_out(subscriber.realm)
+        if self.usage is not None:
+            self.usage.closed(subscriber.realm, subscriber.connected_at)
+
+    def heard(self, subscriber: Subscriber) -> None:
+        """Enter that a message, not a published one, went over a subscriber's WebSocket."""
+        if self.usage is not None:
+            self.usage.heard(subscriber.realm, subscriber.serial)
+
+    def requested(self, realm: RealmId, took_s: float, *, has_minutes: bool = True) -> None:
+        """Enter a client's request that is no subscriber."""
+        if self.usage is not None:
+            self.usage.requested(realm, took_s, has_minutes=has_minutes)
+
+    def sent_to(self, realm: RealmId) -> dict[str, int]:
+        """Return where to add what subscribers of the realm are sent, by transport; ask anew for each broadcast."""
+        return self.edge.items_written if self.usage is None else self.usage.sent_to(realm)
 
     def fanned_out(self, local: LocalChannel, size_bytes: int, took_s: float) -> None:
         """Enter one broadcast: bytes written to all its subscribers together, and how long that took."""
@@ -82,7 +106,7 @@ class Ledger:
     def caught_up(self, subscriber: Subscriber, page: list[StoredItem]) -> None:
         """Enter items of history that one subscriber gets."""
         size_bytes = sum(map(estimate_bytes, page))
-        self.edge.items_out[subscriber.wire.transport] += len(page)
+        self.sent_to(subscriber.realm)[subscriber.wire.transport] += len(page)
         self.edge.bytes_out += size_bytes
         if self._egress is not None and size_bytes:
             self._egress.count(subscriber.realm, size_bytes)

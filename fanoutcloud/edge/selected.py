@@ -180,7 +180,7 @@ class SelectedSubscribers:
             if not wanting.groups:
                 del self._by_wish[wish]
 
-    def broadcast(self, stored: StoredItem, items_out: Counter[str] | None, own_bytes: int) -> int:
+    def broadcast(self, stored: StoredItem, items_out: dict[str, int] | None, own_bytes: int) -> int:
         """Send the item to those who want it; return how many bytes that was, at `own_bytes` for one's own frame."""
         size_bytes = 0
         for wish, wanting in list(self._by_wish.items()):

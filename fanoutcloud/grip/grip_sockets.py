@@ -110,10 +110,12 @@ class GripSocket(Subscriber):
     async def from_origin(self, message: Message) -> None:
         """Do what one message of the origin says: for us, for the client, or nothing."""
         if self.extension is None or message.type in ("ping", "pong"):
+            self._note_message(message)
             self.send(message)
             return
         meant = split_message(message.content, self.extension, is_text=message.type == "text")
         if isinstance(meant, bytes):
+            self._note_message(message)
             self.send(Message(message.type, meant))
         elif meant is not None:
             await self._obey(meant)
@@ -218,7 +220,12 @@ class GripSocket(Subscriber):
     def on_pong(self, content: bytes) -> None:
         self._pass_on(Message("pong", content))
 
+    def _note_message(self, message: Message) -> None:
+        if message.type not in ("ping", "pong"):
+            self.services.hub.ledger.heard(self)
+
     def _pass_on(self, message: Message) -> None:
+        self._note_message(message)
         if not self._is_detached and not self.is_closed:
             self._origin.on_message(message)
 

@@ -1,5 +1,6 @@
 """Passes clients' requests on to their realm's origins. Implements `edge.elsewhere.Elsewhere`."""
 
+from time import perf_counter
 from urllib.parse import quote
 
 from fanoutcloud.core.directory import RealmSnapshot
@@ -7,6 +8,7 @@ from fanoutcloud.core.domains import Domain
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.routing import ClientProtocol, Destination, find_destination
 from fanoutcloud.edge.client_response import ClientLeft
+from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.requests import client_address
 from fanoutcloud.edge.sinks import Receive, Scope, Send
 from fanoutcloud.edge.sites import Site, decode_path
@@ -34,8 +36,9 @@ EVENTS_MEDIA_TYPE = b"application/websocket-events"
 class Proxy:
     """One per process."""
 
-    def __init__(self, gateway: OriginGateway, holds: Holds, *, via: bytes) -> None:
+    def __init__(self, gateway: OriginGateway, holds: Holds, *, via: bytes, ledger: Ledger | None = None) -> None:
         """`via` is this installation's name in `Via`: a request that bears it has been here before."""
+        self._ledger = ledger or Ledger()
         self._gateway = gateway
         self._via = via
         self._holds = holds
@@ -127,10 +130,15 @@ class Proxy:
                 raise exchange.tell_failed(str(error), cause=error.cause) from None
             await watch.stop()
             await self._holds.take_over(exchange, response, body)
-        elif exchange.callback is not None:
-            await _answer_script(exchange, response, watch)
-        else:
-            await _relay(exchange, response, watch)
+            return
+        begin_s = perf_counter()
+        try:
+            if exchange.callback is not None:
+                await _answer_script(exchange, response, watch)
+            else:
+                await _relay(exchange, response, watch)
+        finally:
+            self._ledger.requested(exchange.snapshot.realm, perf_counter() - begin_s)
 
 
 async def _attach_body(exchange: ClientExchange) -> None:

@@ -32,3 +32,4 @@ class Operation:
     needs_person: bool = False  # a credential of a realm does not do
     is_repeatable: bool = True  # its effect is in the database: answers are stored with an Idempotency-Key
     example: dict[str, Any] = field(default_factory=dict)  # of the body
+    answer_example: dict[str, Any] = field(default_factory=dict)

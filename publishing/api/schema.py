@@ -132,6 +132,8 @@ class OperationSchema(AutoSchema):
         if about.answers is not None:
             schema = self.resolve_serializer(about.answers, direction).ref
             answer["content"] = {"application/json": {"schema": _page_of(schema) if about.has_pages else schema}}
+            if about.answer_example:
+                answer["content"]["application/json"]["example"] = about.answer_example
         answer |= {"headers": headers} if (headers := _headers_of(about)) else {}
         bodies[str(about.status)] = answer
         if self.method == "GET":

@@ -18,6 +18,7 @@ from publishing.api import (
     rules,
     subscriber_tokens,
     tokens,
+    usage,
 )
 from publishing.api.documents import show_asyncapi, show_openapi
 from publishing.api.refusals import answer_not_found
@@ -68,6 +69,7 @@ urlpatterns = [
         request_subscriptions.SubscriptionDetail.as_view(),
         name="request-subscription",
     ),
+    path(f"{REALM}/usage", usage.RealmUsage.as_view(), name="usage"),
     path(f"{REALM}/revocations", access.RevocationList.as_view(), name="revocations"),
     path(f"{REALM}/revocations/<int:revocation_id>", access.RevocationDetail.as_view(), name="revocation"),
     path(f"{REALM}/revocations/tokens", access.TokenRevocation.as_view(), name="revoke-token"),

@@ -7,6 +7,7 @@ from realms.models.domains import RealmDomain
 from realms.models.keys import ApiKey
 from realms.models.members import Invitation, Member
 from realms.models.realms import MAX_LABEL_CHARACTERS, Realm, new_realm_id
+from realms.models.usage import ConnectedCount, UsageDay
 from realms.models.webhooks import RequestSubscription
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ApiKey",
     "ApiToken",
     "AuditEntry",
+    "ConnectedCount",
     "Invitation",
     "Member",
     "Realm",
@@ -23,5 +25,6 @@ __all__ = [
     "Revocation",
     "StoredAnswer",
     "TokenKeySet",
+    "UsageDay",
     "new_realm_id",
 ]

@@ -9,6 +9,7 @@ from realms.services.revocations import forget_expired_revocations, revoke_token
 from realms.services.rules import add_rule, change_rule, remove_rule
 from realms.services.token_keys import add_token_keys, remove_token_keys
 from realms.services.token_making import make_token
+from realms.services.usage import add_usage, say_connected
 
 __all__ = [
     "CreatedRealm",
@@ -16,6 +17,7 @@ __all__ = [
     "OriginChange",
     "add_rule",
     "add_token_keys",
+    "add_usage",
     "change_origin",
     "change_rule",
     "claim_domain",
@@ -32,6 +34,7 @@ __all__ = [
     "revoke_api_key",
     "revoke_token",
     "revoke_user",
+    "say_connected",
     "set_limits",
     "set_up_domain",
     "withdraw_revocation",

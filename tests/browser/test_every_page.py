@@ -26,6 +26,7 @@ OWN_PAGES = [
     "/realms/REALM/rules/",
     "/realms/REALM/rules/?channel=hello",
     "/realms/REALM/access/",
+    "/realms/REALM/usage/",
     "/realms/REALM/tokens/",
     "/accounts/tokens/",
     "/accounts/password/change/",

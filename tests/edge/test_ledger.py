@@ -11,6 +11,7 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import Rate, RealmLimits, RealmSnapshot, Retention
 from fanoutcloud.core.errors import LimitReached
 from fanoutcloud.core.statistics import LimitStatistics
+from fanoutcloud.core.usage import Usage, UsageMeter
 from fanoutcloud.edge.admission import Admission
 from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.wire import PLAIN_JSON_LINES, PLAIN_SSE
@@ -116,3 +117,19 @@ async def test_a_refusal_is_counted_and_shown_to_who_watches():
     [shown] = world.events(Refused)
     assert (shown.status, shown.code, shown.cure) == (429, "too_many_channels", "try again in 30 s")
     assert world.hub.ledger.edge.refusals == {"too_many_channels": 1}
+
+
+async def test_what_a_realm_uses_is_metered_beside_the_metrics():
+    async with EdgeWorld().running() as world:
+        meter = UsageMeter(world.clock)
+        world.hub.ledger = Ledger(usage=meter)
+        begin = await world.top()
+        first = await world.joined()
+        await world.join(IndividualSubscriber())
+        await world.publish(1, 2)
+        await world.join(RecordingSubscriber(PLAIN_SSE), since=begin)
+        world.hub.detach(first)
+        world.hub.register(first)
+
+        assert world.hub.ledger.edge.items_out == {"http-stream": 4, "sse": 2}
+        assert meter.take().used[REALM] == Usage(max_connected=3, client_activity=3, client_minutes=3, delivered=6)

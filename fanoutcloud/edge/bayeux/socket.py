@@ -51,6 +51,8 @@ class BayeuxSocket:
     # -- what the client says (SinkOwner)
 
     def on_text(self, text: str) -> None:
+        if self._session is not None:
+            self._hub.ledger.heard(self._session)
         if not self._is_in_pace():
             self._refuse()
         elif self._waiting is None:

@@ -55,6 +55,7 @@ class WebSocketSubscriber(Subscriber):
         self.sink.write(self.wire.framing(message))
 
     def on_text(self, text: str) -> None:
+        self._hub.ledger.heard(self)
         limits = self._hub.limits
         if not self._is_in_pace():
             self._refuse_commands(
