@@ -149,14 +149,17 @@ class Plane:
         )
 
     def _make_edge(self) -> EdgeApp:
-        return EdgeApp(
+        edge = EdgeApp(
             hub=self.hub,
             directory=self.directory,
             failures=self.quotas.failures,
             pacer=self.quotas.pacer,
             elsewhere=self.passing_on.proxy,
             presence=self.presence,
+            roll_call=self.roll_call,
         )
+        self._census.give_session = edge.give_session
+        return edge
 
     def _make_presence(self, clock: Clock) -> Presence:
         self.presence_store: PresenceStore = MemoryPresenceStore(clock)
@@ -165,7 +168,7 @@ class Plane:
         return Presence(self.hub, self.presence_store, self.broker, self.directory, self.activity)
 
     def _make_reads(self, clock: Clock) -> AskingReads:
-        census = Census(self.hub)
+        self._census = census = Census(self.hub)
         self.roll_call = RollCall(self.broker, clock, census.answer)
         census.edge = self.roll_call.edge
         return AskingReads(self.roll_call, self.broker, self.presence_store)

@@ -78,6 +78,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/edge/bayeux/event_source.py": "tests/contracts/test_bayeux.py",
     "fanoutcloud/edge/bayeux/http.py": "tests/contracts/test_bayeux.py",
     "fanoutcloud/edge/bayeux/session.py": "tests/edge/bayeux/test_sessions.py",
+    "fanoutcloud/edge/bayeux/session_state.py": "tests/edge/bayeux/test_moves.py",
     "fanoutcloud/edge/bayeux/socket.py": "tests/contracts/test_bayeux.py",
     "fanoutcloud/edge/bayeux/transport.py": "tests/contracts/test_bayeux.py",
     "fanoutcloud/edge/bodies.py": "tests/contracts/test_bayeux.py",

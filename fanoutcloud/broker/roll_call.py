@@ -60,11 +60,12 @@ class Answers:
 class _Asking:
     """One question under way."""
 
-    __slots__ = ("by_edge", "changed", "waiting")
+    __slots__ = ("by_edge", "changed", "until", "waiting")
 
-    def __init__(self, waiting: set[str]) -> None:
+    def __init__(self, waiting: set[str], until: Callable[[bytes], bool] | None) -> None:
         self.by_edge: dict[str, bytes] = {}
         self.waiting = waiting
+        self.until = until
         self.changed = asyncio.Event()
 
 
@@ -116,15 +117,15 @@ class RollCall:
         """Tell the others that this edge ends, so that nobody waits for it."""
         await self._say(_Beat(self.edge, is_leaving=True))
 
-    async def ask(self, content: bytes) -> Answers:
-        """Return what all edges answer, this one too.
+    async def ask(self, content: bytes, *, until: Callable[[bytes], bool] | None = None) -> Answers:
+        """Return what all edges answer, this one too; or what is there once `until` holds of an answer.
 
         Raises:
             Unavailable: the broker does not answer, or too many questions are under way.
         """
         if len(self._askings) >= MAX_QUESTIONS:
             raise Unavailable("too many questions are under way", retry_after_s=1)
-        number, asking = next(self._numbers), _Asking(set(self.present()))
+        number, asking = next(self._numbers), _Asking(set(self.present()), until)
         self._askings[number] = asking
         try:
             await self._broker.announce(ASK_TOPIC, _encode(_Question(self.edge, number, content)))
@@ -183,6 +184,8 @@ class RollCall:
         if asking is not None:
             asking.by_edge[answer.edge] = answer.content
             asking.waiting.discard(answer.edge)
+            if asking.until is not None and asking.until(answer.content):
+                asking.waiting.clear()
             asking.changed.set()
 
 

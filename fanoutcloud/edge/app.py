@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from fanoutcloud.broker.roll_call import RollCall
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot
 from fanoutcloud.core.errors import (
@@ -15,6 +16,7 @@ from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.core.routing import is_own_path
 from fanoutcloud.edge.bayeux.transport import BayeuxTransport
+from fanoutcloud.edge.census import TakeSession
 from fanoutcloud.edge.client_publishing import ClientPublishTransport
 from fanoutcloud.edge.elsewhere import Elsewhere
 from fanoutcloud.edge.fpp.transport import FppTransport
@@ -64,8 +66,12 @@ class EdgeApp:
         pacer: RefusalPacer | None = None,
         elsewhere: Elsewhere | None = None,
         presence: Presence | None = None,
+        roll_call: RollCall | None = None,
     ) -> None:
-        """`elsewhere` serves what is not the realm's own; without it, nothing does."""
+        """`elsewhere` serves what is not the realm's own; without it, nothing does.
+
+        With a `roll_call`, Bayeux clients may come to any edge, if its census gives sessions by `give_session`.
+        """
         self._hub = hub
         self._elsewhere = elsewhere
         self._directory = directory
@@ -81,8 +87,12 @@ class EdgeApp:
         self._posts: dict[str, Serve] = {"/fanout/publish": ClientPublishTransport(hub).serve}
         self._brief = {"/fanout/presence", *self._posts}  # requests that are no subscribers
         self._websocket = WebSocketTransport(hub)
-        self._bayeux = BayeuxTransport(hub)
+        self._bayeux = BayeuxTransport(hub, roll_call)
         self._protocols = (self._bayeux, FppTransport(hub))  # they answer OPTIONS and errors in ways of their own
+
+    def give_session(self, asked: TakeSession) -> bytes:
+        """Answer an edge that asks for a Bayeux client's session."""
+        return self._bayeux.moves.give(asked)
 
     async def serve(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket for `site`."""

@@ -5,7 +5,7 @@ No question waits, and none looks at another realm's subscribers. Questions come
 
 import asyncio
 import heapq
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeAlias
 
 import msgspec
@@ -73,7 +73,16 @@ class EndConnections(msgspec.Struct, tag=True, frozen=True):
     may_reconnect: bool
 
 
-Question: TypeAlias = AskChannel | AskOpen | AskChannels | AskConnections | AskConnection | EndConnections
+class TakeSession(msgspec.Struct, tag=True, frozen=True):
+    """Give me the Bayeux client's session. Answer: see `edge.bayeux.moves`. A repetition has the `number` again."""
+
+    realm: RealmId
+    client_id: str
+    asker: str
+    number: int
+
+
+Question: TypeAlias = AskChannel | AskOpen | AskChannels | AskConnections | AskConnection | EndConnections | TakeSession
 
 _questions: msgspec.msgpack.Decoder[Question] = msgspec.msgpack.Decoder(Question)
 encode = msgspec.msgpack.Encoder().encode
@@ -85,6 +94,7 @@ class Census:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self.edge = ""
+        self.give_session: Callable[[TakeSession], bytes] = lambda asked: b""
 
     def answer(self, question: bytes) -> bytes:
         """Return the answer to a packed question, packed."""
@@ -103,6 +113,8 @@ class Census:
                 return encode([self._describe(one) for one in self._find_named(realm, connection)])
             case EndConnections() as asked:
                 return encode(self._end(asked))
+            case TakeSession() as asked:
+                return self.give_session(asked)
 
     def _find_channels(self, asked: AskChannels) -> list[LocalChannel]:
         channels = self._hub.index.channels_of(asked.realm)

@@ -75,13 +75,13 @@ def run_node(node_packages: Path, realm: ProductRealm, channel: str) -> Run:
 
     Some libraries are old: what Node.js itself finds outdated in them is not our concern.
     """
-    environment = _environment(realm, channel)
+    return lambda text: run_node_program(text, realm, channel, folder=node_packages)
 
-    def run_program(text: str) -> list[Any]:
-        command = ["node", "--no-deprecation", "-e", _NODE_SETTINGS + text + "\n})();"]
-        return _run(command, environment, folder=node_packages)
 
-    return run_program
+def run_node_program(text: str, realm: ProductRealm, channel: str, *, folder: Path) -> list[Any]:
+    """Run it before any installation; see `run_node`."""
+    command = ["node", "--no-deprecation", "-e", _NODE_SETTINGS + text + "\n})();"]
+    return _run(command, _environment(realm, channel), folder=folder)
 
 
 def _environment(realm: ProductRealm, channel: str) -> dict[str, str]:

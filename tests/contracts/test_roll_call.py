@@ -119,6 +119,17 @@ async def test_an_edge_that_fails_on_a_question_is_missed_and_answers_the_next_o
         assert (await edges[0].ask(b"?")).missing == ()
 
 
+async def test_a_question_can_be_over_with_the_first_answer_that_will_do(world: World) -> None:
+    async with _edges(world, 3) as (all_edges, edges):
+        all_edges.mute.add(edges[2])
+        wanted = edges[1].edge.encode() + b":?"
+
+        answers = await edges[0].ask(b"?", until=lambda content: content == wanted)
+
+        assert wanted in answers.by_edge.values()
+        assert answers.missing == ()
+
+
 async def test_alone_one_asks_oneself(world: World) -> None:
     async with _edges(world, 1) as (_, [edge]):
         answers = await edge.ask(b"?")

@@ -11,6 +11,7 @@ from fanoutcloud.core.errors import FanoutError, Forbidden, LimitReached, Unauth
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.edge.access import NoToken
 from fanoutcloud.edge.bayeux.messages import Message, write_error, write_reply
+from fanoutcloud.edge.bayeux.moves import Moves
 from fanoutcloud.edge.bayeux.protocol import CONNECTION_TYPES, VERSION, Step, read_step, unknown_client
 from fanoutcloud.edge.bayeux.session import BayeuxSession
 from fanoutcloud.edge.bayeux.sessions import Sessions
@@ -49,8 +50,11 @@ class Answer:
 
 
 def connect_reply(session: BayeuxSession, message: Message) -> bytes:
-    """Return the answer to a connect; a session that has ended sends the client to shake hands anew, or away."""
-    if session.is_closed:
+    """Return the answer to a connect; a session that has ended sends the client to shake hands anew, or away.
+
+    One that moved to another edge has the client connect again, wherever: the session comes there.
+    """
+    if session.is_closed and not session.has_moved:
         is_gone = session.close_reason in (CloseReason.REALM_DELETED, CloseReason.TOKEN_REVOKED)
         advice: dict[str, object] = {"reconnect": "none"} if is_gone else {"reconnect": "handshake", "interval": 0}
         error = write_error(401, "Unknown client", session.client_id)
@@ -78,12 +82,20 @@ class Conversation:
     """What clients of one realm say from one address."""
 
     def __init__(
-        self, hub: Hub, sessions: Sessions, realm: RealmSnapshot, *, address: str, token: str | None = None
+        self,
+        hub: Hub,
+        sessions: Sessions,
+        moves: Moves,
+        realm: RealmSnapshot,
+        *,
+        address: str,
+        token: str | None = None,
     ) -> None:
         """`token` is that of the request; a message may bring one of its own, as `ext.auth_token`."""
         self._hub = hub
         self._token = token
         self._sessions = sessions
+        self._moves = moves
         self._realm = realm
         self._address = address
 
@@ -98,8 +110,8 @@ class Conversation:
                 answer.replies.append(await self._do(step, answer))
         return answer
 
-    def _find(self, step: Step, answer: Answer) -> BayeuxSession | None:
-        answer.session = self._sessions.find(self._realm.realm, step.message.client_id)
+    async def _find(self, step: Step, answer: Answer) -> BayeuxSession | None:
+        answer.session = await self._moves.find(self._realm.realm, step.message.client_id)
         return answer.session
 
     async def _do(self, step: Step, answer: Answer) -> bytes:
@@ -113,7 +125,7 @@ class Conversation:
                     return await self._subscribe(step, answer)
                 case "publish":
                     return await self._publish(step, answer)
-            return self._end(step, answer)
+            return await self._end(step, answer)
         except FanoutError as error:
             return self._refuse(step, error)
 
@@ -155,12 +167,13 @@ class Conversation:
         )
 
     async def _begin_connect(self, step: Step, answer: Answer, *, is_alone: bool) -> None:
-        session = self._find(step, answer)
+        session = await self._find(step, answer)
         if session is None or answer.connect is not None:
             answer.replies.append(unknown_client(step))
             return
         try:
-            await self._renew(session, step)
+            with session.in_use():
+                await self._renew(session, step)
         except FanoutError as error:
             answer.replies.append(self._refuse(step, error))
             return
@@ -186,9 +199,13 @@ class Conversation:
         return None
 
     async def _subscribe(self, step: Step, answer: Answer) -> bytes:
-        session = self._find(step, answer)
+        session = await self._find(step, answer)
         if session is None:
             return unknown_client(step)
+        with session.in_use():
+            return await self._subscribe_session(step, session)
+
+    async def _subscribe_session(self, step: Step, session: BayeuxSession) -> bytes:
         refused = await self._renew(session, step)
         for channel in step.channels:
             try:
@@ -207,7 +224,7 @@ class Conversation:
 
     async def _publish(self, step: Step, answer: Answer) -> bytes:
         """Publish, if a rule or the client's token allows it; a client need not have shaken hands for that."""
-        session = self._find(step, answer)
+        session = await self._find(step, answer)
         if session is None:
             grant, refused = await self._grant(step)
             author = grant.user or self._address
@@ -222,9 +239,9 @@ class Conversation:
             raise refused or no_token from None
         return write_reply(step.message)
 
-    def _end(self, step: Step, answer: Answer) -> bytes:
+    async def _end(self, step: Step, answer: Answer) -> bytes:
         """Unsubscribe or disconnect."""
-        session = self._find(step, answer)
+        session = await self._find(step, answer)
         if session is None:
             return unknown_client(step)
         if step.kind == "disconnect":

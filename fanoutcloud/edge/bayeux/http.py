@@ -10,6 +10,7 @@ from fanoutcloud.edge.access import find_token
 from fanoutcloud.edge.bayeux.conversation import Answer, Conversation
 from fanoutcloud.edge.bayeux.event_source import EVENT_STREAM, serve_event_source
 from fanoutcloud.edge.bayeux.messages import read_messages, write_batch
+from fanoutcloud.edge.bayeux.moves import Moves
 from fanoutcloud.edge.bayeux.protocol import unknown_stream
 from fanoutcloud.edge.bayeux.sessions import Sessions
 from fanoutcloud.edge.bodies import read_body
@@ -43,8 +44,9 @@ SCRIPT_PATHS = {
 class BayeuxHttp:
     """Serves one process's Bayeux requests. `path` is the one under the realm's site."""
 
-    def __init__(self, hub: Hub, sessions: Sessions) -> None:
+    def __init__(self, hub: Hub, sessions: Sessions, moves: Moves) -> None:
         self._hub = hub
+        self._moves = moves
         self._sessions = sessions
 
     async def serve(self, path: str, realm: RealmSnapshot, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +78,7 @@ class BayeuxHttp:
     ) -> None:
         if "/" in client_id or scope["method"] != "GET":
             raise NotFound("this realm's site has nothing at this path", cure="use /bayeux")
-        session = self._sessions.find(realm.realm, client_id)
+        session = await self._moves.find(realm.realm, client_id)
         if session is None:
             # One event that sends it to shake hands: Faye learns nothing from a refusal of its stream.
             body = b"data: %b\n\n" % write_batch([unknown_stream(client_id)])
@@ -89,7 +91,8 @@ class BayeuxHttp:
     ) -> None:
         messages = read_messages(text)
         token = find_token(scope)
-        conversation = Conversation(self._hub, self._sessions, realm, address=client_address(scope), token=token)
+        address = client_address(scope)
+        conversation = Conversation(self._hub, self._sessions, self._moves, realm, address=address, token=token)
         answer = await conversation.answer(messages)
         headers = [*headers_for_page(scope), SCRIPT if callback else _JSON]
 

@@ -4,10 +4,12 @@ Between two connects it goes on to receive, into a queue that is bounded. What h
 session leaves the channel and comes back to where it stood once there is room, as any subscriber resumes.
 """
 
+import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from fanoutcloud.core.access import pack_grant, unpack_grant
 from fanoutcloud.core.activity import Transport
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError
@@ -15,6 +17,7 @@ from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge.bayeux.messages import write_item
+from fanoutcloud.edge.bayeux.session_state import SessionState
 from fanoutcloud.edge.frames import unframed
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.subscriber import Subscriber
@@ -84,8 +87,8 @@ class BayeuxSession(Subscriber):
     """What the server knows of a client, by its `clientId`, which is a secret of the client's."""
 
     __slots__ = (
-        "_answered", "_hub", "_is_numbering", "_queue", "_queued_bytes", "client_id", "is_connected", "lost", "outlet",
-        "positions", "wake",
+        "_answered", "_hub", "_is_numbering", "_is_resuming", "_queue", "_queued_bytes", "_users", "_wants_resume",
+        "client_id", "has_moved", "is_connected", "lost", "outlet", "positions", "wake",
     )  # fmt: skip
 
     is_shared = False
@@ -108,6 +111,9 @@ class BayeuxSession(Subscriber):
         #: The connect that was answered last: its id, when that was, and what went with the answer.
         self._answered: tuple[bytes | None, float, list[bytes]] = (None, 0.0, [])
         self._is_numbering = False  # whether the client gives each connect an id of its own
+        self._is_resuming = self._wants_resume = False
+        self._users = 0
+        self.has_moved = False  # to another edge, which has it under the same name
 
     # -- what the hub tells
 
@@ -209,9 +215,27 @@ class BayeuxSession(Subscriber):
         self._answered = (None, 0.0, [])
         if answered_id is not None and message_id == answered_id:
             self._answered = (answered_id, at, [])
+        if len(self.channels) < len(self.positions) and not self.is_full:
+            self._hub.spawn(self.resume())
 
     async def resume(self) -> None:
-        """Go on with the channels that were left for want of room."""
+        """Go on with the channels that it should have and has not: left for want of room, or at another edge.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        self._wants_resume = True
+        if self._is_resuming:
+            return  # twice at once would bring it to a channel twice
+        self._is_resuming = True
+        try:
+            while self._wants_resume and not self.is_closed:
+                self._wants_resume = False
+                await self._resume()
+        finally:
+            self._is_resuming = False
+
+    async def _resume(self) -> None:
         if self.outlet is not None and self.is_full:
             await self.outlet.drained()  # ends when the connection does, which is watched for being stuck
         for channel in [channel for channel in self.positions if channel not in self.channels]:
@@ -222,6 +246,58 @@ class BayeuxSession(Subscriber):
         left = [(channel, at) for channel, at in self.positions.items() if channel not in self.channels]
         if left and not self.is_closed:
             await self._hub.join(self, [*left])
+
+    # -- from edge to edge (`bayeux.moves`)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep it at this edge, while something is done that has to be whole."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+
+    @property
+    def is_in_use(self) -> bool:
+        return self._users > 0
+
+    def depart(self) -> SessionState:
+        """Leave for another edge: what is held here is answered, and open connections end."""
+        answered_id, at, messages = self._answered
+        state = SessionState(
+            client_id=self.client_id,
+            name=self.connection,
+            address=self.address,
+            connected_at=self.connected_at,
+            grant=pack_grant(self.grant),
+            is_connected=self.is_connected,
+            is_numbering=self._is_numbering,
+            positions=[(channel, at.epoch, at.offset) for channel, at in self.positions.items()],
+            queue=self._queue,
+            lost=list(self.lost),
+            answered=(answered_id, self._hub.clock.monotonic() - at, messages),
+        )
+        self._hub.detach(self)
+        self.is_closed = self.has_moved = True
+        self._queue, self._queued_bytes, self.lost = [], 0, []
+        if self.wake is not None:
+            self.wake()
+        outlet, self.outlet = self.outlet, None
+        if outlet is not None:
+            outlet.close(CloseReason.CLIENT_LEFT)
+        return state
+
+    def arrive(self, state: SessionState) -> None:
+        """Be the session that left another edge; `resume` follows once it is registered."""
+        self.client_id, self.connection = state.client_id, state.name
+        self.connected_at, self.grant = state.connected_at, unpack_grant(state.grant)
+        self.is_connected, self._is_numbering = state.is_connected, state.is_numbering
+        self.positions = {ChannelName(name): StreamPosition(epoch, offset) for name, epoch, offset in state.positions}
+        self._queue, self._queued_bytes = list(state.queue), sum(map(len, state.queue))
+        self.lost = [ChannelName(name) for name in state.lost]
+        answered_id, ago_s, messages = state.answered
+        self._answered = (answered_id, self._hub.clock.monotonic() - ago_s, list(messages))
 
     # -- connections
 

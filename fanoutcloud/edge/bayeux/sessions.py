@@ -8,6 +8,7 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.edge.bayeux.session import BayeuxSession
+from fanoutcloud.edge.bayeux.session_state import SessionState
 from fanoutcloud.edge.hub import Hub
 
 #: A client that has no connect held is given up after this; Faye comes back within seconds, a phone within a minute,
@@ -33,6 +34,11 @@ class Sessions:
         self._new: OrderedDict[BayeuxSession, float] = OrderedDict()
         self._is_sweeping = False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether this process can't have one more, though those who only shook hands make room."""
+        return len(self._sessions) >= self._max_sessions and not self._new
+
     def __len__(self) -> int:
         return len(self._sessions)
 
@@ -43,32 +49,47 @@ class Sessions:
             Unavailable: this process has as many as it may have.
         """
         if len(self._sessions) >= self._max_sessions:
-            if not self._new:
+            if self.is_full:
                 raise Unavailable("this server has all the Bayeux clients that it can have", retry_after_s=5)
             self._give_up(next(iter(self._new)))
         session = BayeuxSession(realm, address=address, hub=self._hub)
         session.grant = grant
+        self._new[session] = self._hub.clock.monotonic()
+        self._begin(session)
+        return session
+
+    def take_in(self, realm: RealmId, state: SessionState) -> BayeuxSession:
+        """Return the session that another edge gave away; `resume` brings it to its channels."""
+        session = BayeuxSession(realm, address=state.address, hub=self._hub)
+        session.arrive(state)
+        self._absent[session] = self._hub.clock.monotonic()
+        self._begin(session)
+        return session
+
+    def _begin(self, session: BayeuxSession) -> None:
         self._hub.register(session)
         self._sessions[session.client_id] = session
-        self._new[session] = self._hub.clock.monotonic()
         if not self._is_sweeping:
             self._is_sweeping = True
             self._hub.spawn(self._sweep())
-        return session
 
     def find(self, realm: RealmId, client_id: str | None) -> BayeuxSession | None:
         """Return the realm's session of this name. It is present from now on, until `rest`."""
-        session = self._sessions.get(client_id or "")
-        if session is None or session.realm != realm or session.is_closed:
-            return None
-        self._new.pop(session, None)
-        self._absent.pop(session, None)
+        session = self.peek(realm, client_id)
+        if session is not None:
+            self._new.pop(session, None)
+            self._absent.pop(session, None)
         return session
+
+    def peek(self, realm: RealmId, client_id: str | None) -> BayeuxSession | None:
+        """Return the same, without counting it as present."""
+        session = self._sessions.get(client_id or "")
+        return None if session is None or session.realm != realm or session.is_closed else session
 
     def rest(self, session: BayeuxSession) -> None:
         """Begin to count its absence, unless a connect of the client is held: that alone shows that it is there."""
         if session.is_closed:
-            self._forget(session)
+            self.forget(session)
         elif session.wake is None:
             self._absent[session] = self._hub.clock.monotonic()
             self._absent.move_to_end(session)
@@ -78,14 +99,16 @@ class Sessions:
         if session.outlet is not None and session.outlet.outlives_session:
             session.detach(session.outlet)
         session.close(CloseReason.CLIENT_LEFT)
-        self._forget(session)
+        self.forget(session)
 
     def _give_up(self, session: BayeuxSession) -> None:
         session.close(CloseReason.CLIENT_LEFT)
-        self._forget(session)
+        self.forget(session)
 
-    def _forget(self, session: BayeuxSession) -> None:
-        self._sessions.pop(session.client_id, None)
+    def forget(self, session: BayeuxSession) -> None:
+        """Know nothing of a session any more; one that left and came back is another object."""
+        if self._sessions.get(session.client_id) is session:
+            del self._sessions[session.client_id]
         self._new.pop(session, None)
         self._absent.pop(session, None)
 

@@ -9,6 +9,7 @@ from fanoutcloud.core.errors import InvalidRequest, LimitReached
 from fanoutcloud.edge.access import find_token
 from fanoutcloud.edge.bayeux.conversation import Answer, Conversation
 from fanoutcloud.edge.bayeux.messages import read_messages, write_batch
+from fanoutcloud.edge.bayeux.moves import Moves
 from fanoutcloud.edge.bayeux.session import BayeuxSession
 from fanoutcloud.edge.bayeux.sessions import ABSENT_S, Sessions
 from fanoutcloud.edge.frames import unframed, websocket_frame
@@ -30,13 +31,16 @@ class BayeuxSocket:
 
     outlives_session = True
 
-    def __init__(self, hub: Hub, sessions: Sessions, realm: RealmSnapshot, scope: Scope, *, framing: Framing) -> None:
+    def __init__(
+        self, hub: Hub, sessions: Sessions, moves: Moves, realm: RealmSnapshot, scope: Scope, *, framing: Framing
+    ) -> None:
         self.realm = realm
         self.address = client_address(scope)
         self.sink: Sink
         self._hub = hub
         self._sessions = sessions
-        self._conversation = Conversation(hub, sessions, realm, address=self.address, token=find_token(scope))
+        token = find_token(scope)
+        self._conversation = Conversation(hub, sessions, moves, realm, address=self.address, token=token)
         self._framing = framing
         self._session: BayeuxSession | None = None
         self._connect: Answer | None = None
@@ -192,11 +196,11 @@ class BayeuxSocket:
 
 
 async def serve_socket(
-    hub: Hub, sessions: Sessions, realm: RealmSnapshot, scope: Scope, receive: Receive, send: Send
+    hub: Hub, sessions: Sessions, moves: Moves, realm: RealmSnapshot, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Answer one handshake; where our own server holds the connection, return at once."""
     offer = scope.get("extensions", {}).get(EXTENSION)
-    socket = BayeuxSocket(hub, sessions, realm, scope, framing=unframed if offer is None else websocket_frame)
+    socket = BayeuxSocket(hub, sessions, moves, realm, scope, framing=unframed if offer is None else websocket_frame)
     if offer is None:
         socket.sink = sink = PlainSink(socket, hub.limits)
         await run_plain(sink, receive, send, socket, asyncio.sleep(0), limits=hub.limits)

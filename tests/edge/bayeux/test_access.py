@@ -14,7 +14,7 @@ from fanoutcloud.edge.access import AccessGate
 from fanoutcloud.edge.bayeux.sessions import Sessions
 from fanoutcloud.edge.enforcement import Enforcement
 from tests.core.signed import NOW, claims, sign, snapshot
-from tests.edge.bayeux.test_sessions import Client, numbers
+from tests.edge.bayeux.clients import Client, numbers
 from tests.edge.worlds import REALM, EdgeWorld
 from tests.fakes.directory import FakeDirectory
 
@@ -50,7 +50,7 @@ def directory(world: EdgeWorld) -> FakeDirectory:
 
 @pytest.fixture
 async def client(world: EdgeWorld, directory: FakeDirectory) -> Client:
-    client = Client(world, Sessions(world.hub))
+    client = Client(world.hub, Sessions(world.hub))
     await client.begin()
     return client
 

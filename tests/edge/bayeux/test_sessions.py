@@ -2,52 +2,17 @@
 
 import asyncio
 import json
-from typing import Any
 
 import pytest
 
 from fanoutcloud.core.close_reasons import CloseReason
-from fanoutcloud.core.directory import RealmSnapshot, Retention
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
-from fanoutcloud.edge.bayeux.conversation import Answer, Conversation
-from fanoutcloud.edge.bayeux.messages import read_messages, write_batch
+from fanoutcloud.edge.bayeux.messages import write_batch
 from fanoutcloud.edge.bayeux.session import MAX_QUEUED_ITEMS, REPEATED_AFTER_S, BayeuxSession
 from fanoutcloud.edge.bayeux.sessions import ABSENT_S, HANDSHAKE_S, Sessions
-from tests.edge.worlds import HELLO, REALM, EdgeWorld
-
-SNAPSHOT = RealmSnapshot(REALM, (), Retention())
-
-
-class Client:
-    """Says messages to a conversation, without any transport."""
-
-    def __init__(self, world: EdgeWorld, sessions: Sessions) -> None:
-        self._conversation = Conversation(world.hub, sessions, SNAPSHOT, address="192.0.2.1")
-        self.client_id = ""
-
-    async def ask(self, **members: object) -> Answer:
-        members.setdefault("clientId", self.client_id)
-        return await self._conversation.answer(read_messages(json.dumps(members).encode()))
-
-    async def say(self, **members: object) -> list[dict[str, Any]]:
-        replies: list[dict[str, Any]] = json.loads(write_batch((await self.ask(**members)).messages()))
-        return replies
-
-    async def begin(self) -> None:
-        handshake = {"channel": "/meta/handshake", "version": "1.0", "supportedConnectionTypes": ["long-polling"]}
-        [reply] = await self.say(**handshake)
-        self.client_id = reply["clientId"]
-        [reply] = await self.say(channel="/meta/subscribe", subscription=f"/{HELLO}")
-        assert reply["successful"], reply
-
-    async def connect(self, id_: str | None = None) -> list[dict[str, Any]]:
-        members: dict[str, object] = {} if id_ is None else {"id": id_}
-        return await self.say(channel="/meta/connect", connectionType="long-polling", **members)
-
-
-def numbers(replies: list[dict[str, Any]]) -> list[int]:
-    return [reply["data"] for reply in replies if "data" in reply]
+from tests.edge.bayeux.clients import Client, numbers
+from tests.edge.worlds import REALM, EdgeWorld
 
 
 @pytest.fixture
@@ -57,7 +22,7 @@ def sessions(world: EdgeWorld) -> Sessions:
 
 @pytest.fixture
 async def client(world: EdgeWorld, sessions: Sessions) -> Client:
-    client = Client(world, sessions)
+    client = Client(world.hub, sessions)
     await client.begin()
     return client
 
