@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from realms.views import access, api_tokens, domains, keys, members, realms, rules, usage
+from realms.views import access, api_tokens, audit, domains, keys, members, realms, rules, usage
 
 app_name = "realms"
 urlpatterns = [
@@ -39,6 +39,7 @@ urlpatterns = [
     path("<slug:realm_id>/access/revocations/add/", access.revoke, name="access_revoke"),
     path("<slug:realm_id>/access/revocations/<int:revocation_id>/withdraw/", access.withdraw, name="access_withdraw"),
     path("<slug:realm_id>/usage/", usage.show_usage, name="usage"),
+    path("<slug:realm_id>/audit/", audit.show_audit, name="audit"),
     path("<slug:realm_id>/console/", realms.show_console, name="console"),
     path("<slug:realm_id>/delete/", realms.remove_realm, name="delete"),
 ]

@@ -28,6 +28,7 @@ OWN_PAGES = [
     "/realms/REALM/access/",
     "/realms/REALM/usage/",
     "/realms/REALM/tokens/",
+    "/realms/REALM/audit/",
     "/accounts/tokens/",
     "/accounts/password/change/",
 ]
