@@ -23,6 +23,7 @@ from fanoutcloud.broker.announcer import RedisAnnouncer
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.broker.memory_presence import MemoryPresenceStore
+from fanoutcloud.broker.pattern_board import PatternBoard
 from fanoutcloud.broker.redis import RedisBroker
 from fanoutcloud.broker.redis_presence import RedisPresenceStore
 from fanoutcloud.broker.roll_call import RollCall
@@ -39,6 +40,7 @@ from fanoutcloud.edge.enforcement import Enforcement
 from fanoutcloud.edge.housekeeping import run_hub
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
+from fanoutcloud.edge.pattern_followers import PatternFollowers
 from fanoutcloud.edge.presence import Presence
 from fanoutcloud.edge.reads import AskingReads
 from fanoutcloud.edge.sites import SiteFinder, SiteNames
@@ -105,6 +107,8 @@ class Plane:
         self.presence = self.hub.presence = self._make_presence(clock)
         self.reads = self._make_reads(clock)
         self.door = LoopDoor()
+        self.board = PatternBoard(self.broker, clock)
+        self.hub.followers = self.followers = PatternFollowers(self.hub, self.broker, self._confirm)
         self.publisher = self.hub.publisher = self._make_publisher(clock)
         self.passing_on = PassingOn(
             settings, hub=self.hub, broker=self.broker, activity=self.activity, statistics=self.statistics.origins
@@ -191,7 +195,12 @@ class Plane:
             clock=clock,
             statistics=self.statistics.publish,
             usage=self.quotas.usage,
+            board=self.board,
         )
+
+    async def _confirm(self, realm: RealmId) -> None:
+        """Return when every process has heard what was announced before: it has when it answers a question."""
+        await self.reads.channels(realm, limit=1)
 
     async def _refresh_keys(self, realm: RealmId) -> bool:
         """Have the public keys of a realm fetched that are at a URL; tell whether they are others than before."""
@@ -225,6 +234,7 @@ class Plane:
                 return
             await self._start_broker()
             self.broker.listen(CONTROL_TOPIC, self._on_control)
+            self.board.listen()
             self._hand_to_apps()
             self.door.open(asyncio.get_running_loop())
             # The plane owns this task: `stop` ends it and waits for it.
@@ -296,6 +306,7 @@ class Plane:
             tasks.create_task(self.health.run())
             tasks.create_task(self.roll_call.run())
             tasks.create_task(self.presence.run())
+            tasks.create_task(self.followers.run())
 
     def _probes(self, settings: LazySettings) -> dict[str, Probe]:
         """An edge needs no database to deliver: only processes with pages do."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from fanoutcloud.broker.base import Broker, Outcome, PublishResult
+from fanoutcloud.broker.pattern_board import PatternBoard
 from fanoutcloud.core.activity import ActivitySink, Published, preview_of
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmSnapshot
@@ -25,13 +26,16 @@ class Publisher:
         clock: Clock,
         statistics: PublishStatistics | None = None,
         usage: UsageMeter | None = None,
+        board: PatternBoard | None = None,
     ) -> None:
+        """`board` knows which patterns subscribers follow; without it, nobody follows any."""
         self._broker = broker
         self._activity = activity
         self._limiter = limiter
         self._clock = clock
         self._statistics = statistics or PublishStatistics()
         self._usage = usage
+        self._board = board
 
     def check_limits(self, realm: RealmSnapshot) -> None:
         """Raise `LimitReached` if the realm can't publish anything now: known without a look at the items."""
@@ -48,6 +52,8 @@ class Publisher:
             Unavailable: the broker does not answer; repeat with the same ids.
         """
         await self._limiter.take(realm, items)
+        if self._board is not None and self._board.is_followed(realm.realm):
+            await self._board.tell_coming(realm.realm, items)
         begin_s = self._clock.monotonic()
         results = await self._store(realm, items)
         self._statistics.broker_answers.observe(self._clock.monotonic() - begin_s)

@@ -35,6 +35,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/grip/wires.py": "tests/grip/test_stream_holds.py",
     "fanoutcloud/edge/client_response.py": "tests/grip/test_proxy.py",
     "fanoutcloud/edge/elsewhere.py": "declarations",
+    "fanoutcloud/edge/following.py": "tests/edge/test_pattern_followers.py",
     "fanoutcloud/grip/client_exchange.py": "tests/grip/test_proxy.py",
     "fanoutcloud/grip/headers.py": "tests/grip/test_proxy.py",
     "fanoutcloud/grip/leaving.py": "tests/grip/test_proxy.py",

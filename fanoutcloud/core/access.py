@@ -43,6 +43,13 @@ class Grant:
             for permission in self.permissions
         )
 
+    def allows_all(self, capability: Capability, pattern: ChannelPattern) -> bool:
+        """Return whether one permission of the token allows it on all channels of a pattern."""
+        return any(
+            capability in permission.capabilities and permission.pattern.covers(pattern)
+            for permission in self.permissions
+        )
+
 
 #: Whoever comes without a token.
 ANONYMOUS = Grant()

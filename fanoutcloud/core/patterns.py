@@ -4,6 +4,7 @@ Nothing else, so that a match costs one comparison and no pattern can explode. U
 wildcard subscriptions; the most exact pattern wins where several match.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fanoutcloud.core.errors import InvalidRequest
@@ -26,6 +27,10 @@ class ChannelPattern:
         """Order by this, largest first, to meet the most exact pattern first."""
         return not self.is_prefix, len(self.text)
 
+    def covers(self, other: "ChannelPattern") -> bool:
+        """Return whether all channels of the other pattern are of this one, too."""
+        return other.text.startswith(self.text) if self.is_prefix else self == other
+
     def __str__(self) -> str:
         return f"{self.text}*" if self.is_prefix else self.text
 
@@ -44,3 +49,29 @@ def parse_pattern(text: str, *, field: str = "pattern") -> ChannelPattern:
     if prefix or text != "*":
         parse_channel_name(prefix, field=field)
     return ChannelPattern(prefix, is_prefix=prefix != text)
+
+
+class Prefixes:
+    """Many prefixes; those of a channel are found by one look-up for each length that they have."""
+
+    __slots__ = ("_by_length",)
+
+    def __init__(self, prefixes: Iterable[str] = ()) -> None:
+        self._by_length: dict[int, set[str]] = {}
+        for prefix in prefixes:
+            self.add(prefix)
+
+    def add(self, prefix: str) -> None:
+        """Have it among them."""
+        self._by_length.setdefault(len(prefix), set()).add(prefix)
+
+    def discard(self, prefix: str) -> None:
+        """Have it among them no more."""
+        alike = self._by_length.get(len(prefix), set())
+        alike.discard(prefix)
+        if not alike:
+            self._by_length.pop(len(prefix), None)
+
+    def find(self, channel: ChannelName) -> list[str]:
+        """Return those that the channel begins with."""
+        return [prefix for length, alike in self._by_length.items() if (prefix := channel[:length]) in alike]

@@ -70,6 +70,15 @@ class ChannelRules:
         found = [rule for rule in self.rules if rule.pattern is not None and rule.pattern.matches(channel)]
         return sorted(found, key=lambda rule: rule.pattern.exactness if rule.pattern else (False, -1), reverse=True)
 
+    def demand_token(self, pattern: ChannelPattern) -> bool:
+        """Return whether any channel of a prefix wants a token: by the rule that holds for it all, or one within."""
+        covering = [
+            rule for rule in self.rules if rule.pattern and rule.pattern.is_prefix and rule.pattern.covers(pattern)
+        ]
+        holds = max(covering, key=lambda rule: len(rule.pattern.text) if rule.pattern else -1, default=self.default)
+        within = [rule for rule in self.rules if rule.pattern and pattern.covers(rule.pattern)]
+        return any(rule.access == "token" for rule in [holds, *within])
+
 
 def is_allowed(grant: Grant, rule: ChannelRule, capability: Capability, channel: ChannelName) -> bool:
     """Tell whether somebody may do this on a channel, by the rule that holds for it or by their token."""

@@ -23,6 +23,7 @@ from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot, Retention
 from fanoutcloud.core.errors import Forbidden, NotFound, Unauthorized
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.patterns import ChannelPattern
 from fanoutcloud.core.rules import is_allowed
 from fanoutcloud.core.streams import LAST_ITEM, StreamPosition
 from fanoutcloud.core.tokens import CLOCK_SKEW_S, verify_token
@@ -190,16 +191,36 @@ class AccessGate:
             return
         raise NoToken(capability, channel) if grant is ANONYMOUS else NotAllowed(capability, channel)
 
+    def check_pattern(self, grant: Grant, realm: RealmSnapshot, pattern: ChannelPattern) -> None:
+        """Return if all channels of the pattern are public, or if `grant` allows subscribing to all of them at once.
+
+        Whoever follows a pattern learns names of channels; so a rule for one of them closes the pattern.
+
+        Raises:
+            NoToken, NotAllowed: it may not.
+        """
+        if not realm.rules.demand_token(pattern) or grant.allows_all("subscribe", pattern):
+            return
+        name = ChannelName(str(pattern))
+        raise NoToken("subscribe", name) if grant is ANONYMOUS else NotAllowed("subscribe", name)
+
     async def admit_request(
-        self, realm: RealmSnapshot, scope: Scope, options: dict[str, str], channels: Iterable[ChannelName]
+        self,
+        realm: RealmSnapshot,
+        scope: Scope,
+        options: dict[str, str],
+        channels: Iterable[ChannelName],
+        patterns: Iterable[ChannelPattern] = (),
     ) -> Grant:
-        """Return what the token of a request gives, if that is enough to subscribe to all of `channels`.
+        """Return what the token of a request gives, if that is enough to subscribe to all of these.
 
         Raises:
             TokenRefused, NoToken, NotAllowed, LimitReached: see `admit` and `check`.
         """
         grant = await self.admit(realm, read_token(scope, options), address=client_address(scope))
         self.check_all(grant, realm, "subscribe", channels)
+        for pattern in patterns:
+            self.check_pattern(grant, realm, pattern)
         return grant
 
     def check_all(

@@ -125,6 +125,15 @@ def _hold_one_against(realm: RealmSnapshot, gate: AccessGate, key_ids: frozenset
                 gate.check(grant, realm, "subscribe", channel)
             except (Unauthorized, Forbidden) as error:
                 subscriber.lose(channel, error)
+        _hold_patterns_against(realm, gate, subscriber)
+
+
+def _hold_patterns_against(realm: RealmSnapshot, gate: AccessGate, subscriber: Subscriber) -> None:
+    for pattern in list(subscriber.following.patterns) if subscriber.following is not None else ():
+        try:
+            gate.check_pattern(subscriber.grant, realm, pattern)
+        except (Unauthorized, Forbidden) as error:
+            subscriber.lose_pattern(pattern, error)
 
 
 def _pages(subscribers: Sequence[Subscriber]) -> Iterator[Sequence[Subscriber]]:

@@ -119,6 +119,8 @@ def depart(hub: Hub, held: Movable) -> Moving | None:
 
 
 def _find_kind(subscriber: Subscriber) -> str | None:
+    if subscriber.following is not None:
+        return None  # patterns stay behind: what is found meanwhile would be missed
     if isinstance(subscriber, PollSubscriber):
         return POLL
     if isinstance(subscriber, WebSocketSubscriber):

@@ -25,6 +25,7 @@ from fanoutcloud.edge.access import AccessGate
 from fanoutcloud.edge.attendance import Attendance
 from fanoutcloud.edge.catching_up import begin_at, catch_up, is_wanted
 from fanoutcloud.edge.channel import MAX_PENDING_ITEMS, LocalChannel
+from fanoutcloud.edge.following import Followers
 from fanoutcloud.edge.gap_filling import fill
 from fanoutcloud.edge.ledger import Ledger
 from fanoutcloud.edge.limits import EdgeLimits
@@ -58,6 +59,7 @@ class Hub:
         self.gate = gate or AccessGate(clock)
         self.publisher: ItemPublisher | None = None  # for what clients publish
         self.presence: Attendance | None = None
+        self.followers: Followers | None = None  # where patterns can be followed
         self.subscriptions: SubscriptionLog | None = None  # for realms that follow which channels have subscribers
         self.ledger = ledger or Ledger()
         self.clock = clock
@@ -80,6 +82,11 @@ class Hub:
     def channels(self) -> dict[tuple[RealmId, ChannelName], LocalChannel]:
         """All channels that are subscribed at the broker; not to be changed."""
         return self._channels
+
+    @property
+    def max_patterns(self) -> int:
+        """How many patterns a subscriber may follow; none where nobody looks after that."""
+        return 0 if self.followers is None else self.limits.max_patterns
 
     # -- tasks
 
@@ -119,6 +126,8 @@ class Hub:
         self._subscribers.discard(subscriber)
         self.index.remove(subscriber)
         self.ledger.closed(subscriber)
+        if self.followers is not None and subscriber.following is not None:
+            self.followers.forget(subscriber)
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
         if self._activity.is_watched(subscriber.realm):
@@ -244,6 +253,8 @@ class Hub:
             return False
         subscriber.channels.remove(channel)
         self._leave(subscriber, channel)
+        if self.followers is not None and subscriber.following is not None:
+            self.followers.left(subscriber, channel)
         return True
 
     def tell_positions(self, subscriber: Subscriber) -> None:

@@ -11,6 +11,7 @@ class EdgeLimits:
     stuck_s: float = 10.0  # unsent bytes that do not get fewer for this long: slow, too
     keep_alive_s: float = 25.0  # proxies commonly drop connections that are idle for 60 s
     max_channels: int = 200  # per subscriber
+    max_patterns: int = 20  # per subscriber
     max_message_bytes: int = 65_536  # one WebSocket message from a client
     compresses: bool = False  # large WebSocket messages, for clients that ask for it
     max_waiting_commands: int = 64  # WebSocket commands received and not yet handled

@@ -111,6 +111,14 @@ def unsubscribed_message(channel: ChannelName) -> bytes:
     return _message("unsubscribed", channel=channel)
 
 
+def pattern_subscribed_message(pattern: str) -> bytes:
+    return _message("subscribed", pattern=pattern)
+
+
+def pattern_unsubscribed_message(pattern: str) -> bytes:
+    return _message("unsubscribed", pattern=pattern)
+
+
 def reset_message(channel: ChannelName, position: StreamPosition, reason: str) -> bytes:
     return _message("reset", channel=channel, position=str(position), reason=reason)
 
@@ -119,12 +127,16 @@ def closing_message(reason: str, text: str, *, may_reconnect: bool) -> bytes:
     return _message("closing", reason=reason, message=text, reconnect=may_reconnect)
 
 
-def error_message(error: FanoutError, *, channel: str | None = None, id_: str | None = None) -> bytes:
+def error_message(
+    error: FanoutError, *, channel: str | None = None, id_: str | None = None, pattern: str | None = None
+) -> bytes:
     members: dict[str, Any] = dict(error_members(error))  # Any: values of JSON
     if id_ is not None:
         members["id"] = id_
     if channel is not None:
         members["channel"] = channel
+    if pattern is not None:
+        members["pattern"] = pattern
     return _message("error", **members)
 
 

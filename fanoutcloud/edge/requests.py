@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.names import ChannelName, parse_channel_name
+from fanoutcloud.core.patterns import ChannelPattern, parse_pattern
 from fanoutcloud.core.streams import StreamPosition, parse_cursor
 from fanoutcloud.edge.selected import Wishes
 from fanoutcloud.edge.sinks import Scope
@@ -23,6 +24,7 @@ class SubscribeRequest:
     since: Sequence[StreamPosition] | None
     options: dict[str, str]
     wishes: Wishes | None = None
+    patterns: Sequence[ChannelPattern] = ()
 
     @property
     def watched(self) -> frozenset[ChannelName]:
@@ -36,8 +38,10 @@ class SubscribeRequest:
         return list(zip(self.channels, since, strict=True))
 
 
-def parse_subscribe(scope: Scope, *, max_channels: int, needs_channel: bool = True) -> SubscribeRequest:
-    """Read a subscriber's request.
+def parse_subscribe(
+    scope: Scope, *, max_channels: int, needs_channel: bool = True, max_patterns: int = 0
+) -> SubscribeRequest:
+    """Read a subscriber's request. Without `max_patterns`, channels can only be named.
 
     `Last-Event-ID` wins over `lastEventId` and `since` of the query: an EventSource repeats its first URL for ever.
 
@@ -46,18 +50,23 @@ def parse_subscribe(scope: Scope, *, max_channels: int, needs_channel: bool = Tr
     """
     members = _query(scope)
     channels: dict[ChannelName, None] = {}
+    patterns: dict[ChannelPattern, None] = {}
     options: dict[str, str] = {}
     for name, value in members:
         if name == "channel":
             channels[parse_channel_name(value)] = None
+        elif name == "pattern":
+            patterns[parse_wildcard(value)] = None
         else:
             options[name] = value
-    if needs_channel and not channels:
+    if patterns:
+        check_pattern_count(len(patterns), max_patterns)
+    if needs_channel and not channels and not patterns:
         raise InvalidRequest("no channel is named", cure="add ?channel=NAME", field="channel")
     check_channel_count(len(channels), max_channels)
     cursor = _last_event_id(scope) or options.get("lastEventId") or options.get("since")
     since = parse_cursor(cursor, len(channels)) if cursor and channels else None
-    return SubscribeRequest(list(channels), since, options, read_wishes(options, channels))
+    return SubscribeRequest(list(channels), since, options, read_wishes(options, channels), list(patterns))
 
 
 def check_channel_count(count: int, max_channels: int) -> None:
@@ -67,6 +76,28 @@ def check_channel_count(count: int, max_channels: int) -> None:
             f"{count:,} channels on one subscriber",
             cure=f"use at most {max_channels:,}, or several connections",
             field="channel",
+        )
+
+
+def parse_wildcard(text: str) -> ChannelPattern:
+    """Return the pattern that a subscriber wants to follow: a prefix and `*`."""
+    pattern = parse_pattern(text)
+    if not pattern.is_prefix:
+        raise InvalidRequest("names one channel", cure="use channel, or a pattern such as orders.*", field="pattern")
+    return pattern
+
+
+def check_pattern_count(count: int, max_patterns: int) -> None:
+    """Refuse more patterns than one subscriber may have, and any where there are none."""
+    if max_patterns == 0:
+        raise InvalidRequest(
+            "patterns are not offered here", cure="use /fanout/ws or /fanout/stream, or name channels", field="pattern"
+        )
+    if count > max_patterns:
+        raise InvalidRequest(
+            f"{count:,} patterns on one subscriber",
+            cure=f"use at most {max_patterns:,}, or several connections",
+            field="pattern",
         )
 
 

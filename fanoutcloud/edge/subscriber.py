@@ -8,10 +8,12 @@ from fanoutcloud.core.access import ANONYMOUS
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.patterns import ChannelPattern
 from fanoutcloud.core.streams import StoredItem, StreamPosition, write_cursor
+from fanoutcloud.edge.following import Following
 from fanoutcloud.edge.selected import Wish, Wishes
 from fanoutcloud.edge.sinks import Sink
-from fanoutcloud.edge.wire import Ending, SseWire, WireFormat
+from fanoutcloud.edge.wire import Ending, SseWire, TellsAside, WireFormat
 
 
 class Registry(Protocol):
@@ -32,8 +34,8 @@ class Subscriber:
     """
 
     __slots__ = (
-        "address", "channels", "close_reason", "connected_at", "grant", "is_closed", "is_settled", "origin", "realm",
-        "registry", "serial", "sink", "watched", "wire", "wishes",
+        "address", "channels", "close_reason", "connected_at", "following", "grant", "is_closed", "is_settled",
+        "origin", "realm", "registry", "serial", "sink", "watched", "wire", "wishes",
     )  # fmt: skip
 
     #: True: the hub writes the shared bytes of the wire format. False: it calls `deliver`.
@@ -52,6 +54,8 @@ class Subscriber:
         self.wishes: Wishes | None = None
         #: Channels of which it wants to be told who comes and goes; set before it joins them.
         self.watched: frozenset[ChannelName] = frozenset()
+        #: The patterns that it follows, if any.
+        self.following: Following | None = None
         self.serial = next(_serials)
         self.origin = _process_token
         #: False while the hub brings it to its channels.
@@ -129,6 +133,15 @@ class Subscriber:
     def lose(self, channel: ChannelName, error: FanoutError) -> None:
         """Part with a channel that it may not have any more; where channels can't come and go, that is the end."""
         self.close(CloseReason.UNAUTHORIZED if error.http_status == 401 else CloseReason.FORBIDDEN)
+
+    def lose_pattern(self, pattern: ChannelPattern, error: FanoutError) -> None:
+        """Part with a pattern that it may not follow any more; where patterns can't come and go, that is the end."""
+        self.close(CloseReason.UNAUTHORIZED if error.http_status == 401 else CloseReason.FORBIDDEN)
+
+    def tell_aside(self, name: str, message: bytes) -> None:
+        """Send a JSON message of type `name`, where the wire format has room for it."""
+        if isinstance(self.wire, TellsAside) and not self.is_closed:
+            self.sink.write(self.wire.aside(name, message))
 
     def close(self, reason: CloseReason, text: str = "") -> None:
         """End the connection, saying why; `text` is for people, in place of the reason's own."""

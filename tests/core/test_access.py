@@ -20,3 +20,10 @@ def test_a_grant_allows_what_one_of_its_permissions_does() -> None:
 
 def test_without_a_token_nothing_is_granted() -> None:
     assert not any(ANONYMOUS.allows(capability, ChannelName("a")) for capability in CAPABILITIES)
+
+
+def test_all_channels_of_a_pattern_are_allowed_by_one_permission_that_covers_it() -> None:
+    grant = Grant(permissions=(Permission(parse_pattern("chat.*"), frozenset({"subscribe"})),))
+    assert grant.allows_all("subscribe", parse_pattern("chat.7.*"))
+    assert not grant.allows_all("publish", parse_pattern("chat.7.*"))
+    assert not grant.allows_all("subscribe", parse_pattern("*"))

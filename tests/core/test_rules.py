@@ -1,5 +1,7 @@
 """Channel rules: the channel's own, else the longest prefix, else the default."""
 
+from typing import Literal
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,3 +54,30 @@ def test_the_rule_found_is_the_first_of_those_that_match(patterns: list[ChannelP
     matching = found.matching(ChannelName(name))
 
     assert found.find(ChannelName(name)) == (matching[0] if matching else DEFAULT_RULE)
+
+
+_TEXTS = st.text("ab.", min_size=1, max_size=4)
+
+
+@given(
+    st.dictionaries(_TEXTS.map(ChannelPattern) | _TEXTS.map(lambda text: ChannelPattern(text, is_prefix=True)),
+                    st.sampled_from(["public", "token"]), max_size=6),
+    st.text("ab.", max_size=3),
+    st.text("ab.", max_size=3),
+)  # fmt: skip
+def test_what_demands_no_token_has_no_channel_that_does(
+    accesses: dict[ChannelPattern, Literal["public", "token"]], prefix: str, rest: str
+) -> None:
+    found = make_rules([ChannelRule(pattern=pattern, access=access) for pattern, access in accesses.items()])
+    pattern, channel = ChannelPattern(prefix, is_prefix=True), ChannelName(prefix + rest)
+    if found.find(channel).access == "token":
+        assert found.demand_token(pattern)
+
+
+def test_a_rule_that_another_one_hides_demands_no_token() -> None:
+    rules_ = [
+        ChannelRule(pattern=parse_pattern("*"), access="token"),
+        ChannelRule(pattern=parse_pattern("news.*"), access="public"),
+    ]
+    assert not make_rules(rules_).demand_token(parse_pattern("news.eu.*"))
+    assert make_rules(rules_).demand_token(parse_pattern("n*"))

@@ -40,3 +40,11 @@ def test_anything_else_is_refused_with_a_cure(text: str) -> None:
 def test_nothing_but_our_errors_is_raised(text: str) -> None:
     with pytest.raises(InvalidRequest):
         parse_command(text)
+
+
+def test_a_pattern_takes_the_place_of_a_channel_and_has_no_position_and_no_presence() -> None:
+    assert parse_command('{"type":"subscribe","pattern":"a.*"}') == Command("subscribe", pattern="a.*")
+    for name, value in (("channel", '"a"'), ("since", '"abcdefgh:1"'), ("presence", "true")):
+        with pytest.raises(InvalidRequest) as refused:
+            parse_command(f'{{"type":"subscribe","pattern":"a.*","{name}":{value}}}')
+        assert refused.value.field == name

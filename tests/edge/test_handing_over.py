@@ -6,6 +6,7 @@ import pytest
 
 from fanoutcloud.edge import handing_over, handover_state
 from fanoutcloud.edge import handover_messages as messages
+from fanoutcloud.edge.following import Following
 from tests.edge.handover_scripts import PING, ScriptedNew, close_all, read_numbers
 from tests.edge.handover_worlds import Edge, Handover, greet, peers
 from tests.edge.worlds import until
@@ -177,3 +178,12 @@ async def test_connections_that_need_several_messages_all_come(
 
     assert handed_over.moved == 7
     assert [await read_numbers(stream, 1) for stream in streams] == [[1]] * 7
+
+
+async def test_who_follows_patterns_stays_and_is_drained(handover: Handover) -> None:
+    await handover.old.stream()
+    [held] = handover.old.server.connections
+    [subscriber] = handover.old.hub.subscribers
+    subscriber.following = Following()
+
+    assert not handover_state.may_move(held)

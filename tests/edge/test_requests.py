@@ -101,3 +101,16 @@ def test_what_is_no_whole_number_of_seconds_is_refused(text: str) -> None:
 @pytest.mark.parametrize(("client", "address"), [(("192.0.2.1", 5), "192.0.2.1"), (None, "")])
 def test_the_address_is_the_peers(client: Any, address: str) -> None:
     assert client_address({"client": client}) == address
+
+
+def test_patterns_are_read_where_they_are_offered() -> None:
+    request = parse_subscribe(_scope("pattern=a.*&pattern=a.*&pattern=*"), max_channels=5, max_patterns=2)
+    assert [str(pattern) for pattern in request.patterns] == ["a.*", "*"]
+    assert request.wanted == []
+
+
+@pytest.mark.parametrize(("query", "most"), [("pattern=a.*", 0), ("pattern=a.*&pattern=b.*", 1), ("pattern=a", 1)])
+def test_other_patterns_are_refused(query: str, most: int) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_subscribe(_scope(query), max_channels=5, max_patterns=most)
+    assert refused.value.field == "pattern"

@@ -1,17 +1,19 @@
 """Publishing as a service: what is stored, and what the owner sees of it while watching."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from fanoutcloud.broker.base import Outcome
+from fanoutcloud.broker.base import Broker, Outcome
 from fanoutcloud.broker.memory import MemoryBroker
+from fanoutcloud.broker.pattern_board import PatternBoard
 from fanoutcloud.core.activity import Published, Refused
 from fanoutcloud.core.directory import Rate, Retention
 from fanoutcloud.core.errors import RateLimited
 from fanoutcloud.core.formats import parse_publish
 from fanoutcloud.core.items import Item
-from fanoutcloud.core.names import ChannelName
+from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.patterns import parse_pattern
 from fanoutcloud.core.rules import ChannelRule, make_rules
 from fanoutcloud.core.streams import PositionLost
@@ -19,6 +21,7 @@ from publishing.rate_limits import PublishLimiter
 from publishing.services import Publisher
 from tests.fakes.activity import RecordingActivity
 from tests.fakes.clock import SteppedClock
+from tests.fakes.gated_broker import GatedBroker
 from tests.publishing.asgi import Endpoint
 from tests.publishing.credentials import (
     ALICE,
@@ -122,3 +125,37 @@ async def test_items_are_kept_by_the_rules_of_their_channels_in_the_order_in_whi
     assert [stored.item.json_object for stored in kept] == [b"0", b"2", b"4"]
     with pytest.raises(PositionLost):
         await broker.read_since(realm.realm, ChannelName("short"), begins["short"], limit=10)
+
+
+class _CountingBoard(PatternBoard):
+    """Counts what publishing asks of it."""
+
+    def __init__(self, broker: Broker, clock: SteppedClock) -> None:
+        super().__init__(broker, clock)
+        self.calls: list[str] = []
+        self.is_in_use = False
+
+    def is_followed(self, realm: RealmId) -> bool:
+        self.calls.append("look")
+        return self.is_in_use
+
+    async def tell_coming(self, realm: RealmId, items: Sequence[Item]) -> None:
+        positions = await self._broker.positions([(realm, item.channel) for item in items])
+        self.calls.append(f"tell {positions[0].offset}")
+
+
+async def test_who_follows_patterns_is_told_before_anything_is_stored_and_else_it_costs_one_look() -> None:
+    clock = SteppedClock()
+    broker = GatedBroker(clock)
+    board = _CountingBoard(broker, clock)
+    publisher = Publisher(
+        broker=broker, activity=RecordingActivity(), limiter=PublishLimiter(clock), clock=clock, board=board
+    )
+    realm, item = realm_of(ALICE, ALICE_KEY), Item(ChannelName("orders.1"), json_object=b"1")
+
+    await publisher.publish_items(realm, [item] * 3, via="rest")
+    assert (board.calls, broker.calls) == (["look"], {})
+
+    board.is_in_use = True
+    await publisher.publish_items(realm, [item], via="rest")
+    assert board.calls == ["look", "look", "tell 3"]

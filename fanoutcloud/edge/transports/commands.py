@@ -10,6 +10,7 @@ from fanoutcloud.core.errors import InvalidRequest
 class _Wire(msgspec.Struct):
     type: str
     channel: str | None = None
+    pattern: str | None = None
     since: str | None = None
     filter: str | None = None
     presence: bool = False
@@ -31,6 +32,7 @@ class Command(msgspec.Struct, frozen=True):
     token: str = ""
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     id: str | None = None
+    pattern: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -55,6 +57,8 @@ def parse_command(text: str) -> Command:
                 raise InvalidRequest("no token is in it", cure='send {"type":"auth","token":"…"}', field="token")
             return Command("auth", token=wire.token)
         case "subscribe" | "unsubscribe":
+            if wire.pattern is not None:
+                return _parse_pattern_command(wire, wire.type)
             if wire.channel is None:
                 raise InvalidRequest("no channel is named", cure=f"send such as {_EXAMPLE}", field="channel")
             return Command(wire.type, wire.channel, wire.since, wire.filter, wire.presence, wire.delta)
@@ -66,3 +70,13 @@ def parse_command(text: str) -> Command:
                 cure="use subscribe, unsubscribe, publish, auth or ping",
                 field="type",
             )
+
+
+def _parse_pattern_command(wire: _Wire, type_: Literal["subscribe", "unsubscribe"]) -> Command:
+    """Return a command for a pattern; what only named channels have is refused."""
+    for name, is_there in (("channel", wire.channel), ("since", wire.since), ("presence", wire.presence)):
+        if is_there:
+            raise InvalidRequest(
+                f"a pattern has no {name}", cure="send channel with since or presence by itself", field=name
+            )
+    return Command(type_, pattern=wire.pattern, filter=wire.filter, delta=wire.delta)

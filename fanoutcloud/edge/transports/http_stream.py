@@ -23,8 +23,10 @@ class HttpStreamTransport:
         Raises:
             InvalidRequest, Unauthorized, Forbidden, LimitReached: before anything was sent.
         """
-        request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels)
-        grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels)
+        request = parse_subscribe(
+            scope, max_channels=self._hub.limits.max_channels, max_patterns=self._hub.max_patterns
+        )
+        grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels, request.patterns)
         is_raw = choose(request.options, "mode", among=("json", "raw")) == "raw"
         subscriber = Subscriber(realm.realm, PREPARED_JSON_LINES, address=client_address(scope))
         subscriber.wishes = request.wishes

@@ -7,6 +7,7 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.edge.held import EXTENSION
 from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.pattern_followers import follow_requested
 from fanoutcloud.edge.requests import SubscribeRequest
 from fanoutcloud.edge.responses import SITE_HEADERS, Headers
 from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, send_last
@@ -56,6 +57,7 @@ class StreamResponse:
         subscriber.sink.write(subscriber.wire.framing(greeting))
         try:
             await self._hub.join(subscriber, request.wanted)
+            await follow_requested(self._hub, subscriber, request)
         except FanoutError:
             subscriber.close(CloseReason.UNAVAILABLE)
         else:

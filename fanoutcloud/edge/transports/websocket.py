@@ -8,6 +8,7 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.errors import FanoutError, Forbidden, InvalidRequest, LimitReached, Unauthorized
 from fanoutcloud.core.names import ChannelName, RealmId, parse_channel_name
+from fanoutcloud.core.patterns import ChannelPattern
 from fanoutcloud.core.streams import StoredItem, parse_position
 from fanoutcloud.edge import messages
 from fanoutcloud.edge.client_publishing import ClientItem, publish_for
@@ -16,7 +17,15 @@ from fanoutcloud.edge.handshake import WebSocketOffer
 from fanoutcloud.edge.held import EXTENSION
 from fanoutcloud.edge.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.requests import SubscribeRequest, check_channel_count, client_address, parse_subscribe
+from fanoutcloud.edge.pattern_followers import follow_requested
+from fanoutcloud.edge.requests import (
+    SubscribeRequest,
+    check_channel_count,
+    check_pattern_count,
+    client_address,
+    parse_subscribe,
+    parse_wildcard,
+)
 from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, Sink, send_last
 from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.transports.commands import Command, parse_command
@@ -108,8 +117,8 @@ class WebSocketSubscriber(Subscriber):
             if isinstance(error, LimitReached | Unauthorized | Forbidden):
                 self._hub.tell_refused(self.realm, error, self.address)
             if not self.is_closed:
-                channel, id_ = (command.channel, command.id) if command else (None, None)
-                self.tell(messages.error_message(error, channel=channel, id_=id_))
+                channel, id_, pattern = (command.channel, command.id, command.pattern) if command else (None,) * 3
+                self.tell(messages.error_message(error, channel=channel, id_=id_, pattern=pattern))
 
     async def _do(self, command: Command) -> None:
         if command.type == "ping":
@@ -121,25 +130,51 @@ class WebSocketSubscriber(Subscriber):
         if command.type == "publish":
             await self._publish(command)
             return
+        if command.pattern is not None:
+            await self._change_patterns(command, parse_wildcard(command.pattern))
+            return
         channel = parse_channel_name(command.channel or "")
         if command.type == "unsubscribe":
             if not self._hub.leave(self, channel):
                 raise InvalidRequest("this channel is not subscribed", cure="subscribe first", field="channel")
             self.set_wish(channel, None)
             self.tell(messages.unsubscribed_message(channel))
+        elif self.following is None:
+            await self._subscribe(command, channel)
         else:
-            if channel in self.channels:
-                raise InvalidRequest("this channel is subscribed already", cure="unsubscribe first", field="channel")
-            check_channel_count(len(self.channels) + 1, self._hub.limits.max_channels)
-            since = parse_position(command.since) if command.since else None
-            wish = read_wish({FILTER: command.filter, DELTA: command.delta})
-            realm = await self._hub.gate.check_now(self, "subscribe", channel)
-            watched = admit_watching(self._hub.gate, self.grant, realm, [channel] if command.presence else [])
-            await self._hub.ledger.admit_channels(self.realm, [channel], self._hub.channels)
-            self.set_wish(channel, wish)
-            self.watched = self.watched - {channel} | watched
-            await self._hub.join(self, [(channel, since)])
+            async with self.following.turn:  # a pattern may be about to bring it there
+                await self._subscribe(command, channel)
         self._hub.tell_connected(self)
+
+    async def _subscribe(self, command: Command, channel: ChannelName) -> None:
+        if channel in self.channels:
+            raise InvalidRequest("this channel is subscribed already", cure="unsubscribe first", field="channel")
+        check_channel_count(len(self.channels) + 1, self._hub.limits.max_channels)
+        since = parse_position(command.since) if command.since else None
+        wish = read_wish({FILTER: command.filter, DELTA: command.delta})
+        realm = await self._hub.gate.check_now(self, "subscribe", channel)
+        watched = admit_watching(self._hub.gate, self.grant, realm, [channel] if command.presence else [])
+        await self._hub.ledger.admit_channels(self.realm, [channel], self._hub.channels)
+        self.set_wish(channel, wish)
+        self.watched = self.watched - {channel} | watched
+        await self._hub.join(self, [(channel, since)])
+
+    async def _change_patterns(self, command: Command, pattern: ChannelPattern) -> None:
+        """Follow a pattern, or do so no more."""
+        hub, known = self._hub, self.following.patterns if self.following is not None else {}
+        if command.type == "subscribe" and pattern in known:
+            raise InvalidRequest("this pattern is subscribed already", cure="unsubscribe first", field="pattern")
+        if command.type == "unsubscribe":
+            if hub.followers is None or pattern not in known:
+                raise InvalidRequest("this pattern is not subscribed", cure="subscribe first", field="pattern")
+            hub.followers.unfollow(self, pattern)
+            self.tell(messages.pattern_unsubscribed_message(str(pattern)))
+            return
+        check_pattern_count(len(known) + 1, hub.max_patterns)
+        wish = read_wish({FILTER: command.filter, DELTA: command.delta})
+        hub.gate.check_pattern(self.grant, await hub.gate.find_realm(self.realm), pattern)
+        if hub.followers is not None:
+            await hub.followers.follow(self, pattern, wish)
 
     async def _publish(self, command: Command) -> None:
         """Publish what the client says, and tell it where that went."""
@@ -166,6 +201,17 @@ class WebSocketSubscriber(Subscriber):
                 gate.check(grant, realm, "subscribe", channel)
             except (Unauthorized, Forbidden) as error:
                 self.lose(channel, error)
+        for pattern in list(self.following.patterns) if self.following is not None else ():
+            try:
+                gate.check_pattern(grant, realm, pattern)
+            except (Unauthorized, Forbidden) as error:
+                self.lose_pattern(pattern, error)
+
+    def lose_pattern(self, pattern: ChannelPattern, error: FanoutError) -> None:
+        if self._hub.followers is not None:
+            self._hub.followers.unfollow(self, pattern)
+        self.tell(messages.error_message(error, pattern=str(pattern)))
+        self.tell(messages.pattern_unsubscribed_message(str(pattern)))
 
     def lose(self, channel: ChannelName, error: FanoutError) -> None:
         self._hub.leave(self, channel)
@@ -190,8 +236,13 @@ class WebSocketTransport:
         Raises:
             InvalidRequest, Unauthorized, Forbidden, LimitReached: before anything was sent.
         """
-        request = parse_subscribe(scope, max_channels=self._hub.limits.max_channels, needs_channel=False)
-        grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels)
+        request = parse_subscribe(
+            scope,
+            max_channels=self._hub.limits.max_channels,
+            needs_channel=False,
+            max_patterns=self._hub.max_patterns,
+        )
+        grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels, request.patterns)
         await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
         subscriber = WebSocketSubscriber(realm.realm, PREPARED_WEBSOCKET, address=client_address(scope), hub=self._hub)
         subscriber.wishes = request.wishes
@@ -227,6 +278,7 @@ class WebSocketTransport:
         )
         try:
             await self._hub.join(subscriber, request.wanted)
+            await follow_requested(self._hub, subscriber, request)
         except FanoutError:
             subscriber.close(CloseReason.UNAVAILABLE)
         else:
