@@ -28,6 +28,13 @@ def _message(type_: str, about: str, required: dict[str, Schema], optional: dict
     }
 
 
+def _either(type_: str, about: str, channel: dict[str, Schema], more: dict[str, Schema] | None = None) -> Schema:
+    """A message about a channel, or about a pattern of channels."""
+    message = _message(type_, about, {}, {**channel, "pattern": _TEXT, **(more or {})})
+    message["payload"]["oneOf"] = [{"required": list(channel)}, {"required": ["pattern"]}]
+    return message
+
+
 def _item() -> Schema:
     content = {"data": {}, "text": _TEXT, "base64": {"type": "string", "contentEncoding": "base64"}}
     more = {"id": _TEXT, "tags": _TAGS, "user": _TEXT}
@@ -37,7 +44,7 @@ def _item() -> Schema:
 
 
 _ERROR = {"code": _TEXT, "message": _TEXT, "cure": _TEXT}
-_ERROR_MORE = {"field": _TEXT, "channel": _TEXT, "id": _TEXT, "limit": _TEXT, "retry_after_s": _COUNT}
+_ERROR_MORE = {"field": _TEXT, "channel": _TEXT, "pattern": _TEXT, "id": _TEXT, "limit": _TEXT, "retry_after_s": _COUNT}
 
 #: What the server says, on every transport.
 RECEIVED: dict[str, Schema] = {
@@ -47,9 +54,9 @@ RECEIVED: dict[str, Schema] = {
         {"realm": _TEXT, "connection": _TEXT, "keep_alive_s": {"type": "number"}},
         {"user": _TEXT, "expires_in_s": {"type": ["number", "null"]}},
     ),
-    "subscribed": _message(
+    "subscribed": _either(
         "subscribed",
-        "Items behind the position follow.",
+        "Items behind the position follow, or those of all channels of the pattern.",
         {"channel": _CHANNEL, "position": _POSITION, "recovered": {"type": "boolean"}},
     ),
     "item": _item(),
@@ -68,7 +75,11 @@ RECEIVED: dict[str, Schema] = {
             "reason": {"enum": ["history_expired", "epoch_changed"]},
         },
     ),
-    "unsubscribed": _message("unsubscribed", "The answer to unsubscribe.", {"channel": _CHANNEL}),
+    "unsubscribed": _either(
+        "unsubscribed",
+        "The answer to unsubscribe; or a channel that a pattern found went quiet.",
+        {"channel": _CHANNEL},
+    ),
     "keep-alive": _message("keep-alive", "The connection lives.", {}),
     "closing": _message(
         "closing",
@@ -103,13 +114,13 @@ RECEIVED: dict[str, Schema] = {
 
 #: What a client says on a WebSocket.
 SENT: dict[str, Schema] = {
-    "subscribe": _message(
+    "subscribe": _either(
         "subscribe",
-        "Join a channel.",
+        "Join a channel, or follow a pattern.",
         {"channel": _CHANNEL},
         {"since": _POSITION, "filter": _TEXT, "presence": {"type": "boolean"}},
     ),
-    "unsubscribe": _message("unsubscribe", "Leave a channel.", {"channel": _CHANNEL}),
+    "unsubscribe": _either("unsubscribe", "Leave a channel, or a pattern.", {"channel": _CHANNEL}),
     "publish": _message("publish", "Publish an item.", {"channel": _CHANNEL, "data": {}}, {"id": _TEXT}),
     "auth": _message("auth", "Bring another token.", {"token": _TEXT}),
     "ping": _message("ping", "Ask for a pong.", {}),
@@ -150,12 +161,18 @@ _QUERY: Schema = {
     "type": "object",
     "properties": {
         "channel": {"type": "array", "items": _CHANNEL, "maxItems": 200},
+        "pattern": {
+            "type": "array",
+            "items": _TEXT,
+            "maxItems": 20,
+            "description": "such as orders.*; on WebSockets and HTTP streams",
+        },
         "since": _CURSOR,
         "filter": _TEXT,
         "token": _TEXT,
     },
 }
-_NOT_ON_STREAMS = {"unsubscribed", "pong", "published", "authorized", "token-expired"}
+_NOT_ON_STREAMS = {"pong", "published", "authorized", "token-expired"}
 
 
 @cache
