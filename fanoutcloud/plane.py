@@ -107,8 +107,6 @@ class Plane:
         self.presence = self.hub.presence = self._make_presence(clock)
         self.reads = self._make_reads(clock)
         self.door = LoopDoor()
-        self.board = PatternBoard(self.broker, clock)
-        self.hub.followers = self.followers = PatternFollowers(self.hub, self.broker, self._confirm)
         self.publisher = self.hub.publisher = self._make_publisher(clock)
         self.passing_on = PassingOn(
             settings, hub=self.hub, broker=self.broker, activity=self.activity, statistics=self.statistics.origins
@@ -188,6 +186,8 @@ class Plane:
         )
 
     def _make_publisher(self, clock: Clock) -> Publisher:
+        self.board = PatternBoard(self.broker, clock)
+        self.hub.followers = self.followers = PatternFollowers(self.hub, self.broker, self._confirm)
         return Publisher(
             broker=self.broker,
             activity=self.activity,
