@@ -61,7 +61,8 @@ class _Claims(msgspec.Struct):
     @property
     def is_of_subscriber(self) -> bool:
         """Whether the token was made for somebody who may subscribe, not for the customer's own server."""
-        return any(claim is not msgspec.UNSET for claim in (self.sub, self.channels, self.info))
+        names_user = self.sub is not msgspec.UNSET and bytes(self.sub).lstrip().startswith(b'"')
+        return names_user or self.channels is not msgspec.UNSET or self.info is not msgspec.UNSET
 
 
 _claims_decoder = msgspec.json.Decoder(_Claims)

@@ -139,7 +139,7 @@ async def test_a_websocket_of_an_unknown_realm_is_closed_for_good(site: SiteUnde
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/fanout", "/fanout/ws", "/fanout/SSE", "/bayeux", "/admin/", "/fanout/sse/a"]
+    "path", ["", "/", "/fanout", "/fanout/ws", "/fanout/SSE", "/bayeu", "/admin/", "/fanout/sse/a"]
 )
 async def test_an_unknown_path_is_answered_with_404(site: SiteUnderTest, path: str) -> None:
     answer = await site.get(f"{path}?channel=a")

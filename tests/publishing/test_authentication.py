@@ -111,7 +111,7 @@ async def test_what_is_no_credential_is_told_so(world: World, header: bytes | No
     assert (await world.refusal_of(header)).code == code
 
 
-@pytest.mark.parametrize("claims", [{"sub": "alice"}, {"channels": {"*": ["subscribe"]}}, {"info": {}}, {"sub": None}])
+@pytest.mark.parametrize("claims", [{"sub": "alice"}, {"channels": {"*": ["subscribe"]}}, {"info": {}}])
 async def test_a_subscriber_can_not_publish_with_the_token_that_it_was_given(world: World, claims: dict[str, object]):
     with pytest.raises(Unauthorized) as refused:
         await world.key_of(bearer(ALICE_KEY, iss=ALICE, exp=FAR_AWAY, **claims))
