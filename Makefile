@@ -16,7 +16,7 @@ up: ## install what is needed, migrate and serve everything in one process (PORT
 
 test: ## install what the tests need and run them (ARGS='-k hub' goes to pytest)
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node
-	@$(IN_VENV) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(IN_VENV) -m pytest $(ARGS)
 
 check: ## format, lint, types, import contracts, templates, migrations, committed files
 	@$(PREPARE) test -- $(IN_VENV) deploy/check.py

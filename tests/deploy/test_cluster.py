@@ -27,7 +27,7 @@ pytestmark = [
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A data folder that PostgreSQL's account can reach, too: pytest's own is closed to others."""
-    for parent in (tmp_path, *tmp_path.parents[:2]):
+    for parent in (tmp_path, *tmp_path.parents[:3]):
         parent.chmod(0o755)
     return tmp_path / "data"
 
