@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 LOCK_FILE = re.compile(r"^requirements/|(^|/)[\w.-]*lock[\w.-]*$")
 LOCK_FILE_ADDRESS = re.compile(r"https?://|--(extra-)?index-url|--find-links|--trusted-host")
-NPM_FUNDING = re.compile(r'^\s*"url": ')  # where a package asks for money: npm downloads nothing from there
 # A person's home or a build machine's folders; containers may have /app and /srv.
 MACHINE_PATH = re.compile(r"(?<![\w.$}~-])/(?:work|root|farm|home/\w+|Users/\w+)(?:/|\b(?=[\"'\s]))")
 LISTENER_NAMES = {"localhost", "127.0.0.1", ""}
@@ -45,7 +44,7 @@ def faults_of_line(name: str, line: str, hosts: set[str]) -> Iterator[str]:
     """Yield what is wrong with one line of the file `name`."""
     if any(host in line for host in hosts):
         yield "names a package registry's host"
-    if LOCK_FILE.search(name) and LOCK_FILE_ADDRESS.search(line) and not NPM_FUNDING.match(line):
+    if LOCK_FILE.search(name) and LOCK_FILE_ADDRESS.search(line):
         yield "an address or index option in a lock file"
     if MACHINE_PATH.search(line) or (len(ROOT.parts) > 2 and f"{ROOT}/" in line):
         yield "a path of one machine"
