@@ -9,7 +9,7 @@ from fanoutcloud.core.domains import Domain, Origin, Route
 ClientProtocol = Literal["http", "ws"]
 
 #: First segments of the paths that are the realm's own on every domain.
-OWN_SEGMENTS = frozenset({"fanout", "bayeux", "fpp", "pubsub"})
+OWN_SEGMENTS = frozenset({"fanout", "bayeux", "bayeux.js", "fpp", "pubsub"})
 
 
 @dataclass(frozen=True, slots=True)

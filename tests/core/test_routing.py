@@ -51,7 +51,15 @@ def test_a_prefix_is_replaced_and_what_follows_stays_as_it_was_escaped() -> None
 
 @pytest.mark.parametrize(
     ("path", "expected"),
-    [("/fanout/ws", True), ("/bayeux", True), ("/fpp/x", True), ("/pubsub", True), ("/", False), ("/fanouts", False)],
+    [
+        ("/fanout/ws", True),
+        ("/bayeux", True),
+        ("/fpp/x", True),
+        ("/pubsub", True),
+        ("/bayeux.js", True),
+        ("/", False),
+        ("/fanouts", False),
+    ],
 )
 def test_some_paths_are_always_the_realms_own(path: str, expected: bool) -> None:
     assert is_own_path(path) is expected
