@@ -24,10 +24,10 @@ from django.urls import path  # noqa: E402
 from fanoutcloud.bounded_body import BoundedBody  # noqa: E402
 from fanoutcloud.core.errors import BodyTooLarge, LimitReached, NotFound, Unavailable  # noqa: E402
 from fanoutcloud.edge.app import refuse  # noqa: E402
-from fanoutcloud.edge.challenges import answer_challenge, is_challenge  # noqa: E402
-from fanoutcloud.edge.responses import respond_error  # noqa: E402
-from fanoutcloud.edge.sinks import AsgiApp, Receive, Scope, Send  # noqa: E402
-from fanoutcloud.edge.sites import Site  # noqa: E402
+from fanoutcloud.edge.connections.sinks import AsgiApp, Receive, Scope, Send  # noqa: E402
+from fanoutcloud.edge.site.challenges import answer_challenge, is_challenge  # noqa: E402
+from fanoutcloud.edge.site.responses import respond_error  # noqa: E402
+from fanoutcloud.edge.site.sites import Site  # noqa: E402
 from fanoutcloud.ops.endpoints import OPS_PATHS  # noqa: E402
 from fanoutcloud.plane import Plane  # noqa: E402
 from fanoutcloud.same_origin import SameOriginOnly  # noqa: E402

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from fanoutcloud.core.errors import BodyTooLarge
-from fanoutcloud.edge.responses import respond_error
-from fanoutcloud.edge.sinks import AsgiApp, Message, Receive, Scope, Send
+from fanoutcloud.edge.connections.sinks import AsgiApp, Message, Receive, Scope, Send
+from fanoutcloud.edge.site.responses import respond_error
 
 #: Answers a request whose body is too large.
 Refuse = Callable[[Scope, Send, BodyTooLarge], Awaitable[None]]

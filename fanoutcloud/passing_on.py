@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.activity import ActivitySink
 from fanoutcloud.core.statistics import OriginStatistics
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.grip.holds import GripHolds
 from fanoutcloud.grip.origins import OriginGateway
 from fanoutcloud.grip.proxy import Proxy

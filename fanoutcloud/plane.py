@@ -33,18 +33,18 @@ from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.presence import PresenceStore
 from fanoutcloud.core.statistics import Statistics
-from fanoutcloud.edge.access import AccessGate
+from fanoutcloud.edge.access.enforcement import Enforcement
+from fanoutcloud.edge.access.gate import AccessGate
 from fanoutcloud.edge.app import EdgeApp
-from fanoutcloud.edge.census import Census
-from fanoutcloud.edge.enforcement import Enforcement
-from fanoutcloud.edge.housekeeping import run_hub
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.hub.housekeeping import run_hub
+from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.pattern_followers import PatternFollowers
-from fanoutcloud.edge.presence import Presence
-from fanoutcloud.edge.reads import AskingReads
-from fanoutcloud.edge.sites import SiteFinder, SiteNames
-from fanoutcloud.edge.subscription_log import SubscriptionLog
+from fanoutcloud.edge.presence.presence import Presence
+from fanoutcloud.edge.reporting.census import Census
+from fanoutcloud.edge.reporting.reads import AskingReads
+from fanoutcloud.edge.reporting.subscription_log import SubscriptionLog
+from fanoutcloud.edge.selection.pattern_followers import PatternFollowers
+from fanoutcloud.edge.site.sites import SiteFinder, SiteNames
 from fanoutcloud.loop_door import LoopDoor
 from fanoutcloud.ops.endpoints import OpsEndpoints
 from fanoutcloud.ops.health import Health, Probe

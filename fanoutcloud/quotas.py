@@ -17,9 +17,9 @@ from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.core.statistics import Statistics
 from fanoutcloud.core.usage import UsageMeter
-from fanoutcloud.edge.admission import Admission
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.ledger import Ledger
+from fanoutcloud.edge.access.admission import Admission
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.reporting.ledger import Ledger
 from publishing.rate_limits import PublishLimiter
 
 GIVE_BACK_EVERY_S = 1.0

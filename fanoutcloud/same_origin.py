@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from fanoutcloud.edge.sinks import AsgiApp, Receive, Scope, Send
+from fanoutcloud.edge.connections.sinks import AsgiApp, Receive, Scope, Send
 
 
 class SameOriginOnly:

@@ -25,9 +25,9 @@ from fanoutcloud.core.subscription_feed import (
     write_change,
     write_page,
 )
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.requests import client_address
-from fanoutcloud.edge.sinks import Receive, Scope, Send
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.site.requests import client_address
 from fanoutcloud.edge.transports.subscription_stream import serve_subscription_stream
 from publishing.answers import error_answer, preflight_headers
 from publishing.authentication import Authenticator

@@ -1,7 +1,7 @@
 """What may be asked of the delivery plane, over all its edges, and what it may be told to do.
 
-Implemented by `edge.reads`; reachable for Django's views through the plane (`publishing.apps`). Every answer names the
-edges that did not give theirs in time: `missing` is empty when it is whole. Source: docs/topics/reads.md.
+Implemented by `edge.reporting.reads`; reachable for Django's views through the plane (`publishing.apps`). Every answer
+names the edges that did not give theirs in time: `missing` is empty when it is whole. Source: docs/topics/reads.md.
 """
 
 from dataclasses import dataclass

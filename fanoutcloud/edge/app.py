@@ -16,16 +16,16 @@ from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.core.routing import is_own_path
 from fanoutcloud.edge.bayeux.transport import BayeuxTransport
-from fanoutcloud.edge.census import TakeSession
-from fanoutcloud.edge.client_publishing import ClientPublishTransport
-from fanoutcloud.edge.elsewhere import Elsewhere
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
 from fanoutcloud.edge.fpp.transport import FppTransport
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.presence import Presence
-from fanoutcloud.edge.requests import client_address
-from fanoutcloud.edge.responses import respond_error, respond_preflight
-from fanoutcloud.edge.sinks import Receive, Scope, Send
-from fanoutcloud.edge.sites import Site
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.presence.presence import Presence
+from fanoutcloud.edge.reporting.census import TakeSession
+from fanoutcloud.edge.site.client_publishing import ClientPublishTransport
+from fanoutcloud.edge.site.elsewhere import Elsewhere
+from fanoutcloud.edge.site.requests import client_address
+from fanoutcloud.edge.site.responses import respond_error, respond_preflight
+from fanoutcloud.edge.site.sites import Site
 from fanoutcloud.edge.transports.http_stream import HttpStreamTransport
 from fanoutcloud.edge.transports.long_poll import LongPollTransport
 from fanoutcloud.edge.transports.presence import PresenceTransport

@@ -1,6 +1,6 @@
 """uvicorn's server as edges run it: configured for many held connections, and drained before it ends.
 
-uvicorn keeps doing HTTP parsing, TLS, limits and shutdown. What is ours on a connection is in `edge.http_protocol`.
+uvicorn keeps doing HTTP parsing, TLS, limits and shutdown. What is ours on a connection is in `edge.connections`.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from fanoutcloud.edge.http_protocol import EdgeHttpProtocol, begin_http
+from fanoutcloud.edge.connections.http_protocol import EdgeHttpProtocol, begin_http
+from fanoutcloud.edge.connections.sinks import AsgiApp
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.sinks import AsgiApp
-from fanoutcloud.edge.sites import SiteNames
-from fanoutcloud.edge.succession import Succession
+from fanoutcloud.edge.site.sites import SiteNames
+from fanoutcloud.edge.takeover.succession import Succession
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.domains import Domain
 from fanoutcloud.core.routing import ClientProtocol, find_destination
-from fanoutcloud.edge.client_response import AsgiResponse, ClientResponse
-from fanoutcloud.edge.held import EXTENSION
+from fanoutcloud.edge.connections.client_response import AsgiResponse, ClientResponse
+from fanoutcloud.edge.connections.held import EXTENSION
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.sinks import Receive, Scope, Send
 from fanoutcloud.grip.client_sockets import find_handshake
 from fanoutcloud.grip.cross_origin import add_cross_origin
 from fanoutcloud.grip.exchange import Answer, OriginFailed, OriginRequest, OriginResponse, OriginUpgraded

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Protocol
 
-from fanoutcloud.edge.frames import OP_BINARY, OP_TEXT, websocket_frame
-from fanoutcloud.edge.held import EXTENSION
-from fanoutcloud.edge.held_relay_socket import RelayOwner
+from fanoutcloud.edge.connections.held import EXTENSION
+from fanoutcloud.edge.connections.held_relay_socket import RelayOwner
+from fanoutcloud.edge.connections.sinks import PlainSink, Receive, Scope, Send, Sink, send_last
+from fanoutcloud.edge.encoding.frames import OP_BINARY, OP_TEXT, websocket_frame
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, Sink, send_last
 from fanoutcloud.grip.control_messages import Message
 from fanoutcloud.grip.instructions import Answer
 from fanoutcloud.grip.published_answers import encode

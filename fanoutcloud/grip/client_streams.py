@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from fanoutcloud.edge.held import EXTENSION, HeldPlainStream, HeldStream
-from fanoutcloud.edge.held_poll import HeldPoll
-from fanoutcloud.edge.sinks import PlainSink, send_last
+from fanoutcloud.edge.connections.held import EXTENSION, HeldPlainStream, HeldStream
+from fanoutcloud.edge.connections.held_poll import HeldPoll
+from fanoutcloud.edge.connections.sinks import PlainSink, send_last
 from fanoutcloud.grip.exchange import Answer as ClientAnswer
 from fanoutcloud.grip.exchange import Exchange
 from fanoutcloud.grip.held_subscribers import Services

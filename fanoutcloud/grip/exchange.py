@@ -11,7 +11,7 @@ from typing import Protocol
 
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.domains import Domain
-from fanoutcloud.edge.sinks import Receive, Scope, Send
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
 from fanoutcloud.outbound.client import Upgraded
 from fanoutcloud.outbound.messages import Headers, Request, Response
 

@@ -13,9 +13,9 @@ from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.items import WsMessage
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem
-from fanoutcloud.edge.requests import client_address
-from fanoutcloud.edge.subscriber import Subscriber
-from fanoutcloud.edge.wire import Ending
+from fanoutcloud.edge.encoding.wire import Ending
+from fanoutcloud.edge.hub.subscriber import Subscriber
+from fanoutcloud.edge.site.requests import client_address
 from fanoutcloud.grip import control_messages as control
 from fanoutcloud.grip.client_sockets import ClientSocket, Handshake
 from fanoutcloud.grip.control_messages import Control, GripExtension, Message, split_message

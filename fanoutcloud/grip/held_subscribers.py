@@ -10,11 +10,11 @@ from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem, StreamPosition
-from fanoutcloud.edge.frames import unframed
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.requests import client_address
-from fanoutcloud.edge.subscriber import Subscriber
-from fanoutcloud.edge.wire import Framing, WireFormat
+from fanoutcloud.edge.encoding.frames import unframed
+from fanoutcloud.edge.encoding.wire import Framing, WireFormat
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.hub.subscriber import Subscriber
+from fanoutcloud.edge.site.requests import client_address
 from fanoutcloud.grip.asking import Asking
 from fanoutcloud.grip.control_messages import Message
 from fanoutcloud.grip.exchange import Exchange

@@ -1,7 +1,7 @@
 """What becomes of an origin's answer that bears instructions: the door between the proxy and the holds."""
 
 from fanoutcloud.broker.base import Broker
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.grip import filters
 from fanoutcloud.grip.asking import read_body, rewritten
 from fanoutcloud.grip.client_streams import run_stream_hold

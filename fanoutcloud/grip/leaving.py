@@ -2,8 +2,8 @@
 
 import asyncio
 
-from fanoutcloud.edge.client_response import ClientLeft
-from fanoutcloud.edge.sinks import Receive
+from fanoutcloud.edge.connections.client_response import ClientLeft
+from fanoutcloud.edge.connections.sinks import Receive
 from fanoutcloud.grip.request_body import ClientBody
 
 #: Most origins have answered by then, and their clients cost no task.

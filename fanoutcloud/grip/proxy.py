@@ -1,4 +1,4 @@
-"""Passes clients' requests on to their realm's origins. Implements `edge.elsewhere.Elsewhere`."""
+"""Passes clients' requests on to their realm's origins. Implements `edge.site.elsewhere.Elsewhere`."""
 
 from time import perf_counter
 from urllib.parse import quote
@@ -7,11 +7,11 @@ from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.domains import Domain
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.routing import ClientProtocol, Destination, find_destination
-from fanoutcloud.edge.client_response import ClientLeft
-from fanoutcloud.edge.ledger import Ledger
-from fanoutcloud.edge.requests import client_address
-from fanoutcloud.edge.sinks import Receive, Scope, Send
-from fanoutcloud.edge.sites import Site, decode_path
+from fanoutcloud.edge.connections.client_response import ClientLeft
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.reporting.ledger import Ledger
+from fanoutcloud.edge.site.requests import client_address
+from fanoutcloud.edge.site.sites import Site, decode_path
 from fanoutcloud.grip.client_exchange import ClientExchange, error_answer, failed_answer, reject_websocket
 from fanoutcloud.grip.exchange import (
     INSTRUCTED_BODY_BYTES,

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from fanoutcloud.edge.client_response import ClientLeft
-from fanoutcloud.edge.sinks import Receive
+from fanoutcloud.edge.connections.client_response import ClientLeft
+from fanoutcloud.edge.connections.sinks import Receive
 from fanoutcloud.grip.exchange import REPEATABLE_BODY_BYTES
 from fanoutcloud.grip.headers import find_values
 from fanoutcloud.outbound.messages import Headers

@@ -11,8 +11,8 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.items import HttpResponse, Item
 from fanoutcloud.core.streams import StoredItem
-from fanoutcloud.edge.held import EXTENSION
-from fanoutcloud.edge.held_poll import HeldPoll
+from fanoutcloud.edge.connections.held import EXTENSION
+from fanoutcloud.edge.connections.held_poll import HeldPoll
 from fanoutcloud.grip.asking import rewritten
 from fanoutcloud.grip.client_streams import go_on_as_stream
 from fanoutcloud.grip.exchange import Answer as ClientAnswer

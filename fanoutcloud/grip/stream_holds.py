@@ -12,8 +12,8 @@ from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.items import HttpStream, Item
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem
-from fanoutcloud.edge.frames import http_chunk, unframed
-from fanoutcloud.edge.wire import Framing
+from fanoutcloud.edge.encoding.frames import http_chunk, unframed
+from fanoutcloud.edge.encoding.wire import Framing
 from fanoutcloud.grip.asking import rewritten_body
 from fanoutcloud.grip.exchange import Exchange, OriginFailed
 from fanoutcloud.grip.filters import FilterFault

@@ -8,8 +8,8 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.items import HttpStream, Item
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem, StreamPosition
-from fanoutcloud.edge.frames import unframed
-from fanoutcloud.edge.wire import Ending, Framing
+from fanoutcloud.edge.encoding.frames import unframed
+from fanoutcloud.edge.encoding.wire import Ending, Framing
 from fanoutcloud.grip.control_messages import Message
 
 #: Channels whose last content is remembered; the oldest are forgotten and count as quiet.

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from fanoutcloud.edge.server import EdgeServer, configure
-from fanoutcloud.edge.succession import Delivery, Succession
+from fanoutcloud.edge.takeover.succession import Delivery, Succession
 
 if TYPE_CHECKING:
     from fanoutcloud.asgi import Application  # importing it composes the process

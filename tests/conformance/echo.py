@@ -6,13 +6,13 @@
 import sys
 
 from fanoutcloud.core.own_hosts import OwnHosts
-from fanoutcloud.edge.compression import accepts_compression, deflated_frame
-from fanoutcloud.edge.frames import OP_BINARY, websocket_frame
-from fanoutcloud.edge.held import EXTENSION
+from fanoutcloud.edge.connections.held import EXTENSION
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send, Sink
+from fanoutcloud.edge.encoding.compression import accepts_compression, deflated_frame
+from fanoutcloud.edge.encoding.frames import OP_BINARY, websocket_frame
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.server import EdgeServer, configure
-from fanoutcloud.edge.sinks import Receive, Scope, Send, Sink
-from fanoutcloud.edge.sites import SiteNames
+from fanoutcloud.edge.site.sites import SiteNames
 
 #: Where the echo is: any realm's site will do.
 PATH = "/r/0ec40ec4/fanout/ws"

@@ -8,12 +8,12 @@ from fanoutcloud.broker.base import MAX_PAGE_BYTES, Broker
 from fanoutcloud.core.directory import Retention
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem, StreamPosition
-from fanoutcloud.edge.housekeeping import run_hub
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.connections.sinks import SinkOwner
+from fanoutcloud.edge.encoding.wire import PREPARED_WEBSOCKET
+from fanoutcloud.edge.hub.housekeeping import run_hub
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.hub.subscriber import Subscriber
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.sinks import SinkOwner
-from fanoutcloud.edge.subscriber import Subscriber
-from fanoutcloud.edge.wire import PREPARED_WEBSOCKET
 from tests.contracts.brokers import World, item, texts
 from tests.fakes.activity import RecordingActivity
 from tests.fakes.clock import SteppedClock

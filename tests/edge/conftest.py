@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.edge.handover_worlds import Handover
+from tests.edge.takeover.handover_worlds import Handover
 from tests.edge.worlds import EdgeWorld
 
 

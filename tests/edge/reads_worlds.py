@@ -8,10 +8,10 @@ from fanoutcloud.broker.memory_presence import MemoryPresenceStore
 from fanoutcloud.broker.roll_call import RollCall
 from fanoutcloud.core.access import Grant
 from fanoutcloud.core.names import RealmId
-from fanoutcloud.edge.census import Census
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.reads import AskingReads
-from tests.edge.handover_worlds import Both
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.reporting.census import Census
+from fanoutcloud.edge.reporting.reads import AskingReads
+from tests.edge.takeover.handover_worlds import Both
 from tests.edge.worlds import PATIENCE_S, REALM, EdgeWorld, RecordingSubscriber, until
 
 

@@ -8,9 +8,9 @@ from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.core.activity import Refused
 from fanoutcloud.core.directory import RealmSnapshot, Retention
 from fanoutcloud.edge.app import EdgeApp
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.sites import Site
+from fanoutcloud.edge.site.sites import Site
 from tests.edge.worlds import REALM
 from tests.fakes.activity import RecordingActivity
 from tests.fakes.clock import SteppedClock

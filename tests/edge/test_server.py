@@ -3,10 +3,10 @@
 import signal
 
 from fanoutcloud.core.own_hosts import OwnHosts
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.server import EdgeServer, configure
-from fanoutcloud.edge.sinks import Receive, Scope, Send
-from fanoutcloud.edge.sites import SiteNames
+from fanoutcloud.edge.site.sites import SiteNames
 
 
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None:

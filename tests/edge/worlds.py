@@ -11,11 +11,11 @@ from fanoutcloud.core.directory import Retention
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
-from fanoutcloud.edge.frames import unframed
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.encoding.frames import unframed
+from fanoutcloud.edge.encoding.wire import PLAIN_JSON_LINES, JsonLinesWire, WireFormat
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.hub.subscriber import Subscriber
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.subscriber import Subscriber
-from fanoutcloud.edge.wire import PLAIN_JSON_LINES, JsonLinesWire, WireFormat
 from tests.fakes.activity import RecordingActivity
 from tests.fakes.clock import SteppedClock
 from tests.fakes.gated_broker import GatedBroker

@@ -13,11 +13,11 @@ from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.own_hosts import OwnHosts
 from fanoutcloud.edge.app import EdgeApp
-from fanoutcloud.edge.housekeeping import run_hub
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.hub.housekeeping import run_hub
+from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.sinks import Receive, Scope, Send
-from fanoutcloud.edge.sites import SiteNames
+from fanoutcloud.edge.site.sites import SiteNames
 from tests.fakes.activity import RecordingActivity
 from tests.fakes.directory import FakeDirectory
 from tests.servers.in_process import serve_in_process

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from fanoutcloud.edge import http_protocol
+from fanoutcloud.edge.connections import http_protocol
+from fanoutcloud.edge.connections.sinks import Send
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.responses import Headers, respond
-from fanoutcloud.edge.sinks import Send
+from fanoutcloud.edge.site.responses import Headers, respond
 from fanoutcloud.edge.transports import long_poll
 from tests.edge.worlds import until
 from tests.flows.edges import REALM, RunningEdge, running_edge

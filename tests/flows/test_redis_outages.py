@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from fanoutcloud.broker.redis import RedisBroker
 from fanoutcloud.core.clock import SystemClock
-from fanoutcloud.edge.housekeeping import run_hub
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.hub.housekeeping import run_hub
+from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
 from tests.broker.redis_brokers import HELLO, LIMITS, REALM, Opened
 from tests.edge.worlds import RecordingSubscriber

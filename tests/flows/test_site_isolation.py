@@ -9,7 +9,7 @@ from fanoutcloud.core.domains import Domain
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.own_hosts import OwnHosts
-from fanoutcloud.edge.sites import Site, SiteFinder, SiteNames
+from fanoutcloud.edge.site.sites import Site, SiteFinder, SiteNames
 from tests.fakes.directory import FakeDirectory
 
 REALM = RealmId("0a1b2c3d")

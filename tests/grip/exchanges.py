@@ -10,10 +10,10 @@ from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.domains import Domain
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName
-from fanoutcloud.edge.held import EXTENSION
-from fanoutcloud.edge.held_poll import HeldPoll
+from fanoutcloud.edge.connections.held import EXTENSION
+from fanoutcloud.edge.connections.held_poll import HeldPoll
+from fanoutcloud.edge.connections.sinks import Message, SinkOwner
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.sinks import Message, SinkOwner
 from fanoutcloud.grip.exchange import Answer, OriginFailed, OriginRequest, OriginResponse
 from fanoutcloud.grip.holds import GripHolds
 from fanoutcloud.outbound.messages import Headers

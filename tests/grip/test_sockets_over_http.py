@@ -9,7 +9,7 @@ import pytest
 
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.items import WsMessage
-from fanoutcloud.edge.held_relay_socket import RelayOwner
+from fanoutcloud.edge.connections.held_relay_socket import RelayOwner
 from fanoutcloud.grip.client_sockets import plain_message
 from fanoutcloud.grip.control_messages import Message
 from fanoutcloud.grip.exchange import OriginFailed, OriginResponse

@@ -17,7 +17,7 @@ from fanoutcloud.core.statistics import OriginStatistics
 from fanoutcloud.edge.app import EdgeApp
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.server import configure
-from fanoutcloud.edge.sites import Site
+from fanoutcloud.edge.site.sites import Site
 from fanoutcloud.grip.holds import GripHolds
 from fanoutcloud.grip.origins import OriginGateway
 from fanoutcloud.grip.proxy import Proxy

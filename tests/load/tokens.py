@@ -11,9 +11,9 @@ from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.patterns import parse_pattern
 from fanoutcloud.core.revocations import Revocations
 from fanoutcloud.core.rules import ChannelRule, make_rules
-from fanoutcloud.edge.access import AccessGate
-from fanoutcloud.edge.enforcement import hold_against
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.access.enforcement import hold_against
+from fanoutcloud.edge.access.gate import AccessGate
+from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
 from tests.core.signed import claims, public_keys, sign, snapshot
 from tests.edge.worlds import RecordingSubscriber

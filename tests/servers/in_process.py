@@ -9,7 +9,7 @@ from typing import Any
 from fanoutcloud.core.own_hosts import OwnHosts
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.server import EdgeServer, configure
-from fanoutcloud.edge.sites import SiteNames
+from fanoutcloud.edge.site.sites import SiteNames
 from tests.servers.command import free_port
 from tests.servers.listening import PATIENCE_S
 

@@ -9,14 +9,14 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.errors import FanoutError, Forbidden, LimitReached, Unauthorized, Unavailable
 from fanoutcloud.core.names import ChannelName
-from fanoutcloud.edge.access import NoToken
+from fanoutcloud.edge.access.gate import NoToken
 from fanoutcloud.edge.bayeux.messages import Message, write_error, write_reply
 from fanoutcloud.edge.bayeux.moves import Moves
 from fanoutcloud.edge.bayeux.protocol import CONNECTION_TYPES, VERSION, Step, read_step, unknown_client
 from fanoutcloud.edge.bayeux.session import BayeuxSession
 from fanoutcloud.edge.bayeux.sessions import Sessions
-from fanoutcloud.edge.client_publishing import ClientItem, publish_for
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.site.client_publishing import ClientItem, publish_for
 
 #: How long a connect is held: proxies in front commonly give up at 60 s.
 CONNECT_S = 45.0

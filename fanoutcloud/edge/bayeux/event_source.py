@@ -6,12 +6,12 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.edge.bayeux.messages import write_batch
 from fanoutcloud.edge.bayeux.session import BayeuxSession
 from fanoutcloud.edge.bayeux.sessions import Sessions
-from fanoutcloud.edge.frames import http_chunk, unframed
-from fanoutcloud.edge.held import EXTENSION
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.responses import headers_for_page
-from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, Sink, send_last
-from fanoutcloud.edge.wire import Framing
+from fanoutcloud.edge.connections.held import EXTENSION
+from fanoutcloud.edge.connections.sinks import PlainSink, Receive, Scope, Send, Sink, send_last
+from fanoutcloud.edge.encoding.frames import http_chunk, unframed
+from fanoutcloud.edge.encoding.wire import Framing
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.site.responses import headers_for_page
 
 EVENT_STREAM = (b"content-type", b"text/event-stream")
 _GREETING = b"retry: 2000\n\n"

@@ -6,20 +6,20 @@ from urllib.parse import parse_qsl
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.errors import FanoutError, InvalidRequest, MethodNotAllowed, NotFound
-from fanoutcloud.edge.access import find_token
+from fanoutcloud.edge.access.gate import find_token
 from fanoutcloud.edge.bayeux.conversation import Answer, Conversation
 from fanoutcloud.edge.bayeux.event_source import EVENT_STREAM, serve_event_source
 from fanoutcloud.edge.bayeux.messages import read_messages, write_batch
 from fanoutcloud.edge.bayeux.moves import Moves
 from fanoutcloud.edge.bayeux.protocol import unknown_stream
 from fanoutcloud.edge.bayeux.sessions import Sessions
-from fanoutcloud.edge.bodies import read_body
-from fanoutcloud.edge.holding import HeldAnswer, hold
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.json_p import SCRIPT, check_callback, write_script
-from fanoutcloud.edge.requests import client_address
-from fanoutcloud.edge.responses import Headers, headers_for_page, respond, respond_error
-from fanoutcloud.edge.sinks import Receive, Scope, Send
+from fanoutcloud.edge.connections.holding import HeldAnswer, hold
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.site.bodies import read_body
+from fanoutcloud.edge.site.json_p import SCRIPT, check_callback, write_script
+from fanoutcloud.edge.site.requests import client_address
+from fanoutcloud.edge.site.responses import Headers, headers_for_page, respond, respond_error
 
 PATH = "/bayeux"
 METHODS = "GET, POST, OPTIONS"

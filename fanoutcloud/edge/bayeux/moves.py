@@ -17,8 +17,8 @@ from fanoutcloud.core.names import RealmId
 from fanoutcloud.edge.bayeux.session import BayeuxSession
 from fanoutcloud.edge.bayeux.session_state import SessionState, pack_state, unpack_state
 from fanoutcloud.edge.bayeux.sessions import Sessions
-from fanoutcloud.edge.census import TakeSession, encode
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.reporting.census import TakeSession, encode
 
 #: What an edge answers that has no session to give: it knows none, or is about to have it.
 NOT_HERE = b""

@@ -18,10 +18,10 @@ from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge.bayeux.messages import write_item
 from fanoutcloud.edge.bayeux.session_state import SessionState
-from fanoutcloud.edge.frames import unframed
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.subscriber import Subscriber
-from fanoutcloud.edge.wire import Ending, Framing
+from fanoutcloud.edge.encoding.frames import unframed
+from fanoutcloud.edge.encoding.wire import Ending, Framing
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.hub.subscriber import Subscriber
 
 MAX_QUEUED_ITEMS = 500
 MAX_QUEUED_BYTES = 524_288

@@ -9,7 +9,7 @@ from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.edge.bayeux.session import BayeuxSession
 from fanoutcloud.edge.bayeux.session_state import SessionState
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.hub.hub import Hub
 
 #: A client that has no connect held is given up after this; Faye comes back within seconds, a phone within a minute,
 #: and over EventSource at the interval that it is advised.

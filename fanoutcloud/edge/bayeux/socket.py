@@ -6,19 +6,19 @@ from collections import deque
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.errors import InvalidRequest, LimitReached
-from fanoutcloud.edge.access import find_token
+from fanoutcloud.edge.access.gate import find_token
 from fanoutcloud.edge.bayeux.conversation import Answer, Conversation
 from fanoutcloud.edge.bayeux.messages import read_messages, write_batch
 from fanoutcloud.edge.bayeux.moves import Moves
 from fanoutcloud.edge.bayeux.session import BayeuxSession
 from fanoutcloud.edge.bayeux.sessions import ABSENT_S, Sessions
-from fanoutcloud.edge.frames import unframed, websocket_frame
-from fanoutcloud.edge.held import EXTENSION
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.requests import client_address
-from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, Sink
+from fanoutcloud.edge.connections.held import EXTENSION
+from fanoutcloud.edge.connections.sinks import PlainSink, Receive, Scope, Send, Sink
+from fanoutcloud.edge.encoding.frames import unframed, websocket_frame
+from fanoutcloud.edge.encoding.wire import Framing
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.site.requests import client_address
 from fanoutcloud.edge.transports.websocket import run_plain
-from fanoutcloud.edge.wire import Framing
 
 
 class BayeuxSocket:

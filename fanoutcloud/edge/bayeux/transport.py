@@ -6,8 +6,8 @@ from fanoutcloud.edge.bayeux.http import PATH, SCRIPT_PATHS, BayeuxHttp
 from fanoutcloud.edge.bayeux.moves import Moves
 from fanoutcloud.edge.bayeux.sessions import Sessions
 from fanoutcloud.edge.bayeux.socket import serve_socket
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.sinks import Receive, Scope, Send
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.hub.hub import Hub
 
 
 class BayeuxTransport:

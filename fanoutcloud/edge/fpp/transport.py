@@ -16,7 +16,9 @@ from fanoutcloud.core.errors import (
 )
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StreamPosition
-from fanoutcloud.edge.bodies import read_body
+from fanoutcloud.edge.connections.holding import HeldAnswer, hold
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.encoding.messages import error_members
 from fanoutcloud.edge.fpp.protocol import (
     FppChannel,
     FppRequest,
@@ -27,13 +29,11 @@ from fanoutcloud.edge.fpp.protocol import (
     write_subscribed,
 )
 from fanoutcloud.edge.fpp.subscriber import FppSubscriber
-from fanoutcloud.edge.holding import HeldAnswer, hold
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.json_p import SCRIPT, JsonPRequest, find_json_p, write_answer
-from fanoutcloud.edge.messages import error_members
-from fanoutcloud.edge.requests import client_address
-from fanoutcloud.edge.responses import Headers, headers_for_page, respond
-from fanoutcloud.edge.sinks import Receive, Scope, Send
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.site.bodies import read_body
+from fanoutcloud.edge.site.json_p import SCRIPT, JsonPRequest, find_json_p, write_answer
+from fanoutcloud.edge.site.requests import client_address
+from fanoutcloud.edge.site.responses import Headers, headers_for_page, respond
 
 PATHS = ("/fpp", "/pubsub")
 MAX_BODY_BYTES = 131_072

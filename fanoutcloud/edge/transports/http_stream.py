@@ -1,14 +1,14 @@
 """HTTP streaming: `/fanout/stream`, JSON messages by the line, or raw content (docs/api/subscribe.md)."""
 
 from fanoutcloud.core.directory import RealmSnapshot
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.messages import welcome_message
-from fanoutcloud.edge.requests import choose, client_address, parse_subscribe
-from fanoutcloud.edge.sinks import Receive, Scope, Send
-from fanoutcloud.edge.subscriber import Subscriber
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.encoding.messages import welcome_message
+from fanoutcloud.edge.encoding.wire import PLAIN_JSON_LINES, PLAIN_RAW_STREAM, PREPARED_JSON_LINES, PREPARED_RAW_STREAM
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.hub.subscriber import Subscriber
+from fanoutcloud.edge.presence.watching import admit_watching
+from fanoutcloud.edge.site.requests import choose, client_address, parse_subscribe
 from fanoutcloud.edge.transports.streams import StreamResponse, Wires
-from fanoutcloud.edge.watching import admit_watching
-from fanoutcloud.edge.wire import PLAIN_JSON_LINES, PLAIN_RAW_STREAM, PREPARED_JSON_LINES, PREPARED_RAW_STREAM
 
 
 class HttpStreamTransport:

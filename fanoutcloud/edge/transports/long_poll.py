@@ -10,17 +10,17 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
-from fanoutcloud.edge.frames import unframed
-from fanoutcloud.edge.held import EXTENSION
-from fanoutcloud.edge.holding import HeldAnswer, hold
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.json_p import SCRIPT, JsonPRequest, find_json_p, write_answer
-from fanoutcloud.edge.messages import item_message, reset_message, response_content
-from fanoutcloud.edge.requests import client_address, parse_subscribe, read_seconds
-from fanoutcloud.edge.responses import SITE_HEADERS, respond
-from fanoutcloud.edge.sinks import Receive, Scope, Send
-from fanoutcloud.edge.subscriber import CursorSubscriber
-from fanoutcloud.edge.wire import Ending, JsonLinesWire
+from fanoutcloud.edge.connections.held import EXTENSION
+from fanoutcloud.edge.connections.holding import HeldAnswer, hold
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.encoding.frames import unframed
+from fanoutcloud.edge.encoding.messages import item_message, reset_message, response_content
+from fanoutcloud.edge.encoding.wire import Ending, JsonLinesWire
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.hub.subscriber import CursorSubscriber
+from fanoutcloud.edge.site.json_p import SCRIPT, JsonPRequest, find_json_p, write_answer
+from fanoutcloud.edge.site.requests import client_address, parse_subscribe, read_seconds
+from fanoutcloud.edge.site.responses import SITE_HEADERS, respond
 
 #: One answer holds at most this many items; the cursor stands behind the last of them.
 MAX_ITEMS_PER_ANSWER = 100

@@ -2,14 +2,14 @@
 
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.errors import InvalidRequest
-from fanoutcloud.edge.access import read_token
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.presence import Presence
-from fanoutcloud.edge.presence_view import presence_message
-from fanoutcloud.edge.requests import client_address, parse_subscribe
-from fanoutcloud.edge.responses import respond
-from fanoutcloud.edge.sinks import Receive, Scope, Send
-from fanoutcloud.edge.watching import check_watching
+from fanoutcloud.edge.access.gate import read_token
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.presence.presence import Presence
+from fanoutcloud.edge.presence.view import presence_message
+from fanoutcloud.edge.presence.watching import check_watching
+from fanoutcloud.edge.site.requests import client_address, parse_subscribe
+from fanoutcloud.edge.site.responses import respond
 
 MAX_PAGE = 1000
 _JSON = (b"content-type", b"application/json")

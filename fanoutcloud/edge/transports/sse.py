@@ -1,15 +1,15 @@
 """Server-sent events: `/fanout/sse` (WHATWG HTML §9.2; docs/api/subscribe.md)."""
 
 from fanoutcloud.core.directory import RealmSnapshot
-from fanoutcloud.edge.frames import unframed
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.messages import welcome_message
-from fanoutcloud.edge.requests import client_address, parse_subscribe
-from fanoutcloud.edge.sinks import Receive, Scope, Send
-from fanoutcloud.edge.subscriber import SseCursorSubscriber, Subscriber
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.encoding.frames import unframed
+from fanoutcloud.edge.encoding.messages import welcome_message
+from fanoutcloud.edge.encoding.wire import PLAIN_SSE, PREPARED_SSE, SseWire
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.hub.subscriber import SseCursorSubscriber, Subscriber
+from fanoutcloud.edge.presence.watching import admit_watching
+from fanoutcloud.edge.site.requests import client_address, parse_subscribe
 from fanoutcloud.edge.transports.streams import StreamResponse, Wires
-from fanoutcloud.edge.watching import admit_watching
-from fanoutcloud.edge.wire import PLAIN_SSE, PREPARED_SSE, SseWire
 
 #: How long a browser waits before it reconnects; it adds no jitter of its own.
 RETRY_MS = 2000

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError
-from fanoutcloud.edge.held import EXTENSION
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.pattern_followers import follow_requested
-from fanoutcloud.edge.requests import SubscribeRequest
-from fanoutcloud.edge.responses import SITE_HEADERS, Headers
-from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, send_last
-from fanoutcloud.edge.subscriber import Subscriber
-from fanoutcloud.edge.wire import WireFormat
+from fanoutcloud.edge.connections.held import EXTENSION
+from fanoutcloud.edge.connections.sinks import PlainSink, Receive, Scope, Send, send_last
+from fanoutcloud.edge.encoding.wire import WireFormat
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.hub.subscriber import Subscriber
+from fanoutcloud.edge.selection.pattern_followers import follow_requested
+from fanoutcloud.edge.site.requests import SubscribeRequest
+from fanoutcloud.edge.site.responses import SITE_HEADERS, Headers
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.core.subscription_feed import FEED_CHANNEL, write_line
-from fanoutcloud.edge.frames import http_chunk, unframed
-from fanoutcloud.edge.hub import Hub
-from fanoutcloud.edge.requests import SubscribeRequest, client_address
-from fanoutcloud.edge.sinks import Receive, Scope, Send
-from fanoutcloud.edge.subscriber import Subscriber
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.encoding.frames import http_chunk, unframed
+from fanoutcloud.edge.encoding.wire import RawStreamWire
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.hub.subscriber import Subscriber
+from fanoutcloud.edge.site.requests import SubscribeRequest, client_address
 from fanoutcloud.edge.transports.streams import StreamResponse, Wires
-from fanoutcloud.edge.wire import RawStreamWire
 
 
 class FeedWire(RawStreamWire):

@@ -10,15 +10,20 @@ from fanoutcloud.core.errors import FanoutError, Forbidden, InvalidRequest, Limi
 from fanoutcloud.core.names import ChannelName, RealmId, parse_channel_name
 from fanoutcloud.core.patterns import ChannelPattern
 from fanoutcloud.core.streams import StoredItem, parse_position
-from fanoutcloud.edge import messages
-from fanoutcloud.edge.client_publishing import ClientItem, publish_for
-from fanoutcloud.edge.compression import accepts_compression
-from fanoutcloud.edge.handshake import WebSocketOffer
-from fanoutcloud.edge.held import EXTENSION
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.connections.handshake import WebSocketOffer
+from fanoutcloud.edge.connections.held import EXTENSION
+from fanoutcloud.edge.connections.sinks import PlainSink, Receive, Scope, Send, Sink, send_last
+from fanoutcloud.edge.encoding import messages
+from fanoutcloud.edge.encoding.compression import accepts_compression
+from fanoutcloud.edge.encoding.wire import DEFLATED_WEBSOCKET, PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.hub.subscriber import Subscriber
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.pattern_followers import follow_requested
-from fanoutcloud.edge.requests import (
+from fanoutcloud.edge.presence.watching import admit_watching
+from fanoutcloud.edge.selection.pattern_followers import follow_requested
+from fanoutcloud.edge.selection.wishes import DELTA, FILTER, read_wish
+from fanoutcloud.edge.site.client_publishing import ClientItem, publish_for
+from fanoutcloud.edge.site.requests import (
     SubscribeRequest,
     check_channel_count,
     check_pattern_count,
@@ -26,12 +31,7 @@ from fanoutcloud.edge.requests import (
     parse_subscribe,
     parse_wildcard,
 )
-from fanoutcloud.edge.sinks import PlainSink, Receive, Scope, Send, Sink, send_last
-from fanoutcloud.edge.subscriber import Subscriber
 from fanoutcloud.edge.transports.commands import Command, parse_command
-from fanoutcloud.edge.watching import admit_watching
-from fanoutcloud.edge.wire import DEFLATED_WEBSOCKET, PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
-from fanoutcloud.edge.wishes import DELTA, FILTER, read_wish
 
 
 class WebSocketSubscriber(Subscriber):

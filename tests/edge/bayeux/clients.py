@@ -8,7 +8,7 @@ from fanoutcloud.edge.bayeux.conversation import Answer, Conversation
 from fanoutcloud.edge.bayeux.messages import read_messages, write_batch
 from fanoutcloud.edge.bayeux.moves import Moves
 from fanoutcloud.edge.bayeux.sessions import Sessions
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.hub.hub import Hub
 from tests.edge.worlds import HELLO, REALM
 
 SNAPSHOT = RealmSnapshot(REALM, (), Retention())

@@ -10,9 +10,9 @@ from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.patterns import parse_pattern
 from fanoutcloud.core.rules import ChannelRule, make_rules
-from fanoutcloud.edge.access import AccessGate
+from fanoutcloud.edge.access.enforcement import Enforcement
+from fanoutcloud.edge.access.gate import AccessGate
 from fanoutcloud.edge.bayeux.sessions import Sessions
-from fanoutcloud.edge.enforcement import Enforcement
 from tests.core.signed import NOW, claims, sign, snapshot
 from tests.edge.bayeux.clients import Client, numbers
 from tests.edge.worlds import REALM, EdgeWorld

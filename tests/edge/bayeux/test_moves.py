@@ -15,10 +15,10 @@ from fanoutcloud.edge.bayeux.moves import COMING, GIVEN_S, NOT_HERE, Moves
 from fanoutcloud.edge.bayeux.session import MAX_QUEUED_ITEMS, REPEATED_AFTER_S
 from fanoutcloud.edge.bayeux.session_state import unpack_state
 from fanoutcloud.edge.bayeux.sessions import Sessions
-from fanoutcloud.edge.census import Census, TakeSession
-from fanoutcloud.edge.hub import Hub
+from fanoutcloud.edge.hub.hub import Hub
+from fanoutcloud.edge.reporting.census import Census, TakeSession
 from tests.edge.bayeux.clients import Client, numbers
-from tests.edge.handover_worlds import Both
+from tests.edge.takeover.handover_worlds import Both
 from tests.edge.worlds import HELLO, PATIENCE_S, REALM, EdgeWorld, until
 
 OTHER_REALM = RealmId("ffffffff")

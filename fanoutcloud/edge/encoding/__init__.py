@@ -1,0 +1,1 @@
+"""An item as the bytes that many subscribers get: messages, wire formats, frames, compression."""

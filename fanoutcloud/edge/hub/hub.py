@@ -1,0 +1,391 @@
+"""The registry of who is subscribed to what in this process, and the fan-out.
+
+One broker subscription per channel serves all local subscribers. The hub runs on one event loop; its methods are not
+for other threads. Fan-out (`on_item`) never waits. Source: docs/topics/fan-out.md.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from itertools import islice
+from time import perf_counter
+from typing import Any
+
+from fanoutcloud.broker.base import Broker, ItemPublisher
+from fanoutcloud.core.access import Grant
+from fanoutcloud.core.activity import ActivitySink, refused_event
+from fanoutcloud.core.clock import Clock
+from fanoutcloud.core.close_reasons import CloseReason
+from fanoutcloud.core.errors import FanoutError, Unavailable
+from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.streams import LAST_ITEM, StoredItem, StreamPosition
+from fanoutcloud.edge.access.gate import AccessGate
+from fanoutcloud.edge.connections.violations import ViolationLog
+from fanoutcloud.edge.hub.catching_up import begin_at, catch_up, is_wanted
+from fanoutcloud.edge.hub.channel import MAX_PENDING_ITEMS, LocalChannel
+from fanoutcloud.edge.hub.gap_filling import fill
+from fanoutcloud.edge.hub.subscriber import Subscriber
+from fanoutcloud.edge.hub.subscriber_index import SubscriberIndex
+from fanoutcloud.edge.hub.turns import Turns
+from fanoutcloud.edge.limits import EdgeLimits
+from fanoutcloud.edge.presence.attendance import Attendance
+from fanoutcloud.edge.reporting.ledger import Ledger
+from fanoutcloud.edge.reporting.sightings import connected_event, disconnected_event, find_delivered_event
+from fanoutcloud.edge.reporting.subscription_log import SubscriptionLog
+from fanoutcloud.edge.selection.following import Followers
+
+logger = logging.getLogger(__name__)
+
+#: How many connected subscribers are told of when somebody begins to watch a realm.
+MAX_SNAPSHOT_SUBSCRIBERS = 200
+
+
+class Hub:
+    """Owned by the composition, which keeps `edge.hub.housekeeping.keep_house` running and owns the hub's tasks."""
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        activity: ActivitySink,
+        limits: EdgeLimits,
+        clock: Clock,
+        ledger: Ledger | None = None,
+        gate: AccessGate | None = None,
+    ) -> None:
+        self.limits = limits
+        self.gate = gate or AccessGate(clock)
+        self.publisher: ItemPublisher | None = None  # for what clients publish
+        self.presence: Attendance | None = None
+        self.followers: Followers | None = None  # where patterns can be followed
+        self.subscriptions: SubscriptionLog | None = None  # for realms that follow which channels have subscribers
+        self.ledger = ledger or Ledger()
+        self.clock = clock
+        self.violations = ViolationLog(clock)
+        self._broker = broker
+        self._activity = activity
+        self._channels: dict[tuple[RealmId, ChannelName], LocalChannel] = {}
+        self._subscribers: set[Subscriber] = set()
+        self._turns = Turns()
+        self.index = SubscriberIndex()
+        self._tasks: asyncio.TaskGroup | None = None
+        broker.attach(self)
+
+    @property
+    def subscribers(self) -> set[Subscriber]:
+        """All open subscribers; not to be changed."""
+        return self._subscribers
+
+    @property
+    def channels(self) -> dict[tuple[RealmId, ChannelName], LocalChannel]:
+        """All channels that are subscribed at the broker; not to be changed."""
+        return self._channels
+
+    @property
+    def max_patterns(self) -> int:
+        """How many patterns a subscriber may follow; none where nobody looks after that."""
+        return 0 if self.followers is None else self.limits.max_patterns
+
+    # -- tasks
+
+    def own_tasks(self, tasks: asyncio.TaskGroup) -> None:
+        """Run this hub's tasks in `tasks`, which ends them all."""
+        self._tasks = tasks
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent
+        """Run `work` until it ends or the hub does; a fault in it is logged and hurts nobody else."""
+        if self._tasks is None:
+            work.close()
+            raise RuntimeError("the hub is not running")
+        guarded = _guarded(work)
+        try:
+            self._tasks.create_task(guarded)
+        except RuntimeError:  # this process ends: nothing begins any more
+            guarded.close()
+            work.close()
+            raise
+
+    # -- subscribers come and go
+
+    def register(self, subscriber: Subscriber) -> None:
+        """Count the subscriber among the open ones; keep-alives begin."""
+        self._subscribers.add(subscriber)
+        self.index.add(subscriber)
+        is_new = not subscriber.connected_at
+        subscriber.connected_at = subscriber.connected_at or self.clock.now()
+        self.ledger.opened(subscriber, is_new=is_new)
+        subscriber.registry = self
+
+    def unregister(self, subscriber: Subscriber) -> None:
+        """Forget a subscriber whose connection is over. Idempotent."""
+        if subscriber not in self._subscribers:
+            return
+        subscriber.is_closed = True
+        self._subscribers.discard(subscriber)
+        self.index.remove(subscriber)
+        self.ledger.closed(subscriber)
+        if self.followers is not None and subscriber.following is not None:
+            self.followers.forget(subscriber)
+        for channel in subscriber.channels:
+            self._leave(subscriber, channel)
+        if self._activity.is_watched(subscriber.realm):
+            self._activity.record(subscriber.realm, disconnected_event(subscriber, at=self.clock.now()))
+
+    def set_grant(self, subscriber: Subscriber, grant: Grant) -> None:
+        """Have an open subscriber go on with what another token gives."""
+        local_channels = [self._channels[subscriber.realm, channel] for channel in subscriber.channels]
+        self.index.remove(subscriber)
+        if self.presence is not None:
+            for local in local_channels:
+                self.presence.exited(subscriber, local)
+        subscriber.grant = grant
+        self.index.add(subscriber)
+        self.note_entered(subscriber, local_channels)
+
+    def note_entered(self, subscriber: Subscriber, local_channels: Sequence[LocalChannel]) -> None:
+        """Know that an open subscriber has these channels from now on."""
+        if self.presence is not None:
+            for local in local_channels:
+                self.presence.entered(subscriber, local)
+
+    # -- subscribers move between processes (edge.handing_over, edge.rejoining)
+
+    def find_positions(self, subscriber: Subscriber) -> dict[ChannelName, StreamPosition] | None:
+        """Return what the subscriber has of each channel; None while that is about to change without an item."""
+        positions = {}
+        for channel in subscriber.channels:
+            local = self._channels.get((subscriber.realm, channel))
+            if local is None or local.top is None or subscriber in local.joining:
+                return None
+            local.write_gathered()
+            positions[channel] = local.ahead.get(subscriber, local.top)
+        return positions if subscriber.is_at_rest and subscriber in self._subscribers else None
+
+    def detach(self, subscriber: Subscriber) -> None:
+        """Deliver nothing more to a subscriber that leaves for another process. `rejoin` takes it back."""
+        was_here = subscriber in self._subscribers
+        if was_here:
+            self._subscribers.discard(subscriber)
+            self.index.remove(subscriber)
+            self.ledger.closed(subscriber, reason="moved")
+        for channel in subscriber.channels:
+            self._leave(subscriber, channel, was_here=was_here)
+
+    def tell_connected(self, subscriber: Subscriber) -> None:
+        """Show watchers of the realm that the subscriber is there, and its channels; nothing if it has left since."""
+        if not subscriber.is_closed and self._activity.is_watched(subscriber.realm):
+            self._activity.record(subscriber.realm, connected_event(subscriber, at=self.clock.now()))
+
+    def tell_refused(self, realm: RealmId, error: FanoutError, address: str) -> None:
+        """Count a subscriber, or a command of one, that was turned away, and show it to watchers of the realm."""
+        self.ledger.edge.refusals[error.code] += 1
+        if self._activity.is_watched(realm):
+            self._activity.record(realm, refused_event(error, at=self.clock.now(), address=address))
+
+    def tell_all_connected(self, realm: RealmId) -> None:
+        """Show a new watcher who is there already."""
+        for subscriber in list(islice(self.index.of_realm(realm), MAX_SNAPSHOT_SUBSCRIBERS)):
+            self.tell_connected(subscriber)
+
+    def close_realm(self, realm: RealmId) -> None:
+        """End every connection of a realm that was deleted."""
+        for subscriber in list(self.index.of_realm(realm)):
+            subscriber.close(CloseReason.REALM_DELETED)
+
+    # -- joining and leaving channels
+
+    async def join(self, subscriber: Subscriber, wanted: Sequence[tuple[ChannelName, StreamPosition | None]]) -> None:
+        """Deliver the channels to `subscriber`, each from its position, or from now where that is None.
+
+        Returns when it has been told of every channel and has caught up with all of them; live items may come
+        before. Cancelling leaves it subscribed to some; `unregister` undoes all.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        subscriber.is_settled = False
+        channels = [self.expect(subscriber.realm, channel) for channel, _ in wanted]
+        try:
+            for local in channels:
+                await asyncio.shield(local.opening)
+            await self._join_opened(subscriber, channels, await self.gate.where_to_begin(subscriber.realm, wanted))
+        finally:
+            subscriber.is_settled = True
+            for local in channels:
+                self.expect_no_more(local)
+
+    async def _join_opened(
+        self, subscriber: Subscriber, channels: list[LocalChannel], sinces: list[StreamPosition | None]
+    ) -> None:
+        starts = {local.channel: begin_at(local, since) for local, since in zip(channels, sinces, strict=True)}
+        subscriber.begin(starts)
+        for local, since in zip(channels, sinces, strict=True):
+            if subscriber.is_closed:
+                return
+            if local.channel not in subscriber.channels:
+                subscriber.channels.append(local.channel)
+                self.note_entered(subscriber, [local])
+            await self._join_one(subscriber, local, since)
+
+    async def _join_one(self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition | None) -> None:
+        recovered = since is not None and since is not LAST_ITEM
+        if begin_at(local, since) == local.position:
+            subscriber.tell_subscribed(local.channel, local.position, recovered=recovered)
+            if is_wanted(subscriber, local):
+                local.add(subscriber)
+        else:
+            await catch_up(
+                subscriber,
+                local,
+                begin_at(local, since),
+                recovered=recovered,
+                broker=self._broker,
+                limits=self.limits,
+                ledger=self.ledger,
+                notice=partial(self.notice, local),
+            )
+
+    def leave(self, subscriber: Subscriber, channel: ChannelName) -> bool:
+        """End delivery of one channel to the subscriber; return whether it had it."""
+        if channel not in subscriber.channels:
+            return False
+        subscriber.channels.remove(channel)
+        self._leave(subscriber, channel)
+        if self.followers is not None and subscriber.following is not None:
+            self.followers.left(subscriber, channel)
+        return True
+
+    def tell_positions(self, subscriber: Subscriber) -> None:
+        """Tell a subscriber with wishes how far its channels are where it was not sent the newest item."""
+        for channel, wish in list((subscriber.wishes or {}).items()):
+            local = self._channels.get((subscriber.realm, channel))
+            if local is not None and local.is_behind(subscriber, wish):
+                subscriber.tell_position(channel, local.position)
+
+    def _leave(self, subscriber: Subscriber, channel: ChannelName, *, was_here: bool = True) -> None:
+        local = self._channels.get((subscriber.realm, channel))
+        if local is not None:
+            local.remove(subscriber)
+            if was_here and self.presence is not None:
+                self.presence.exited(subscriber, local)
+            self._note_if_empty(local)
+
+    def _note_if_empty(self, local: LocalChannel) -> None:
+        if local.is_empty:
+            local.empty_since = self.clock.monotonic()
+
+    def expect(self, realm: RealmId, channel: ChannelName) -> LocalChannel:
+        """Keep the channel for somebody on the way to it until `expect_no_more`; usable once `opening` is done."""
+        local = self._channels.get((realm, channel))
+        if local is None:
+            local = LocalChannel(realm, channel, asyncio.get_running_loop().create_future(), self._turns)
+            self._channels[realm, channel] = local
+            self.index.add_channel(local)
+            if self.presence is not None:
+                self.presence.opened(local)
+            self.spawn(self._open(local))
+        local.empty_since = None
+        local.awaited += 1
+        return local
+
+    def expect_no_more(self, local: LocalChannel) -> None:
+        """End what `expect` began."""
+        local.awaited -= 1
+        self._note_if_empty(local)
+
+    async def _open(self, local: LocalChannel) -> None:
+        """Subscribe at the broker; then let those go on who wait in `join`."""
+        try:
+            if self.subscriptions is not None:
+                await self.subscriptions.opened(local.realm, local.channel)
+            top = await self._broker.subscribe(local.realm, local.channel)
+        except Exception as error:  # whatever it is, those who wait in `join` must hear of it
+            self._drop(local)
+            local.opening.set_exception(error)
+            local.opening.exception()  # seen: there may be nobody left who waits
+            if not isinstance(error, Unavailable):
+                raise
+            return
+        early, local.pending = local.pending or [], None
+        local.top = top
+        for stored in early:
+            self.take(local, stored)
+        local.opening.set_result(None)
+
+    def forget_channel(self, local: LocalChannel) -> None:
+        """End the broker subscription of a channel that nobody here wants any more."""
+        self._drop(local)
+        self.spawn(self._unsubscribe(local))
+
+    def _drop(self, local: LocalChannel) -> None:
+        self._channels.pop((local.realm, local.channel), None)
+        self.index.remove_channel(local)
+
+    async def _unsubscribe(self, local: LocalChannel) -> None:
+        with contextlib.suppress(Unavailable):  # its items keep coming and are passed over
+            await self._broker.unsubscribe(local.realm, local.channel)
+        if self.subscriptions is not None:
+            await self.subscriptions.closed(local.realm, local.channel)
+
+    # -- live items (BrokerListener)
+
+    def on_item(self, realm: RealmId, channel: ChannelName, stored: StoredItem) -> None:
+        self.ledger.edge.items_in += 1
+        local = self._channels.get((realm, channel))
+        if local is not None:
+            self.take(local, stored)
+
+    def on_reconnected(self) -> None:
+        self.ledger.edge.broker_reconnects += 1
+        for local in self._channels.values():
+            local.last_item_at = 0.0  # housekeeping compares these positions next, whenever their last item was
+
+    def take(self, local: LocalChannel, stored: StoredItem) -> None:
+        """Broadcast the next item; pass over one seen before; fill a gap before one that is too far."""
+        local.last_item_at = self.clock.monotonic()
+        if local.pending is not None:
+            if len(local.pending) < MAX_PENDING_ITEMS:
+                local.pending.append(stored)
+            return
+        top = local.position
+        if stored.position.epoch != top.epoch or stored.position.offset > top.offset + 1:
+            self.fill_gap(local, stored)
+        elif stored.position.offset > top.offset:
+            self.broadcast(local, stored)
+
+    def broadcast(self, local: LocalChannel, stored: StoredItem) -> None:
+        begin_s = perf_counter()
+        size_bytes = local.broadcast(stored, self.ledger.sent_to(local.realm))
+        self.ledger.fanned_out(local, size_bytes, perf_counter() - begin_s)
+        if self._activity.is_watched(local.realm):
+            event = find_delivered_event(local, stored, at=self.clock.now())
+            if event is not None:
+                self._activity.record(local.realm, event)
+
+    def restart(self, local: LocalChannel, position: StreamPosition, reason: str) -> None:
+        """Tell all of a channel that items were lost to them, and go on at `position`."""
+        self.ledger.edge.resets[reason] += local.restart(position, reason)
+
+    def notice(self, local: LocalChannel, top: StreamPosition) -> None:
+        """Know from history where the stream is: if in another epoch, those who are live are brought there, too.
+
+        Whoever found out can't join them before, and would ask history until the next comparison of positions.
+        """
+        if local.pending is None and top.epoch != local.position.epoch:
+            self.fill_gap(local)
+
+    def fill_gap(self, local: LocalChannel, stored: StoredItem | None = None) -> None:
+        """Read from history what is missing behind `top`, deliver it, then go on live. Does nothing if under way."""
+        if local.pending is None:
+            local.pending = [] if stored is None else [stored]
+            self.ledger.edge.gap_fills += 1
+            self.spawn(fill(self, self._broker, local))
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent
+    try:
+        await work
+    except Exception:
+        logger.exception("hub_task_failed")

@@ -1,0 +1,1 @@
+"""What a process tells of itself: figures and usage, activity, the subscription feed, answers to reads."""

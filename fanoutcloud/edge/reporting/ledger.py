@@ -1,0 +1,115 @@
+"""What a hub's doings are entered in: counts for metrics, what realms use of their limits, who may come.
+
+One object between the hub and those who count, so that fan-out has one call per broadcast to make.
+"""
+
+from collections.abc import Iterable
+
+from fanoutcloud.broker.egress import EgressMeter
+from fanoutcloud.core.directory import RealmSnapshot
+from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.statistics import EdgeStatistics, LimitStatistics
+from fanoutcloud.core.streams import StoredItem
+from fanoutcloud.core.usage import UsageMeter
+from fanoutcloud.edge.access.admission import Admission
+from fanoutcloud.edge.hub.channel import LocalChannel, estimate_bytes
+from fanoutcloud.edge.hub.subscriber import Subscriber
+
+
+class Ledger:
+    """Without `admission` and `egress` nothing is limited, only counted."""
+
+    def __init__(
+        self,
+        statistics: EdgeStatistics | None = None,
+        *,
+        limits: LimitStatistics | None = None,
+        admission: Admission | None = None,
+        egress: EgressMeter | None = None,
+        usage: UsageMeter | None = None,
+    ) -> None:
+        self.edge = statistics or EdgeStatistics()
+        self.limits = limits or LimitStatistics()
+        self._admission = admission
+        self._egress = egress
+        self.usage = usage
+        if usage is not None:
+            usage.all_sent = self.edge.items_written
+            self.edge.gather = usage.gather
+
+    # -- who may come
+
+    async def admit(self, realm: RealmSnapshot, wanted: Iterable[ChannelName], known: "KnownChannels") -> None:
+        """Return if the realm may have one more connection with these channels. Begin it without waiting again.
+
+        Raises:
+            LimitReached: it may not; says which limit, and when to try again.
+        """
+        if self._admission is not None:
+            await self._admission.admit_connection(realm)
+            await self._admission.admit_channels(realm.realm, wanted, known=known)
+            await self._admission.admit_connection(realm)  # others may have come while this one waited for channels
+
+    async def admit_channels(self, realm: RealmId, wanted: Iterable[ChannelName], known: "KnownChannels") -> None:
+        """Return if a connection that is open may have these channels, too.
+
+        Raises:
+            LimitReached: the realm has all that it may have.
+        """
+        if self._admission is not None:
+            await self._admission.admit_channels(realm, wanted, known=known)
+
+    # -- what happened
+
+    def opened(self, subscriber: Subscriber, *, is_new: bool = True) -> None:
+        """Enter a subscriber that has come; not `is_new`: from another process."""
+        transport = subscriber.wire.transport
+        self.edge.connects[transport] += 1
+        self.edge.open_now[transport] += 1
+        if self._admission is not None:
+            self._admission.count_in(subscriber.realm)
+        if self.usage is not None:
+            self.usage.opened(subscriber.realm, transport, subscriber.connected_at, is_new=is_new)
+
+    def closed(self, subscriber: Subscriber, *, reason: str = "") -> None:
+        """Enter a subscriber that has gone; `reason` is said where it is no close reason."""
+        transport = subscriber.wire.transport
+        self.edge.open_now[transport] -= 1
+        self.edge.closes[transport, reason or subscriber.close_reason.reason] += 1
+        if self._admission is not None:
+            self._admission.count_out(subscriber.realm)
+        if self.usage is not None:
+            self.usage.closed(subscriber.realm, subscriber.connected_at)
+
+    def heard(self, subscriber: Subscriber) -> None:
+        """Enter that a message, not a published one, went over a subscriber's WebSocket."""
+        if self.usage is not None:
+            self.usage.heard(subscriber.realm, subscriber.serial)
+
+    def requested(self, realm: RealmId, took_s: float, *, has_minutes: bool = True) -> None:
+        """Enter a client's request that is no subscriber."""
+        if self.usage is not None:
+            self.usage.requested(realm, took_s, has_minutes=has_minutes)
+
+    def sent_to(self, realm: RealmId) -> dict[str, int]:
+        """Return where to add what subscribers of the realm are sent, by transport; ask anew for each broadcast."""
+        return self.edge.items_written if self.usage is None else self.usage.sent_to(realm)
+
+    def fanned_out(self, local: LocalChannel, size_bytes: int, took_s: float) -> None:
+        """Enter one broadcast: bytes written to all its subscribers together, and how long that took."""
+        edge = self.edge
+        edge.fan_outs.observe(took_s)
+        edge.bytes_out += size_bytes
+        if self._egress is not None and size_bytes:
+            self._egress.count(local.realm, size_bytes)
+
+    def caught_up(self, subscriber: Subscriber, page: list[StoredItem]) -> None:
+        """Enter items of history that one subscriber gets."""
+        size_bytes = sum(map(estimate_bytes, page))
+        self.sent_to(subscriber.realm)[subscriber.wire.transport] += len(page)
+        self.edge.bytes_out += size_bytes
+        if self._egress is not None and size_bytes:
+            self._egress.count(subscriber.realm, size_bytes)
+
+
+KnownChannels = dict[tuple[RealmId, ChannelName], LocalChannel]
