@@ -57,6 +57,7 @@ from publishing.apps import PublishingConfig
 from publishing.authentication import Authenticator
 from publishing.endpoint import PublishEndpoint
 from publishing.services import Publisher
+from publishing.webhooks.interest import load_snapshot_with_webhooks
 from realms.announcements import CONTROL_TOPIC
 from realms.apps import RealmsConfig
 from realms.database import ask_database
@@ -64,7 +65,7 @@ from realms.directory import CachedRealmDirectory
 from realms.hosts import own_hosts
 from realms.services import add_usage, feeds, say_connected
 from realms.services.key_fetching import fetch_keys_of_realm
-from realms.snapshots import load_host, load_snapshot
+from realms.snapshots import load_host
 
 follow_subscriptions = database_sync_to_async(feeds.follow_subscriptions, thread_sensitive=False)
 add_usage_off_loop = database_sync_to_async(add_usage, thread_sensitive=False)
@@ -96,7 +97,7 @@ class Plane:
             compresses=settings.WEBSOCKET_COMPRESSION,
         )
         self.activity = ActivityFeed(self.broker, clock)
-        self.directory = CachedRealmDirectory(load_snapshot, clock, load_host=load_host)
+        self.directory = CachedRealmDirectory(load_snapshot_with_webhooks, clock, load_host=load_host)
         self.statistics = Statistics()
         self.quotas = Quotas(self.broker, self.directory, clock, self.statistics)
         self.usage_store = self._make_usage_store(clock)

@@ -58,6 +58,15 @@ class Action(StrEnum):
     PUBLIC_KEYS_REMOVED = "public_keys.removed"
     URL_ADDED = "url.added"
     URL_REMOVED = "url.removed"
+    WEBHOOK_ADDED = "webhook.added"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_PAUSED = "webhook.paused"
+    WEBHOOK_RESUMED = "webhook.resumed"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_REMOVED = "webhook.removed"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - a deed, no secret
+    WEBHOOK_SECRET_SHOWN = "webhook.secret_shown"  # noqa: S105 - a deed, no secret
+    WEBHOOK_REPLAYED = "webhook.replayed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from fanoutcloud.core.domains import Domain
 from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.revocations import NOTHING_REVOKED, Revocations
 from fanoutcloud.core.rules import NO_RULES, ChannelRules
+from fanoutcloud.core.webhooks import NO_WEBHOOKS, WebhookInterest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class RealmSnapshot:
     fetches_keys: bool = False  # there are more at a URL, where new ones may have come
     revocations: Revocations = NOTHING_REVOKED
     has_subscription_feed: bool = False  # whether edges keep which channels get subscribers and lose them
+    webhooks: WebhookInterest = NO_WEBHOOKS
 
     def find_domain(self, name: str) -> Domain | None:
         """Return the realm's domain of this name, or None. There are few."""

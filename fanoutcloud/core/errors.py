@@ -166,6 +166,7 @@ LimitName = Literal[
     "channels",
     "connection_commands",
     "failed_credentials",
+    "webhook_backlog",
 ]
 
 #: Limit → code of the error, and the sentence that names its value.
@@ -177,6 +178,7 @@ _LIMITS: dict[LimitName, tuple[str, str]] = {
     "channels": ("too_many_channels", "this realm may have {} subscribed at once"),
     "connection_commands": ("too_many_commands", "one connection may send {}"),
     "failed_credentials": ("too_many_failures", "one address may fail {}"),
+    "webhook_backlog": ("webhook_backlog", "{} of this realm may wait to be handed to webhooks"),
 }
 
 

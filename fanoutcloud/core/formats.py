@@ -10,13 +10,13 @@ import functools
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, get_args
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from fanoutcloud.core.errors import InvalidItem, InvalidRequest
-from fanoutcloud.core.items import Action, HttpResponse, HttpStream, Item, WsMessage
+from fanoutcloud.core.items import Action, HttpRequest, HttpResponse, HttpStream, Item, RequestMethod, WsMessage
 from fanoutcloud.core.names import ChannelName, parse_channel_name
 from fanoutcloud.core.tags import TagValue, check_tags
 
@@ -26,8 +26,12 @@ MAX_ITEM_ID_BYTES = 512
 #: RFC 6455 §5.5: a control frame carries at most 125 bytes, two of which are the close code.
 MAX_CLOSE_REASON_BYTES = 123
 
-_OUR_FORMATS = {"json-object", "fpp", "http-stream", "http-response", "ws-message"}
-_A_FORMAT = "one of json-object, http-stream, http-response, ws-message"
+#: Headers of one `http-request`, and their names and values together.
+MAX_REQUEST_HEADERS = 32
+MAX_REQUEST_HEADER_BYTES = 8_192
+
+_OUR_FORMATS = {"json-object", "fpp", "http-stream", "http-response", "ws-message", "http-request"}
+_A_FORMAT = "one of json-object, http-stream, http-response, ws-message, http-request"
 _EXAMPLE = '{"items":[{"channel":"hello","json-object":{"text":"hi"}}]}'
 
 
@@ -59,14 +63,21 @@ class _WireWsMessage(msgspec.Struct, rename="kebab"):
     content_filters: tuple[str, ...] | None = None
 
 
+class _WireHttpRequest(msgspec.Struct, rename="kebab"):
+    method: str = "POST"
+    headers: dict[str, str] | tuple[tuple[str, str], ...] = ()
+    body: str | None = None
+    body_bin: str | None = None
+
+
 class _WireFormats(msgspec.Struct, rename="kebab"):
     json_object: Raw | UnsetType = UNSET
     fpp: Raw | UnsetType = UNSET  # the older name of json-object
     http_stream: _WireHttpStream | None = None
     http_response: _WireHttpResponse | None = None
     ws_message: _WireWsMessage | None = None
-    # Formats for receivers that this server does not reach; accepted, as any unknown one is.
-    http_request: Raw | UnsetType = UNSET
+    http_request: _WireHttpRequest | None = None
+    # For receivers that this server does not reach; accepted, as any unknown format is.
     xmpp_stanza: Raw | UnsetType = UNSET
 
 
@@ -170,6 +181,7 @@ def _to_item(wire: _WireItem, index: int, named: _NamedFormats, channel: Channel
         http_stream=_to_http_stream(formats.http_stream, f"{at}.http-stream"),
         http_response=_to_http_response(formats.http_response, f"{at}.http-response"),
         ws_message=_to_ws_message(formats.ws_message, f"{at}.ws-message"),
+        http_request=_to_http_request(formats.http_request, f"{at}.http-request"),
         meta=wire.meta or {},
         no_seq=wire.no_seq,
         tags=wire.tags or {},
@@ -184,7 +196,7 @@ def _to_item(wire: _WireItem, index: int, named: _NamedFormats, channel: Channel
 def _has_foreign_format(wire: _WireItem, index: int, named: _NamedFormats) -> bool:
     """Tell whether an item without a format of ours has another one; those are accepted and passed over."""
     formats = wire if wire.formats is None else wire.formats
-    if formats.http_request is not UNSET or formats.xmpp_stanza is not UNSET:
+    if formats.xmpp_stanza is not UNSET:
         return True
     return wire.formats is not None and not named()[index].keys() <= _OUR_FORMATS
 
@@ -262,6 +274,22 @@ def _to_ws_message(wire: _WireWsMessage | None, place: str) -> WsMessage | None:
         reason=_close_reason(wire.reason, f"{place}.reason"),
         content_filters=wire.content_filters,
     )
+
+
+def _to_http_request(wire: _WireHttpRequest | None, place: str) -> HttpRequest | None:
+    if wire is None:
+        return None
+    method = next((known for known in get_args(RequestMethod) if known == wire.method.upper()), None)
+    if method is None:
+        cure = f"use {', '.join(get_args(RequestMethod))}"
+        raise InvalidItem(f"can't be {wire.method[:20]!r}", cure=cure, field=f"{place}.method")
+    headers = wire.headers.items() if isinstance(wire.headers, dict) else wire.headers
+    checked = tuple(_header(name, value, f"{place}.headers") for name, value in headers)
+    size = sum(len(name) + len(value) for name, value in checked)
+    if len(checked) > MAX_REQUEST_HEADERS or size > MAX_REQUEST_HEADER_BYTES:
+        cure = f"send {MAX_REQUEST_HEADERS} headers of {MAX_REQUEST_HEADER_BYTES:,} bytes together at most"
+        raise InvalidItem("holds too many headers", cure=cure, field=f"{place}.headers")
+    return HttpRequest(method, checked, _content(wire.body, wire.body_bin, place, name="body") or b"")
 
 
 def _lacks(place: str, members: str) -> NoReturn:

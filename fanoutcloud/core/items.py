@@ -14,6 +14,7 @@ from fanoutcloud.core.tags import TagValue
 #: What a format asks for: its content is sent; the origin has news, ask it; the connection is to end; the origin wants
 #: to be asked by a WebSocket over HTTP. An action that means nothing to a format is accepted and has no effect.
 Action = Literal["send", "hint", "close", "refresh"]
+RequestMethod = Literal["POST", "PUT", "PATCH", "DELETE", "GET"]
 
 
 class HttpStream(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -47,6 +48,14 @@ class WsMessage(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True
     content_filters: tuple[str, ...] | None = None
 
 
+class HttpRequest(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """Format `http-request`: what a webhook is called with, as it is."""
+
+    method: RequestMethod = "POST"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
 class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One published unit. `json_object` is JSON text on one line."""
 
@@ -61,6 +70,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     no_seq: bool = False
     tags: dict[str, TagValue] = msgspec.field(default_factory=dict)
     user: str | None = None  # the client that published it, by its token
+    http_request: HttpRequest | None = None
 
     @property
     def formats(self) -> list[str]:
@@ -70,6 +80,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
             "http-stream": self.http_stream,
             "http-response": self.http_response,
             "ws-message": self.ws_message,
+            "http-request": self.http_request,
         }
         return [name for name, value in carried.items() if value is not None]
 
@@ -85,11 +96,13 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
 
     def _contents(self) -> list[bytes]:
         stream, response, message = self.http_stream, self.http_response, self.ws_message
+        request = self.http_request
         contents = [
             self.json_object,
             None if stream is None else stream.content,
             None if response is None else response.body_patch if response.body is None else response.body,
             None if message is None else message.content,
+            None if request is None else request.body,
         ]
         return [content for content in contents if content is not None]
 

@@ -11,11 +11,11 @@ from fanoutcloud.core.names import parse_channel_name
 from publishing.api.operations import Operation
 from publishing.api.resources import RealmResource
 from publishing.api.serializers import Fields, PageQuery, instant
+from publishing.webhooks.request_subscriptions import add_request_subscription, remove_request_subscription
 from realms.models import RequestSubscription
 from realms.roles import Role
 from realms.scopes import Scope
 from realms.selectors import get_request_subscription, list_request_subscriptions
-from realms.services.webhooks import add_request_subscription, remove_request_subscription
 
 MAX_NAME_CHARACTERS = 512
 MAX_URL_CHARACTERS = 2048

@@ -16,8 +16,8 @@ from django.views.decorators.csrf import csrf_exempt
 from fanoutcloud.core.errors import InvalidRequest, MethodNotAllowed, NotFound, Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId, parse_channel_name
 from publishing.compatible.requests import answer_request
+from publishing.webhooks.request_subscriptions import add_request_subscription, remove_request_subscription
 from realms.selectors import get_realm
-from realms.services.webhooks import add_request_subscription, remove_request_subscription
 
 METHODS = "POST, DELETE, OPTIONS"
 _ADD = re.compile(rb"/realm/[^/]+/channel/(.+)/hrq-subscriptions/?\Z")

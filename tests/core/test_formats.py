@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanoutcloud.core.errors import InvalidItem
 from fanoutcloud.core.formats import parse_publish
-from fanoutcloud.core.items import HttpResponse, HttpStream, WsMessage
+from fanoutcloud.core.items import HttpRequest, HttpResponse, HttpStream, WsMessage
 from fanoutcloud.core.names import ChannelName
 from tests.core.published import body_of, parse_json_object, parse_one
 
@@ -160,7 +161,6 @@ def test_meta_and_no_seq_are_kept():
     "members",
     [
         {"formats": {"carrier-pigeon": {"rings": 2}}},
-        {"formats": {"http-request": {"method": "POST"}}},
         {"http_request": {"method": "POST"}},
         {"xmpp_stanza": {"content": "<message/>"}},
     ],
@@ -274,3 +274,29 @@ def test_base64_content_arrives_byte_by_byte(content: bytes):
 @pytest.mark.parametrize("size", [0, 2048, "17"])
 def test_a_size_is_taken_and_not_kept(size: object):
     assert parse_one(json_object=1, size=size) == parse_one(json_object=1)
+
+
+def test_a_request_is_kept_as_it_is_to_be_sent():
+    item = parse_one(formats={"http-request": {"method": "put", "headers": {"X-A": "1"}, "body-bin": "aGk="}})
+
+    assert item.http_request == HttpRequest("PUT", (("X-A", "1"),), b"hi")
+    assert (item.formats, item.size_bytes, item.first_content) == (["http-request"], 2, b"hi")
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({"method": "CONNECT"}, "method"),
+        ({"headers": {"a b": "1"}}, "headers"),
+        ({"headers": {"a": "1\r\nb: 2"}}, "headers.a"),
+        ({"headers": [["a", "1"]] * 33}, "headers"),
+        ({"headers": {"a": "1" * 9000}}, "headers"),
+        ({"body-bin": "?"}, "body-bin"),
+    ],
+)
+def test_a_request_that_can_not_be_sent_is_refused_by_its_place(request_: dict[str, Any], field: str):
+    with pytest.raises(InvalidItem) as refused:
+        parse_one(formats={"http-request": request_})
+
+    assert refused.value.field == f"items[0].formats.http-request.{field}"
+    assert refused.value.cure

@@ -1,0 +1,79 @@
+"""What a call says: the id of an event, its body, and the headers that a publisher may set. Pure."""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+
+import msgspec
+
+from fanoutcloud.core.items import Item
+from fanoutcloud.core.webhooks import HookEvent
+
+#: Headers of an `http-request` that are ours, the connection's or the network's to set.
+_NOT_THEIRS = {
+    "host", "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer", "keep-alive",
+    "forwarded", "user-agent", "accept-encoding", "cookie",
+}  # fmt: skip
+_NOT_THEIR_PREFIXES = ("proxy-", "webhook-", "fanout-", "x-forwarded-", "metadata", "x-aws-")
+JSON_TYPE = ("content-type", "application/json")
+
+_encode = msgspec.json.Encoder().encode
+
+
+def make_webhook_id(event: HookEvent) -> str:
+    """Return the event's id: the same whenever and by whomever it is made, and no one else's."""
+    digest = hashlib.sha256(f"{event.realm}\n{event.key}".encode(errors="surrogatepass")).digest()
+    return f"evt_{base64.b32encode(digest[:20]).decode().lower()}"
+
+
+def ordered_key(event: HookEvent) -> str:
+    """Return what is the same for all events that an ordered endpoint gets one after the other: those of a channel."""
+    return hashlib.sha256(event.channel.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def event_body(event: HookEvent) -> bytes:
+    """Return the event as JSON, in the shape of Standard Webhooks: type, timestamp, data."""
+    return _encode({"type": event.kind, "timestamp": _instant(event.at), "data": _data(event)})
+
+
+def batch_body(bodies: list[bytes], at: float) -> bytes:
+    """Return events, each in its own shape, as one."""
+    events = [msgspec.Raw(body) for body in bodies]
+    return _encode({"type": "webhook.batch", "timestamp": _instant(at), "data": {"events": events}})
+
+
+def own_headers(item: Item) -> list[tuple[str, str]]:
+    """Return the headers of an item's `http-request` that are sent."""
+    assert item.http_request is not None
+    return [
+        (name, value)
+        for name, value in item.http_request.headers
+        if name.lower() not in _NOT_THEIRS and not name.lower().startswith(_NOT_THEIR_PREFIXES)
+    ]
+
+
+def _data(event: HookEvent) -> dict[str, object]:
+    data: dict[str, object] = {"realm": event.realm}
+    if event.channel:
+        data["channel"] = event.channel
+    if event.item is not None:
+        data["items"] = [_item(event.item, event)]
+    if event.data:
+        data |= msgspec.json.decode(event.data, type=dict[str, msgspec.Raw])
+    return data
+
+
+def _item(item: Item, event: HookEvent) -> dict[str, object]:
+    members: dict[str, object] = {"position": event.position or None, "id": item.id, "user": item.user}
+    written = {name: value for name, value in members.items() if value is not None}
+    if item.json_object is not None:
+        written["data"] = msgspec.Raw(item.json_object)
+    if item.tags:
+        written["tags"] = item.tags
+    if item.meta:
+        written["meta"] = item.meta
+    return written
+
+
+def _instant(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
