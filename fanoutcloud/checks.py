@@ -8,9 +8,11 @@ E005  a part of many processes is started on SQLite
 E006  ALLOWED_HOSTS lets every host through
 E007  a realm's site could set cookies for the dashboard
 E008  ALLOWED_TARGETS holds a network that stands for all addresses
+E009  names are looked up by an egress proxy, and lists of networks are to judge what it finds
 W001  PUBLIC_URL is https and no proxy is trusted
 W002  DATABASE_URL without REDIS_URL: this process must be the only one
 W003  realms may name servers on this very machine, in an installation that others can reach
+W004  ALLOWED_TARGETS lists an address where a cloud hands out credentials
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +24,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Django's names
 
-from fanoutcloud.outbound.addresses import TRANSLATING, parse_networks
+from fanoutcloud.outbound.addresses import METADATA, TRANSLATING
+from fanoutcloud.outbound.lists import parse_targets
 
 _PREFIX = "fanoutcloud."
 
@@ -103,7 +106,7 @@ def _check_lonely_broker() -> list[CheckMessage]:
 
 def _check_allowed_targets() -> list[CheckMessage]:
     messages: list[CheckMessage] = []
-    for network in parse_networks(settings.ALLOWED_TARGETS):
+    for network in parse_targets(settings.ALLOWED_TARGETS).networks:
         hidden = [known for known in TRANSLATING if known.version == network.version and known.overlaps(network)]
         if hidden or network.prefixlen == 0:
             problem = f"ALLOWED_TARGETS holds {network}: it stands for every address, private ones and this machine too"
@@ -112,7 +115,20 @@ def _check_allowed_targets() -> list[CheckMessage]:
             problem = f"ALLOWED_TARGETS holds {network} while others can reach {_public_hosts()[0]}"
             hint = "take it out, unless everybody with an account here may reach what listens on this machine"
             messages.append(_warning("W003", problem, hint))
+        elif network.num_addresses == 1 and network.network_address in METADATA:
+            problem = f"ALLOWED_TARGETS lists {network.network_address}, where a cloud hands out credentials"
+            messages.append(_warning("W004", problem, "take it out: whoever has an account here could ask for them"))
     return messages
+
+
+def _check_egress_proxy() -> list[CheckMessage]:
+    """Which networks may be reached is the proxy's to say: nobody here sees what it connects to."""
+    lists = {"ALLOWED_TARGETS": settings.ALLOWED_TARGETS, "DENIED_TARGETS": settings.DENIED_TARGETS}
+    named = [name for name, texts in lists.items() if parse_targets(texts).networks]
+    if not settings.EGRESS_PROXY or not named:
+        return []
+    problem = f"EGRESS_PROXY is set, and {' and '.join(named)} lists networks, which would not be looked at for names"
+    return [_error("E009", problem, "list networks in the proxy's configuration; names may stay here")]
 
 
 _CHECKS: tuple[Callable[[], list[CheckMessage]], ...] = (
@@ -124,6 +140,7 @@ _CHECKS: tuple[Callable[[], list[CheckMessage]], ...] = (
     _check_proxies,
     _check_lonely_broker,
     _check_allowed_targets,
+    _check_egress_proxy,
 )
 
 

@@ -14,8 +14,7 @@ from fanoutcloud.grip.holds import GripHolds
 from fanoutcloud.grip.origins import OriginGateway
 from fanoutcloud.grip.proxy import Proxy
 from fanoutcloud.grip.signature import Signer
-from fanoutcloud.outbound.gate import GateRules
-from fanoutcloud.way_out import make_way_out
+from fanoutcloud.way_out import make_gate_rules, make_way_out
 from realms.hosts import is_loopback
 
 
@@ -26,10 +25,9 @@ class PassingOn:
         self, settings: LazySettings, *, hub: Hub, broker: Broker, activity: ActivitySink, statistics: OriginStatistics
     ) -> None:
         self.way_out = make_way_out(settings)
-        self.rules = make_gate_rules(settings)
         gateway = OriginGateway(
             self.way_out.client,
-            rules=self.rules,
+            rules=make_gate_rules(settings, own_hosts=_own_hosts(settings)),
             signer=Signer(hub.clock),
             activity=activity,
             clock=hub.clock,
@@ -49,13 +47,9 @@ class PassingOn:
         }
 
 
-def make_gate_rules(settings: LazySettings) -> GateRules:
-    """Return what may be named. Private names are let through where private networks are permitted."""
+def _own_hosts(settings: LazySettings) -> list[str]:
     hosts = {urlsplit(settings.PUBLIC_URL).hostname or "", settings.EDGE_DOMAIN.partition(":")[0]}
-    return GateRules(
-        own_hosts=[host for host in hosts if host and not is_loopback(host)],
-        permits_private_names=bool(settings.ALLOWED_TARGETS),
-    )
+    return [host for host in hosts if host and not is_loopback(host)]
 
 
 def make_via(secret_key: str) -> bytes:

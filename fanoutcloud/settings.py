@@ -51,13 +51,17 @@ for _proxy in TRUSTED_PROXIES:
 # -- the way out to servers that tenants name ----------------
 
 _outbound = read_outbound_settings(env, bind=BIND, public_host=_public.hostname)
-#: Networks that origins, webhooks and proofs of domains may be in although they are not public, and those they may not.
+#: Networks and names of origins, webhooks and the like that may be private, and those that are never called.
 ALLOWED_TARGETS, DENIED_TARGETS = _outbound.allowed, _outbound.denied
 IS_LOOPBACK_ALLOWED_BY_DEFAULT = _outbound.is_loopback_by_default
 #: Name servers that are asked for the names of tenants' servers, with a port where it is not 53; none: the system's.
 DNS_SERVERS = _outbound.name_servers
 #: A PEM file of authorities that are trusted beside the system's.
 EXTRA_AUTHORITIES = _outbound.extra_authorities
+TARGET_SCHEMES, TARGET_PORTS = _outbound.schemes, _outbound.ports
+#: A proxy that all these requests go through, and a PEM file with our key and certificate for it.
+EGRESS_PROXY, EGRESS_CERTIFICATE = _outbound.egress_proxy, _outbound.egress_certificate
+EGRESS_FORWARDS_PLAIN = _outbound.egress_forwards_plain
 
 # -- which processes there are ----------------
 

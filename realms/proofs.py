@@ -4,29 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fanoutcloud.outbound.client import Patience
-from fanoutcloud.outbound.errors import AnswerTooLarge, NameNotFound, OutboundError
-from fanoutcloud.outbound.messages import Endpoint, Request, Response
+from fanoutcloud.outbound.calls import Call, CallLimits, HttpClient, perform
+from fanoutcloud.outbound.errors import NameNotFound
+from fanoutcloud.outbound.gate import Target
+from fanoutcloud.outbound.messages import Endpoint
 
 #: Label of the record that stands beside the name, so that the name itself may be an alias (CNAME).
 RECORD_LABEL = "_fanout-challenge"
 FILE_PATH = "/.well-known/fanout-challenge/"
 MAX_FILE_BYTES = 1_000
-PATIENCE = Patience(head_s=5.0, idle_s=5.0)
+CALL_LIMITS = CallLimits(head_s=5.0, total_s=8.0, read_bytes=MAX_FILE_BYTES, kept_bytes=MAX_FILE_BYTES)
 
 
 class TextResolver(Protocol):
     """Asks the DNS for texts."""
 
     async def find_texts(self, name: str) -> Sequence[str]: ...
-
-
-class HttpClient(Protocol):
-    """Sends one request."""
-
-    async def send(
-        self, tenant: str, endpoint: Endpoint, request: Request, *, patience: Patience | None = None
-    ) -> Response: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +31,7 @@ class Proof:
 
 
 async def find_proof(*, name: str, challenge: str, tenant: str, resolver: TextResolver, client: HttpClient) -> Proof:
-    """Look in the DNS, then on the name's web server. Takes some 20 s at most."""
+    """Look in the DNS, then on the name's web server. Takes 21 s at most."""
     in_dns = await find_record(name, challenge, resolver)
     if not in_dns:
         return Proof("dns")
@@ -71,20 +64,14 @@ async def _find_file(name: str, challenge: str, tenant: str, client: HttpClient)
 
 
 async def _fetch_file(endpoint: Endpoint, challenge: str, tenant: str, client: HttpClient) -> str:
-    scheme = "https" if endpoint.is_tls else "http"
-    request = Request(
-        b"GET",
-        f"{FILE_PATH}{challenge}".encode(),
-        [(b"Host", endpoint.authority.encode()), (b"User-Agent", b"fanoutcloud"), (b"Accept", b"*/*")],
-    )
-    try:
-        response = await client.send(tenant, endpoint, request, patience=PATIENCE)
-        if response.status != 200:
-            response.body.close()
-            return f"Web server: {scheme}://{endpoint.authority} answers {response.status} for the file."
-        found = (await response.collect(MAX_FILE_BYTES)).strip() == challenge.encode()
-    except AnswerTooLarge:
-        found = False
-    except OutboundError as error:
-        return f"Web server: {error}."
-    return "" if found else f"Web server: the file at {scheme}://{endpoint.authority} holds another text."
+    url = f"{'https' if endpoint.is_tls else 'http'}://{endpoint.authority}"
+    target = Target(endpoint, f"{FILE_PATH}{challenge}")
+    call = Call(target, b"GET", [(b"User-Agent", b"fanoutcloud"), (b"Accept", b"*/*")])
+    record = await perform(client, call, tenant=tenant, limits=CALL_LIMITS)
+    if record.error is not None:
+        return f"Web server: {record.error}."
+    if record.status != 200:
+        return f"Web server: {url} answers {record.status} for the file."
+    if record.is_body_whole and record.body.strip() == challenge.encode():
+        return ""
+    return f"Web server: the file at {url} holds another text."

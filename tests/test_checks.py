@@ -127,3 +127,20 @@ def test_this_machine_as_a_target_of_strangers_is_a_warning(production: Settings
     production.ALLOWED_TARGETS = ["127.0.0.0/8"]
 
     assert found() == ["W003"]
+
+
+def test_an_address_of_metadata_is_a_warning(production: Settings):
+    production.ALLOWED_TARGETS = ["169.254.169.254"]
+
+    assert found() == ["W004"]
+
+
+def test_lists_of_networks_beside_an_egress_proxy_are_an_error(production: Settings):
+    production.EGRESS_PROXY = "http://proxy.example:3128"
+    assert found() == ["E009"]
+
+    production.ALLOWED_TARGETS = ["*.corp.example"]
+    assert found() == []
+
+    production.DENIED_TARGETS = ["198.41.0.4"]
+    assert found() == ["E009"]

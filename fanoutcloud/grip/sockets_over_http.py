@@ -37,7 +37,7 @@ from fanoutcloud.outbound.errors import AnswerTooLarge, ExchangeFailed
 
 RETRY_DELAYS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 #: Causes of failures that show that the origin can't have seen the request.
-_NOT_REACHED = frozenset({"blocked", "dns", "connect_refused", "connect_timeout", "tls", "busy"})
+_NOT_REACHED = frozenset({"blocked", "dns", "connect_refused", "connect_timeout", "tls", "egress", "busy"})
 _KINDS: dict[str, MessageType] = {
     events.TEXT: "text",
     events.BINARY: "binary",

@@ -7,10 +7,10 @@ import asyncio
 import re
 from dataclasses import dataclass
 
-from fanoutcloud.outbound.connecting import Connector
+from fanoutcloud.outbound.connecting import Way
 from fanoutcloud.outbound.connection import HttpConnection, HttpExchange
 from fanoutcloud.outbound.errors import BrokenOff
-from fanoutcloud.outbound.messages import Endpoint, Request, Response
+from fanoutcloud.outbound.messages import Endpoint, Request, Response, Trace
 from fanoutcloud.outbound.pool import ConnectionPool, PoolLimits
 
 #: RFC 9110 §9.2.2: sent twice, they do what they do once.
@@ -56,39 +56,48 @@ class OutboundClient:
 
     def __init__(
         self,
-        connector: Connector,
+        way: Way,
         *,
         limits: PoolLimits = DEFAULT_POOL_LIMITS,
         patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
-        self.connector = connector
-        self.pool = ConnectionPool(connector.connect, limits)
+        self._way = way
+        self.pool = ConnectionPool(way.connect, limits)
         self._patience = patience
 
     async def send(
-        self, tenant: str, endpoint: Endpoint, request: Request, *, patience: Patience | None = None
+        self,
+        tenant: str,
+        endpoint: Endpoint,
+        request: Request,
+        *,
+        patience: Patience | None = None,
+        trace: Trace | None = None,
     ) -> Response:
         """Return the server's answer as soon as its head has come. Read or close its body.
 
         A request is repeated by itself only if a connection that had been used before ended without any answer, and
-        if that can do no harm.
+        if that can do no harm. `trace` is told where the time went, also when this raises.
 
         Raises:
             NotReached: nothing was sent.
             ExchangeFailed: something may have been.
         """
-        patience = patience or self._patience
-        head = encode_head(request)
+        patience, trace = patience or self._patience, trace or Trace()
+        addressed = self._way.address(endpoint, request)
+        head = encode_head(addressed)
         may_repeat = request.method in _IDEMPOTENT and isinstance(request.body, bytes)
-        connection, is_used = await self.pool.lend((tenant, endpoint), is_repeatable=may_repeat)
-        exchange = HttpExchange(connection, request, idle_s=patience.idle_s)
+        connection = await self.pool.lend((tenant, endpoint), trace, is_repeatable=may_repeat)
+        exchange = HttpExchange(connection, addressed, idle_s=patience.idle_s, trace=trace)
         try:
-            return await exchange.run(head, head_s=patience.head_s)
+            return self._checked(endpoint, await exchange.run(head, head_s=patience.head_s))
         except BrokenOff:
-            if not (is_used and may_repeat) or exchange.has_answer_begun:
+            if not (trace.is_reused and may_repeat) or exchange.has_answer_begun:
                 raise
-        connection = await self.pool.open((tenant, endpoint))
-        return await HttpExchange(connection, request, idle_s=patience.idle_s).run(head, head_s=patience.head_s)
+        trace.is_reused = False
+        connection = await self.pool.open((tenant, endpoint), trace)
+        exchange = HttpExchange(connection, addressed, idle_s=patience.idle_s, trace=trace)
+        return self._checked(endpoint, await exchange.run(head, head_s=patience.head_s))
 
     async def upgrade(
         self, tenant: str, endpoint: Endpoint, request: Request, *, patience: Patience | None = None
@@ -100,12 +109,21 @@ class OutboundClient:
             NotReached, ExchangeFailed: as above.
         """
         patience = patience or self._patience
-        connection = await self.pool.open((tenant, endpoint))
-        exchange = HttpExchange(connection, request, idle_s=patience.idle_s, upgrades=True)
-        response = await exchange.run(encode_head(request), head_s=patience.head_s)
+        addressed = self._way.address(endpoint, request)
+        connection = await self.pool.open((tenant, endpoint), Trace())
+        exchange = HttpExchange(connection, addressed, idle_s=patience.idle_s, upgrades=True)
+        response = self._checked(endpoint, await exchange.run(encode_head(addressed), head_s=patience.head_s))
         if response.status != 101:
             return response
         return Upgraded(response, connection, exchange.left_over)
+
+    def _checked(self, endpoint: Endpoint, response: Response) -> Response:
+        try:
+            self._way.check_answer(endpoint, response)
+        except BaseException:
+            response.body.close()
+            raise
+        return response
 
     def close(self) -> None:
         """Close idle connections."""

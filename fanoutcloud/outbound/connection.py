@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from fanoutcloud.outbound.answers import AnswerParser
 from fanoutcloud.outbound.errors import BrokenOff, ExchangeFailed, NoAnswer
-from fanoutcloud.outbound.messages import Headers, Request, Response
+from fanoutcloud.outbound.messages import Headers, Request, Response, Trace
 
 #: Of an answer's body, kept before its reader takes it; then the server has to wait.
 READ_AHEAD_BYTES = 65_536
@@ -31,6 +31,7 @@ class HttpConnection(asyncio.Protocol):
         self._exchange: HttpExchange | None = None
         self._room: asyncio.Future[None] | None = None
         self._is_paused = False
+        self.address = ""  # of the server, where it is known
         self.opened_at = 0.0
         self.idle_since = 0.0
         self.is_lost = False
@@ -121,8 +122,18 @@ class HttpConnection(asyncio.Protocol):
 class HttpExchange:
     """One request and its answer on a connection. Is the answer's body, and what the parser tells."""
 
-    def __init__(self, connection: HttpConnection, request: Request, *, idle_s: float, upgrades: bool = False) -> None:
+    def __init__(
+        self,
+        connection: HttpConnection,
+        request: Request,
+        *,
+        idle_s: float,
+        upgrades: bool = False,
+        trace: Trace | None = None,
+    ) -> None:
         self._connection = connection
+        self._trace = trace or Trace()
+        self._began_at = 0.0
         self._request = request
         self._idle_s = idle_s
         self._parser = AnswerParser(self, is_head=request.method == b"HEAD", upgrades=upgrades)
@@ -155,6 +166,7 @@ class HttpExchange:
             ExchangeFailed: no answer came. What a body's iterator raises is raised here, too.
         """
         self._connection.begin(self)
+        self._began_at = asyncio.get_running_loop().time()
         try:
             if isinstance(self._request.body, bytes):
                 self._connection.write(head + self._request.body)
@@ -239,6 +251,8 @@ class HttpExchange:
     # -- what comes
 
     def on_data(self, data: bytes) -> None:
+        if self._trace.first_byte_s is None:
+            self._trace.first_byte_s = asyncio.get_running_loop().time() - self._began_at
         try:
             self._parser.feed(data)
         except ExchangeFailed as failure:

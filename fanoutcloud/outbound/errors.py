@@ -7,11 +7,13 @@
     │   ├── ConnectFailed     refused, unreachable
     │   ├── ConnectTimedOut
     │   ├── TlsFailed         handshake or certificate
+    │   ├── EgressFailed      the installation's own proxy can't be reached or does not answer
     │   └── Busy              too many requests of this tenant to this server are under way
     └── ExchangeFailed    the server was reached
         ├── NoAnswer          it was too slow
         ├── BadAnswer         what it answers is no HTTP that we accept
         ├── BrokenOff         the connection ended in the middle
+        ├── Misdirected       it leads elsewhere, and we do not follow
         └── AnswerTooLarge    more than the caller wants to collect
 
 `str()` is one sentence for the tenant who named the server; it never tells what was found behind a refused address.
@@ -21,7 +23,18 @@
 from typing import ClassVar, Literal
 
 Cause = Literal[
-    "blocked", "dns", "connect_refused", "connect_timeout", "tls", "busy", "timeout", "http", "reset", "too_large"
+    "blocked",
+    "dns",
+    "connect_refused",
+    "connect_timeout",
+    "tls",
+    "egress",
+    "busy",
+    "timeout",
+    "http",
+    "reset",
+    "redirect",
+    "too_large",
 ]
 
 
@@ -79,6 +92,13 @@ class TlsFailed(NotReached):
     cure = "install a certificate of a public authority for this name, or use plain HTTP"
 
 
+class EgressFailed(NotReached):
+    """The proxy that the operator has all requests go through does not do its work; no fault of the target's."""
+
+    cause = "egress"
+    cure = "nothing is wrong with the target: tell the operator of this installation"
+
+
 class Busy(NotReached):
     """As many requests as are allowed at once are under way."""
 
@@ -113,6 +133,13 @@ class BrokenOff(ExchangeFailed):
 
     cause = "reset"
     cure = "look into the server's log for the request that it gave up"
+
+
+class Misdirected(ExchangeFailed):
+    """A redirect that is not followed: too many, without a place, or to one that the request may not go to."""
+
+    cause = "redirect"
+    cure = "set the final URL"
 
 
 class AnswerTooLarge(ExchangeFailed):

@@ -4,13 +4,14 @@ What two parsers could read differently is refused; what is let through is rebui
 further. Runs when something is saved and again whenever it is used.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import idna
 
 from fanoutcloud.outbound.errors import Blocked
+from fanoutcloud.outbound.lists import NO_NAMES, NameList
 from fanoutcloud.outbound.messages import Endpoint
 
 MAX_URL_CHARACTERS = 2_048
@@ -38,13 +39,16 @@ class GateRules:
     """What an installation lets pass. `ports` None: every port from 1 to 65535.
 
     `own_hosts` are the installation's own: a target there would be a loop. `permits_private_names` lets single labels
-    and `PRIVATE_SUFFIXES` through, for installations that permit private networks; the address policy still judges.
+    and `PRIVATE_SUFFIXES` through, for installations that permit private networks, `allowed_names` those that are
+    listed; the address policy still judges.
     """
 
     schemes: Collection[str] = ("https", "http")
-    ports: Collection[int] | None = None
+    ports: Container[int] | None = None
     own_hosts: Collection[str] = ()
     permits_private_names: bool = False
+    allowed_names: NameList = NO_NAMES
+    denied_names: NameList = NO_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,9 @@ def _check_labels(host: str, labels: list[str]) -> None:
 def _check_reach(host: str, labels: list[str], rules: GateRules) -> None:
     if any(host == own or host.endswith(f".{own}") for own in rules.own_hosts):
         raise _refused("this is the installation's own address")
-    if rules.permits_private_names:
+    if rules.denied_names.includes(host):
+        raise _refused("denied by this installation")
+    if rules.permits_private_names or rules.allowed_names.includes(host):
         return
     if len(labels) < 2 or any(host == suffix or host.endswith(f".{suffix}") for suffix in PRIVATE_SUFFIXES):
         raise _refused("a private name")

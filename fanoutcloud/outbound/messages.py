@@ -40,6 +40,22 @@ class Request:
     body_length: int | None = None
 
 
+@dataclass(slots=True)
+class Trace:
+    """Where an exchange went and what it waited for, in seconds; None: that did not happen.
+
+    A phase that failed has the time until it did. On a connection that had been used before there is no look-up, no
+    connecting and no handshake. `address` is empty where an egress proxy looks names up.
+    """
+
+    address: str = ""
+    is_reused: bool = False
+    dns_s: float | None = None
+    connect_s: float | None = None  # with what an egress proxy takes to reach the server
+    tls_s: float | None = None
+    first_byte_s: float | None = None  # from the request's first byte to the answer's
+
+
 class ResponseBody(Protocol):
     """Pieces of a body as they come. Reading it to its end gives the connection back; `close` ends it before."""
 

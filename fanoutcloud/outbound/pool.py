@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from fanoutcloud.outbound.connection import HttpConnection
 from fanoutcloud.outbound.errors import Busy
-from fanoutcloud.outbound.messages import Endpoint
+from fanoutcloud.outbound.messages import Endpoint, Trace
 
 Key = tuple[str, Endpoint]
-Connect = Callable[[Endpoint, Callable[[], HttpConnection]], Awaitable[HttpConnection]]
+Connect = Callable[[Endpoint, Callable[[], HttpConnection], Trace], Awaitable[HttpConnection]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class ConnectionPool:
     def idle_count(self) -> int:
         return self._idle_total
 
-    async def lend(self, key: Key, *, is_repeatable: bool = True) -> tuple[HttpConnection, bool]:
-        """Return a connection, and whether it is a used one; it comes back by itself when its exchange ends.
+    async def lend(self, key: Key, trace: Trace, *, is_repeatable: bool = True) -> HttpConnection:
+        """Return a connection; `trace` tells whether it is a used one. It comes back by itself when its exchange ends.
 
         Raises:
             NotReached: it could not be opened, or too many wait (`Busy`).
@@ -70,10 +70,11 @@ class ConnectionPool:
         elif used is None:
             used = await self._wait(key, line)
         if used is not None:
-            return used, True
-        return await self._open(key, line), False
+            trace.is_reused, trace.address = True, used.address
+            return used
+        return await self._open(key, line, trace)
 
-    async def open(self, key: Key) -> HttpConnection:
+    async def open(self, key: Key, trace: Trace) -> HttpConnection:
         """Return a connection that nobody has used, as `lend` does."""
         line = self._lines.setdefault(key, _Line())
         if self._has_room(line):
@@ -81,7 +82,7 @@ class ConnectionPool:
         elif (used := await self._wait(key, line)) is not None:
             used.transport.abort()
             line.connecting += 1
-        return await self._open(key, line)
+        return await self._open(key, line, trace)
 
     def close(self) -> None:
         """Close idle connections; those that are lent end with their exchanges."""
@@ -136,7 +137,7 @@ class ConnectionPool:
             line.connecting -= 1
             self._go_on(key, line)
 
-    async def _open(self, key: Key, line: _Line) -> HttpConnection:
+    async def _open(self, key: Key, line: _Line, trace: Trace) -> HttpConnection:
         """Open a connection for which room was reserved."""
 
         def on_free(connection: HttpConnection, *, is_reusable: bool, has_left: bool = False) -> None:
@@ -147,7 +148,9 @@ class ConnectionPool:
                 self._on_free(key, connection, is_reusable=is_reusable)
 
         try:
-            return await self._connect(key[1], lambda: HttpConnection(on_free))
+            connection = await self._connect(key[1], lambda: HttpConnection(on_free), trace)
+            connection.address = trace.address
+            return connection
         except BaseException:
             line.lent -= 1
             raise

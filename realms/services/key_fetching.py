@@ -6,6 +6,7 @@ for a look. However many ask, a URL is fetched once in `ASK_AGAIN_S`, which the 
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from asgiref.sync import sync_to_async
@@ -17,11 +18,10 @@ from django.utils import timezone
 from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.public_keys import MAX_KEY_SET_BYTES, parse_key_set
-from fanoutcloud.outbound.client import Patience
-from fanoutcloud.outbound.errors import AnswerTooLarge, OutboundError
-from fanoutcloud.outbound.gate import GateRules, Target, parse_url
-from fanoutcloud.outbound.messages import Request
-from fanoutcloud.way_out import WayOut, open_way_out
+from fanoutcloud.outbound.calls import Call, CallLimits, perform
+from fanoutcloud.outbound.errors import OutboundError
+from fanoutcloud.outbound.gate import Target, parse_url
+from fanoutcloud.way_out import WayOut, make_gate_rules, open_way_out
 from realms.announcements import announce_change
 from realms.models import TokenKeySet
 
@@ -30,8 +30,9 @@ logger = logging.getLogger(__name__)
 #: A URL is looked at this often by itself, and no more often than `ASK_AGAIN_S` at somebody's request.
 REFRESH_AFTER = timedelta(minutes=15)
 ASK_AGAIN = timedelta(seconds=60)
-FETCH_LIMIT_S = 10.0
-PATIENCE = Patience(head_s=5.0, idle_s=5.0)
+CALL_LIMITS = CallLimits(
+    head_s=5.0, total_s=10.0, read_bytes=MAX_KEY_SET_BYTES, kept_bytes=MAX_KEY_SET_BYTES, redirects=3
+)
 MAX_FETCHES_PER_RUN = 200
 MAX_FETCHES_AT_ONCE = 10
 
@@ -80,11 +81,8 @@ async def _fetch_one(key_set_id: int, way_out: WayOut) -> bool:
     if row is None:
         return False
     try:
-        async with asyncio.timeout(FETCH_LIMIT_S):
-            document = await _download(row, way_out)
+        document = await _download(row, way_out)
         parse_key_set(document, source="u", is_lenient=True)
-    except TimeoutError:
-        return await sync_to_async(_note_problem)(row.pk, f"There was no answer within {FETCH_LIMIT_S:g} seconds.")
     except (OutboundError, _BadAnswer) as error:
         return await sync_to_async(_note_problem)(row.pk, f"{error}.")
     except InvalidRequest as error:
@@ -97,21 +95,19 @@ class _BadAnswer(Exception):
 
 
 async def _download(row: TokenKeySet, way_out: WayOut) -> str:
-    target = key_set_target(row.url)
-    headers = [
-        (b"Host", target.endpoint.authority.encode()),
-        (b"User-Agent", b"fanoutcloud"),
-        (b"Accept", b"application/jwk-set+json, application/json"),
-    ]
-    request = Request(b"GET", target.path.encode(), headers)
-    response = await way_out.client.send(row.realm_id, target.endpoint, request, patience=PATIENCE)
-    if response.status != 200:
-        response.body.close()
-        raise _BadAnswer(f"it answers {response.status}, and redirects are not followed")
+    headers = [(b"User-Agent", b"fanoutcloud"), (b"Accept", b"application/jwk-set+json, application/json")]
+    call = Call(key_set_target(row.url), b"GET", headers)
+    record = await perform(way_out.client, call, tenant=row.realm_id, read_target=key_set_target, limits=CALL_LIMITS)
+    if record.error is not None:
+        raise record.error
+    if record.status != 200:
+        raise _BadAnswer(f"it answers {record.status}")
+    if not record.is_body_whole:
+        is_long = record.body_bytes > MAX_KEY_SET_BYTES
+        what = f"more than {MAX_KEY_SET_BYTES:,} bytes" if is_long else "a part of something"
+        raise _BadAnswer(f"it answers {what}")
     try:
-        return (await response.collect(MAX_KEY_SET_BYTES)).decode()
-    except AnswerTooLarge:
-        raise _BadAnswer(f"it answers more than {MAX_KEY_SET_BYTES:,} bytes") from None
+        return record.body.decode()
     except UnicodeDecodeError:
         raise _BadAnswer("it answers something that is no text") from None
 
@@ -122,8 +118,8 @@ def key_set_target(url: str) -> Target:
     Raises:
         Blocked: it is not one that is called.
     """
-    schemes = ("https", "http") if settings.ALLOWED_TARGETS else ("https",)
-    return parse_url(url, GateRules(schemes=schemes, permits_private_names=bool(settings.ALLOWED_TARGETS)))
+    rules = make_gate_rules(settings)
+    return parse_url(url, rules if settings.ALLOWED_TARGETS else replace(rules, schemes=("https",)))
 
 
 def _claim(key_set_id: int) -> TokenKeySet | None:

@@ -2,22 +2,23 @@
 
 import contextlib
 import hashlib
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
 
 from fanoutcloud.core.names import ChannelName
-from fanoutcloud.outbound.addresses import AddressPolicy, parse_networks
 from fanoutcloud.outbound.errors import Blocked
-from fanoutcloud.outbound.gate import GateRules, parse_url
+from fanoutcloud.outbound.gate import parse_url
+from fanoutcloud.way_out import make_address_policy, make_gate_rules
 from realms.audit import Action, note
 from realms.errors import (
     InvalidRequestUrl,
     RequestSubscriptionLimitReached,
     RequestSubscriptionNotFound,
 )
-from realms.hosts import is_address, own_hosts, serves_this_machine_only
+from realms.hosts import own_hosts, serves_this_machine_only
 from realms.models import Realm, RequestSubscription
 from realms.models.webhooks import MAX_URL_CHARACTERS
 from realms.services.locking import lock_realm
@@ -76,23 +77,16 @@ def check_url(text: str) -> str:
     """
     is_local = serves_this_machine_only(settings)
     try:
-        target = parse_url(text.strip(), GateRules(permits_private_names=is_local or bool(settings.ALLOWED_TARGETS)))
-        host = target.endpoint.host.strip("[]")
-        if is_address(host):
-            _policy().judge(host)
+        rules = make_gate_rules(settings)
+        target = parse_url(text.strip(), replace(rules, permits_private_names=is_local or rules.permits_private_names))
+        make_address_policy(settings).judge_endpoint(target.endpoint)
     except Blocked as blocked:
         raise InvalidRequestUrl(str(blocked), cure=blocked.cure, field="url") from None
-    if own_hosts(settings).includes(host) and not is_local:
+    if own_hosts(settings).includes(target.endpoint.host) and not is_local:
         raise InvalidRequestUrl("leads back here", cure="name a server of your own", field="url")
     if len(target.url) > MAX_URL_CHARACTERS:
         raise InvalidRequestUrl("is too long", cure=f"use {MAX_URL_CHARACTERS:,} characters at most", field="url")
     return target.url
-
-
-def _policy() -> AddressPolicy:
-    return AddressPolicy(
-        allowed=parse_networks(settings.ALLOWED_TARGETS), denied=parse_networks(settings.DENIED_TARGETS)
-    )
 
 
 def _digest(url: str) -> str:

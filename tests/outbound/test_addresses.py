@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanoutcloud.outbound.addresses import RULES_V4, RULES_V6, TRANSLATING, AddressPolicy, Rule, parse_networks
+from fanoutcloud.outbound.addresses import RULES_V4, RULES_V6, TRANSLATING, AddressPolicy, Rule
 from fanoutcloud.outbound.errors import Blocked
+from fanoutcloud.outbound.lists import parse_networks
 
 STRICT = AddressPolicy()
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0",

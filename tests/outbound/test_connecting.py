@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from asyncio.selector_events import BaseSelectorEventLoop
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import trustme
@@ -80,7 +81,7 @@ async def test_the_judge_is_asked_again_at_the_socket(attempts: list[str]) -> No
     connector = Connector(STRICT, FakeResolver(), tls=make_tls_context())
 
     with pytest.raises(Blocked):
-        await connector._open("127.0.0.1", 80)
+        await connector._open("127.0.0.1", Endpoint("a.example", 80))
 
     assert attempts == []
 
@@ -178,6 +179,22 @@ async def test_a_certificate_of_another_name_or_a_stranger_is_refused(tls: Tls, 
             with pytest.raises(TlsFailed, match=r"certificate of app\.example"):
                 await ask(client, "app.example", port=origin.port, is_tls=True)
         assert origin.requests == []
+
+
+async def test_a_certificate_that_has_expired_is_refused(tls: Tls) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    tls.authority.issue_cert("127.0.0.1", not_after=yesterday).configure_cert(context)
+    async with origin_server(answering(b"ok"), tls=context) as origin, client_of(tls=tls.trusting) as client:
+        with pytest.raises(TlsFailed, match="expired"):
+            await ask(client, "127.0.0.1", port=origin.port, is_tls=True)
+    assert origin.requests == []
+
+
+def test_old_versions_of_tls_and_names_that_do_not_fit_are_never_accepted(tls: Tls) -> None:
+    assert tls.trusting.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert tls.trusting.check_hostname
+    assert tls.trusting.verify_mode == ssl.CERT_REQUIRED
 
 
 async def test_a_server_without_tls_is_no_tls_server(tls: Tls) -> None:

@@ -4,10 +4,11 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fanoutcloud.outbound.addresses import AddressPolicy, parse_networks
+from fanoutcloud.outbound.addresses import AddressPolicy
 from fanoutcloud.outbound.client import OutboundClient, Patience
 from fanoutcloud.outbound.connecting import ConnectLimits, Connector, make_tls_context
 from fanoutcloud.outbound.errors import NameNotFound
+from fanoutcloud.outbound.lists import parse_networks
 from fanoutcloud.outbound.messages import Endpoint, Request, Response
 from fanoutcloud.outbound.pool import PoolLimits
 from tests.servers.origin import Origin

@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 
 from fanoutcloud.outbound.client import Patience
 from fanoutcloud.outbound.errors import ConnectFailed, NameNotFound
-from fanoutcloud.outbound.messages import Endpoint, Request, Response
+from fanoutcloud.outbound.messages import Endpoint, Request, Response, Trace
 from fanoutcloud.way_out import open_way_out
 from realms.proofs import MAX_FILE_BYTES, Proof, find_proof, find_record
 from tests.servers.name_server import TXT, A, ipv4, running_name_server, text
@@ -51,7 +51,13 @@ class Internet:
         return self.texts.get(name, [])
 
     async def send(
-        self, tenant: str, endpoint: Endpoint, request: Request, *, patience: Patience | None = None
+        self,
+        tenant: str,
+        endpoint: Endpoint,
+        request: Request,
+        *,
+        patience: Patience | None = None,
+        trace: Trace | None = None,
     ) -> Response:
         url = f"{'https' if endpoint.is_tls else 'http'}://{endpoint.authority}{request.target.decode()}"
         self.requests.append(url)
