@@ -15,6 +15,7 @@ urlpatterns = [
     path("api/problems/", show_problems, name="api_problems"),
     path("api/v1/", include("publishing.api.urls")),
     path("realm/", include("publishing.urls")),
+    path("realms/", include("publishing.console.urls")),
     path("realms/", include("realms.urls")),
     path("", include("onboarding.urls")),
 ]

@@ -4,6 +4,7 @@ Wire format: docs/api/activity.md, plus `watching` first and `keep-alive` when n
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -13,10 +14,11 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
-from fanoutcloud.broker.activity import ActivityFeed
+from fanoutcloud.broker.activity import ActivityFeed, Watching
 from fanoutcloud.core.activity import Sampled
+from fanoutcloud.core.activity_filter import ActivityFilter, parse_filter
 from fanoutcloud.core.clock import SystemClock
-from fanoutcloud.core.errors import Unavailable
+from fanoutcloud.core.errors import InvalidRequest, Unavailable
 from fanoutcloud.core.names import RealmId
 from onboarding.services import QuickStartStep, get_progress, mark_step
 from realms.errors import RealmNotFound
@@ -84,6 +86,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
         self._unseen: set[QuickStartStep] = set()
         self._to_store: set[QuickStartStep] = set()
         self._task: asyncio.Task[None] | None = None
+        self._watching: Watching | None = None
+        self._wants = ActivityFilter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the connection; the feed's task ends with it, however that is."""
@@ -105,13 +109,21 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
         self._task = asyncio.get_running_loop().create_task(self._feed(realm))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Take no notice: this feed goes one way."""
+        """Show from now on what the browser says it wants; what is no filter is passed over."""
+        try:
+            self._wants = parse_filter(text_data or "")
+        except InvalidRequest:
+            return
+        if self._watching is not None:
+            self._watching.wants = self._wants
+            with contextlib.suppress(Unavailable):  # the next renewal tells
+                await self._watching.announce()
 
     async def _feed(self, realm: Realm) -> None:
         """Tell how far the quick start is, then what happens, until cancelled or no longer allowed."""
         try:
             await self._tell_progress(realm)
-            async with self._activity.watch(RealmId(realm.pk), self._on_event):
+            async with self._activity.watch(RealmId(realm.pk), self._on_event, self._wants) as self._watching:
                 await self._pump(realm)
         except OSError as error:  # the browser has gone, or (TimeoutError is one) does not read
             logger.debug("live_feed_lost", extra={"realm": realm.pk, "error": type(error).__name__})
@@ -136,6 +148,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
             seen = msgspec.json.decode(event, type=_AnyEvent).steps & self._unseen
             self._unseen -= seen
             self._to_store |= seen
+        if not self._wants.matches(event):  # it is for somebody else who watches
+            return
         try:
             self._waiting.put_nowait(event)
         except asyncio.QueueFull:

@@ -89,5 +89,6 @@ class Publisher:
                 via=via,
                 key=key_hint,
                 outcome=result.outcome.value,
+                user=item.user or "",
             ),
         )

@@ -127,6 +127,7 @@ NO_TEST_OF_ITS_OWN = {
     "publishing/api/planes.py": "tests/publishing/api/test_items.py",
     "publishing/api/framework.py": "declarations",
     "publishing/api/compatible_paths.py": "tests/publishing/api/test_schema.py",
+    "publishing/console/forms.py": "tests/publishing/console/test_connections.py",
     "publishing/tasks.py": "tests/publishing/api/test_resources.py",
     "publishing/api/conditions.py": "tests/publishing/api/test_resources.py",
     "publishing/api/documents.py": "tests/publishing/api/test_schema.py",

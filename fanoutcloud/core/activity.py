@@ -4,7 +4,7 @@ Source: docs/api/activity.md. `at` is in seconds since 1970. An event never hold
 """
 
 import codecs
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import msgspec
 
@@ -14,6 +14,8 @@ from fanoutcloud.core.names import RealmId
 Transport = Literal[
     "websocket", "sse", "http-stream", "long-poll", "bayeux", "fpp", "hold-response", "hold-stream", "hold-websocket"
 ]
+
+TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 
 #: How much of an item's content an event shows.
 PREVIEW_CHARACTERS = 500
@@ -27,6 +29,7 @@ class Connected(msgspec.Struct, frozen=True, tag_field="kind", tag="connected"):
     transport: Transport
     channels: list[str]
     address: str
+    user: str = ""
 
 
 class Disconnected(msgspec.Struct, frozen=True, tag_field="kind", tag="disconnected"):
@@ -37,6 +40,7 @@ class Disconnected(msgspec.Struct, frozen=True, tag_field="kind", tag="disconnec
     transport: Transport
     channels: list[str]
     reason: str
+    user: str = ""
 
 
 class Published(msgspec.Struct, frozen=True, tag_field="kind", tag="published"):
@@ -52,6 +56,7 @@ class Published(msgspec.Struct, frozen=True, tag_field="kind", tag="published"):
     via: str
     key: str | None
     outcome: str
+    user: str = ""  # the client that published it, by its token
 
 
 class Delivered(msgspec.Struct, frozen=True, tag_field="kind", tag="delivered"):
@@ -129,10 +134,11 @@ class PassedOn(msgspec.Struct, frozen=True, tag_field="kind", tag="passed_on"):
 
 
 class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):
-    """More happened than is shown: `dropped` events were left out."""
+    """More happened than is shown: in the last second `dropped` events were left out, and `shown` were not."""
 
     at: float
     dropped: int
+    shown: int = 0
 
 
 Event = (

@@ -22,14 +22,22 @@ MAX_REASON_BYTES = 123
 
 
 class ChannelPlace(msgspec.Struct, frozen=True, array_like=True):
-    """How far a connection is in one of its channels; `position` is empty while it is on its way there."""
+    """How far a connection is in one of its channels; `position` is empty while it is on its way there.
+
+    `behind`: so many items of the channel have reached its edge and not its outbox, as while it reads history.
+    """
 
     channel: ChannelName
     position: str
+    behind: int = 0
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, array_like=True):
-    """One open connection. `connected_at` is in seconds since 1970; `info` is JSON text; `edge` names its process."""
+    """One open connection. `connected_at` is in seconds since 1970; `info` is JSON text; `edge` names its process.
+
+    `acked_bytes` and `round_trip_s` are what the kernel knows of its TCP connection: bytes that arrived at the other
+    end since it was opened, and how long the way there and back takes. None where the kernel does not say.
+    """
 
     connection: str
     edge: str
@@ -40,6 +48,13 @@ class ConnectionInfo(msgspec.Struct, frozen=True, array_like=True):
     connected_at: float
     unsent_bytes: int
     channels: list[ChannelPlace]
+    acked_bytes: int | None = None
+    round_trip_s: float | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits to be sent to it."""
+        return self.unsent_bytes > 0 or any(place.behind for place in self.channels)
 
 
 class ChannelCount(msgspec.Struct, frozen=True, array_like=True):
@@ -185,10 +200,15 @@ class DeliveryReads(Protocol):
         *,
         channel: ChannelName | None = None,
         user: str | None = None,
+        transport: str | None = None,
+        behind_only: bool = False,
         cursor: str | None = None,
         limit: int = 100,
     ) -> ConnectionPage:
-        """Return connections of the realm: all, or those that have a channel, or a user, or both."""
+        """Return connections of the realm: all, or those that have a channel, a user, a transport, or all three.
+
+        `behind_only`: of those, the ones to which something waits to be sent.
+        """
 
     async def connection(self, realm: RealmId, connection: str) -> ConnectionFound: ...
 

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from fanoutcloud.core.activity import TRANSPORTS
 from fanoutcloud.core.errors import InvalidRequest, NotFound
 from fanoutcloud.core.names import ChannelName, RealmId, parse_channel_name
 from fanoutcloud.core.reads import MAX_HISTORY_PAGE, MAX_REASON_BYTES, ConnectionInfo, KeptItem, Whose
@@ -92,6 +93,7 @@ class PlaceFields(Fields):
 
     channel = serializers.CharField()
     position = serializers.CharField(allow_blank=True)
+    behind = serializers.IntegerField(help_text="Items of the channel that it has not been sent yet.")
 
 
 class ConnectionFields(Fields):
@@ -104,6 +106,10 @@ class ConnectionFields(Fields):
     address = serializers.CharField(allow_blank=True)
     connected_at = serializers.DateTimeField()
     unsent_bytes = serializers.IntegerField(help_text="What waits to be sent: how far it is behind.")
+    acked_bytes = serializers.IntegerField(
+        allow_null=True, help_text="What has arrived at the other end since its TCP connection was opened."
+    )
+    round_trip_ms = serializers.FloatField(allow_null=True, help_text="The way to the other end and back.")
     channels = PlaceFields(many=True)
 
     def to_representation(self, connection: ConnectionInfo) -> dict[str, Any]:
@@ -117,7 +123,12 @@ class ConnectionFields(Fields):
             "address": connection.address,
             "connected_at": _moment(connection.connected_at),
             "unsent_bytes": connection.unsent_bytes,
-            "channels": [{"channel": place.channel, "position": place.position} for place in connection.channels],
+            "acked_bytes": connection.acked_bytes,
+            "round_trip_ms": None if connection.round_trip_s is None else round(connection.round_trip_s * 1000, 3),
+            "channels": [
+                {"channel": place.channel, "position": place.position, "behind": place.behind}
+                for place in connection.channels
+            ],
         }
 
 
@@ -157,6 +168,8 @@ class ConnectionsQuery(PageQuery):
 
     channel = serializers.CharField(required=False, max_length=MAX_NAME_CHARACTERS, trim_whitespace=False)
     user = serializers.CharField(required=False, max_length=256, trim_whitespace=False)
+    transport = serializers.ChoiceField(required=False, choices=TRANSPORTS)
+    behind = serializers.BooleanField(required=False, help_text="Only those to which something waits to be sent.")
 
 
 class HistoryQuery(ChannelQuery):
@@ -264,7 +277,8 @@ class ConnectionList(_Delivery):
     operations = {
         "GET": Operation(
             "listConnections", "List connections", Scope.CONNECTIONS_READ, Role.VIEWER,
-            about="All, or those of a channel, of a user, or both.", answers=ConnectionListFields,
+            about="All, or those of a channel, of a user, of a transport, or of all three.",
+            answers=ConnectionListFields,
             query=ConnectionsQuery,
         )
     }  # fmt: skip
@@ -276,6 +290,8 @@ class ConnectionList(_Delivery):
             self.realm_id,
             channel=self.channel(query),
             user=query.get("user"),
+            transport=query.get("transport"),
+            behind_only=query.get("behind", False),
             cursor=query["cursor"] or None,
             limit=query["limit"],
         )

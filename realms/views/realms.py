@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from fanoutcloud.core.activity import TRANSPORTS
 from fanoutcloud.core.errors import FanoutError
 from realms.errors import InvalidLabel
 from realms.forms import DeleteRealmForm, LabelForm
@@ -81,7 +82,9 @@ def change_label(request: PageRequest, realm_id: str) -> HttpResponse:
 def show_console(request: PageRequest, realm_id: str) -> HttpResponse:
     """The live console: what is published and who is connected, as it happens."""
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.VIEWER)
-    return render(request, "realms/console.html", {"realm": realm})
+    may_publish = Role(realm.role).is_at_least(Role.DEVELOPER)
+    context = {"realm": realm, "transports": TRANSPORTS, "may_publish": may_publish}
+    return render(request, "realms/console.html", context)
 
 
 @login_required

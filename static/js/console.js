@@ -1,7 +1,9 @@
 // The live console. Events wait in a list and reach the page once per animation frame, however fast they come.
 
-import { EventList } from "./console_events.js";
 import { ConnectionList } from "./console_connections.js";
+import { EventList } from "./console_events.js";
+import { ItemDialog } from "./console_item.js";
+import { Pacer } from "./console_pacing.js";
 import { watchRealm } from "./live.js";
 
 const RATE_WINDOW_S = 5;
@@ -9,10 +11,16 @@ const RATE_WINDOW_S = 5;
 const byId = (id) => document.getElementById(id);
 const root = byId("console");
 
+const dialog = new ItemDialog(byId("item-dialog"), byId("item-dialog-body"));
+const publish = byId("publish"); // not there for those who may only look
+const pacer = new Pacer({ box: byId("sampling"), pace: byId("pace") });
+const unseen = new Pacer({ pace: byId("pace") }); // what the filter hides must not use up the page's room either
+
 const events = new EventList({
   list: byId("events"),
   empty: byId("events-empty"),
   filtered: byId("events-filtered"),
+  onCopy: publish && ((event) => dialog.open(event)),
 });
 const connections = new ConnectionList({
   list: byId("connections"),
@@ -23,13 +31,32 @@ const connections = new ConnectionList({
 
 // -- tools ----------------
 
-const search = byId("search");
+const fields = {
+  channel: byId("filter-channel"),
+  user: byId("filter-user"),
+  transport: byId("filter-transport"),
+  text: byId("search"),
+};
 const kindBoxes = [...root.querySelectorAll("[name=kind]")];
 const pause = byId("pause");
 
+const TELL_AFTER_MS = 300; // the server need not hear of each letter
+let telling;
+
+/** What the fields say; the server leaves out of a flood only what passes this. */
+function wanted() {
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value.trim()]));
+}
+
 function applyFilter() {
   const kinds = new Set(kindBoxes.filter((box) => box.checked).map((box) => box.value));
-  events.filter({ text: search.value.trim().toLowerCase(), kinds });
+  events.filter({ ...wanted(), kinds });
+  clearTimeout(telling);
+  telling = setTimeout(tellFilter, TELL_AFTER_MS);
+}
+
+function tellFilter() {
+  feed.say(wanted());
 }
 
 function showPause() {
@@ -38,7 +65,7 @@ function showPause() {
   pause.textContent = events.isPaused ? `Resume${waiting ? ` (${waiting} new)` : ""}` : "Pause";
 }
 
-search.addEventListener("input", applyFilter);
+for (const field of Object.values(fields)) field.addEventListener("input", applyFilter);
 for (const box of kindBoxes) box.addEventListener("change", applyFilter);
 pause.addEventListener("click", () => {
   events.isPaused = !events.isPaused;
@@ -50,11 +77,12 @@ byId("clear").addEventListener("click", () => {
   showPause();
 });
 byId("unfilter").addEventListener("click", () => {
-  search.value = "";
+  for (const field of Object.values(fields)) field.value = "";
   for (const box of kindBoxes) box.checked = true;
   applyFilter();
-  search.focus();
+  fields.text.focus();
 });
+publish?.addEventListener("click", () => dialog.open(null));
 
 // -- drawing ----------------
 
@@ -79,16 +107,23 @@ function showRate() {
   seen = seen.filter(([time]) => time >= since);
   const perSecond = seen.reduce((sum, [, count]) => sum + count, 0) / RATE_WINDOW_S;
   byId("rate").textContent = perSecond ? `${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)} events/s` : "";
+  pacer.show();
 }
 
 setInterval(showRate, 1000);
 
-watchRealm(root.dataset.realm, {
+const feed = watchRealm(root.dataset.realm, {
   pill: byId("feed-state"),
   onEvent(event) {
-    if (event.kind === "watching") connections.restart();
-    else {
-      events.add(event);
+    if (event.kind === "watching") {
+      connections.restart();
+      tellFilter();
+    } else {
+      if (event.kind === "sampled") pacer.leaveOut(event.dropped);
+      if (events.matches(event)) {
+        if (pacer.admit(event)) events.add(event);
+        else events.leaveOut(event);
+      } else if (unseen.admit(event)) events.add(event);
       connections.note(event);
       seen.push([performance.now(), event.kind === "sampled" ? event.dropped : 1]);
     }

@@ -43,11 +43,12 @@ export class ConnectionList {
 
 function entry(event) {
   const channels = event.channels.join(", ") || "no channel yet";
+  const who = [event.user, event.address].filter(Boolean).join(" · ");
   return make(
     "li",
     { class: "connection", title: `Connection ${event.connection}, since ${clock(event.at)}` },
     make("span", { text: event.transport }),
-    make("span", { class: "soft", text: event.address }),
+    make("span", { class: "soft", text: who }),
     make("span", { class: "connection-channels", text: channels }),
   );
 }

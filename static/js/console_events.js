@@ -1,6 +1,6 @@
 // The stream of events in the console: the newest first, at most 500, filtered, held back while paused.
 
-import { clockExact, make, plural, sentence } from "./dom.js";
+import { clock, clockExact, make, plural, sentence } from "./dom.js";
 
 const MAX_ROWS = 500;
 const NAMES = {
@@ -27,8 +27,8 @@ function describe(event) {
   return {
     published: () => ({ channel: event.channel, text: event.preview, side: `${event.size_bytes} B · ${event.key ? `…${event.key.replace("…", "")}` : event.via}` }),
     delivered: () => ({ channel: event.channel, text: `to ${plural(event.subscribers, "subscriber")}`, side: transports.join(", ") }),
-    connected: () => ({ channel: event.channels.join(", "), text: `from ${event.address}`, side: event.transport }),
-    disconnected: () => ({ channel: event.channels.join(", "), text: event.reason.replaceAll("_", " "), side: event.transport }),
+    connected: () => ({ channel: event.channels.join(", "), text: [event.user, `from ${event.address}`].filter(Boolean).join(" "), side: event.transport }),
+    disconnected: () => ({ channel: event.channels.join(", "), text: [event.user, event.reason.replaceAll("_", " ")].filter(Boolean).join(": "), side: event.transport }),
     presence: () => ({ channel: event.channel, text: comings(event), side: `${plural(event.members, "member")}${event.occupancy ? ` · ${event.occupancy}` : ""}` }),
     refused: () => ({ channel: event.field ?? "", text: `${sentence(event.message)} ${sentence(event.cure)}`, side: `${event.status} ${event.code}` }),
     passed_on: () => ({ channel: event.origin, text: `${event.method} ${event.path}`, side: `${event.status} · ${Math.round(event.wait_s * 1000)} ms` }),
@@ -36,9 +36,10 @@ function describe(event) {
   }[event.kind]?.() ?? { channel: "", text: "", side: "" };
 }
 
-function row(event) {
+function row(event, onCopy) {
   if (event.kind === "sampled") {
-    const words = `${plural(event.dropped, "more event")} at ${clockExact(event.at)} not shown: more happened than can be read.`;
+    const time = clock(event.since) === clock(event.at) ? `at ${clock(event.at)}` : `from ${clock(event.since)} to ${clock(event.at)}`;
+    const words = `${plural(event.dropped, "more event")} ${time} not shown: more happened than can be read.`;
     return make("li", { class: "event event-note", text: words });
   }
   const { channel, text, side } = describe(event);
@@ -56,11 +57,20 @@ function row(event) {
   details.addEventListener("toggle", () => {
     if (details.open && details.children.length === 1) {
       details.append(make("pre", { class: "event-full", text: JSON.stringify(event, null, 2) }));
+      if (event.kind === "published" && onCopy) {
+        const button = make("button", { class: "button button-small", type: "button", text: "Publish an edited copy…" });
+        button.addEventListener("click", () => onCopy(event));
+        details.append(make("p", { class: "event-ways" }, button));
+      }
     }
   });
   const item = make("li", { class: "event" }, details);
   if (event.kind === "refused" || event.kind === "origin_failed") item.dataset.refused = "";
   return item;
+}
+
+function isIn(wanted, names) {
+  return !wanted || names.some((name) => name?.includes(wanted));
 }
 
 function isDeliveryOf(published, event) {
@@ -74,15 +84,15 @@ function isDeliveryOf(published, event) {
 }
 
 export class EventList {
-  constructor({ list, empty, filtered }) {
+  constructor({ list, empty, filtered, onCopy }) {
     this.list = list;
     this.emptyBox = empty;
     this.filteredBox = filtered;
+    this.onCopy = onCopy;
     this.isPaused = false;
     this.kept = []; // newest last
     this.fresh = [];
-    this.text = "";
-    this.kinds = null;
+    this.wanted = { channel: "", user: "", transport: "", text: "", kinds: null };
     this.showEmptiness();
   }
 
@@ -91,8 +101,31 @@ export class EventList {
   }
 
   add(event) {
+    if (event.kind === "sampled") {
+      this.leaveOut(event, event.dropped);
+      return;
+    }
     this.fresh.splice(this.placeOf(event), 0, event);
     if (this.fresh.length > MAX_ROWS) this.fresh.splice(0, this.fresh.length - MAX_ROWS);
+  }
+
+  /** Note that events are not shown: those that follow one another make one line. */
+  leaveOut(event, dropped = 1) {
+    const last = this.fresh.at(-1);
+    if (last?.kind === "sampled") {
+      last.dropped += dropped;
+      last.at = event.at;
+    } else this.fresh.push({ kind: "sampled", since: event.at, at: event.at, dropped });
+  }
+
+  /** One line for what is left out, while nothing but that happens. */
+  joinNotes() {
+    const last = this.kept.at(-1);
+    if (last?.kind !== "sampled" || this.fresh[0]?.kind !== "sampled") return;
+    this.kept.pop();
+    this.list.firstElementChild?.remove();
+    this.fresh[0].since = last.since;
+    this.fresh[0].dropped += last.dropped;
   }
 
   /** A delivery may be told before its publish, when both are in the same process: the publish came first. */
@@ -118,21 +151,21 @@ export class EventList {
     this.showEmptiness();
   }
 
-  filter({ text, kinds }) {
-    this.text = text;
-    this.kinds = kinds;
-    this.list.replaceChildren(...this.kept.filter((event) => this.matches(event)).reverse().map(row));
+  filter(wanted) {
+    this.wanted = { ...wanted, text: wanted.text.toLowerCase() };
+    this.list.replaceChildren(...this.rowsOf(this.kept));
     this.showEmptiness();
   }
 
   /** Bring the page up to date. Keeps the reader's place: only somebody at the top sees rows move. */
   draw() {
     if (this.isPaused || !this.fresh.length) return;
+    this.joinNotes();
     this.takeBackDeliveries();
     const fresh = this.fresh;
     this.fresh = [];
     this.kept = [...this.kept, ...fresh].slice(-MAX_ROWS);
-    const rows = fresh.filter((event) => this.matches(event)).reverse().map(row);
+    const rows = this.rowsOf(fresh);
     const heightBefore = this.list.scrollHeight;
     const isReadingBelow = this.list.scrollTop > 4;
     this.list.prepend(...rows);
@@ -141,10 +174,22 @@ export class EventList {
     this.showEmptiness();
   }
 
+  /** Rows of events, the newest first. */
+  rowsOf(events) {
+    return events.filter((event) => this.matches(event)).reverse().map((event) => row(event, this.onCopy));
+  }
+
+  /** The same as the server's own filter (docs/api/activity.md): what is on the page already obeys it, too. */
   matches(event) {
     if (event.kind === "sampled") return true;
-    if (this.kinds && !this.kinds.has(CHOICE_OF[event.kind] ?? event.kind)) return false;
-    return !this.text || JSON.stringify(event).toLowerCase().includes(this.text);
+    const { channel, user, transport, text, kinds } = this.wanted;
+    if (kinds && !kinds.has(CHOICE_OF[event.kind] ?? event.kind)) return false;
+    return (
+      isIn(channel, [event.channel, ...(event.channels ?? [])]) &&
+      isIn(user, [event.user, ...(event.joined ?? []), ...(event.left ?? [])]) &&
+      (!transport || event.transport === transport || transport in (event.by_transport ?? {})) &&
+      (!text || JSON.stringify(event).toLowerCase().includes(text))
+    );
   }
 
   showEmptiness() {

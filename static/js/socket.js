@@ -41,6 +41,11 @@ export class ReturningSocket {
     socket.addEventListener("close", () => socket === this.socket && this.comeBack());
   }
 
+  /** Send a JSON message if the connection is open; what must reach the server is said again when it opens. */
+  say(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
   /** Try now if a try is due anyway. */
   hurry() {
     if (this.retryTimer !== undefined) this.connect();

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from fanoutcloud.broker import activity
-from fanoutcloud.broker.activity import MAX_EVENTS_PER_S, WATCH_TTL_S, ActivityFeed
+from fanoutcloud.broker.activity import WATCH_TTL_S, ActivityFeed
+from fanoutcloud.broker.activity_sampling import MAX_EVENTS_PER_S
 from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.core.activity import Delivered
+from fanoutcloud.core.activity_filter import ActivityFilter
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
@@ -288,7 +290,7 @@ async def test_events_that_can_not_be_sent_are_counted_and_the_feed_goes_on(worl
         for number in range(5):
             world.record(str(number))
         async with asyncio.timeout(PATIENCE_S):
-            while world.feed._watched[ALICES].dropped < 5:  # noqa: ASYNC110 - the next turns of the loop
+            while world.feed._watched[ALICES].sampler.dropped < 5:  # noqa: ASYNC110 - the next turns of the loop
                 await asyncio.sleep(0)
 
         world.broker.is_down = False
@@ -318,3 +320,35 @@ async def test_words_that_are_no_watch_change_nothing(world: FeedWorld) -> None:
 
     async with world.feed.watch(ALICES, Watcher()):
         assert world.feed.is_watched(ALICES)
+
+
+async def test_what_no_watcher_wants_is_not_sent_and_takes_no_room(world: FeedWorld) -> None:
+    watcher = Watcher()
+    async with world.feed.watch(ALICES, watcher, ActivityFilter(channel="rare")):
+        for _ in range(3 * MAX_EVENTS_PER_S):
+            world.record("noise")
+        world.record("rare")
+        await watcher.wait_until(lambda: bool(watcher.events))
+
+    assert watcher.channels() == ["rare"]
+
+
+async def test_a_watcher_that_changes_its_mind_gets_the_rest(world: FeedWorld) -> None:
+    watcher = Watcher()
+    async with world.feed.watch(ALICES, watcher, ActivityFilter(channel="rare")) as watching:
+        world.record("missed")
+        watching.wants = ActivityFilter()
+        await watching.announce()
+        world.record("seen")
+        await watcher.wait_until(lambda: bool(watcher.events))
+
+    assert watcher.channels() == ["seen"]
+
+
+async def test_one_watchers_filter_takes_nothing_from_another(world: FeedWorld) -> None:
+    narrow, wide = Watcher(), Watcher()
+    async with world.feed.watch(ALICES, narrow, ActivityFilter(channel="rare")), world.feed.watch(ALICES, wide):
+        world.record("noise")
+        await wide.wait_until(lambda: bool(wide.events))
+
+    assert wide.channels() == ["noise"]

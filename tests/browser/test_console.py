@@ -68,9 +68,9 @@ def test_events_are_filtered_by_kind_and_text(page: Page, publisher: Publisher):
 
     page.get_by_role("checkbox", name="Refused").uncheck()
     expect(page.locator(".event")).to_have_count(2)
-    page.get_by_role("searchbox").fill("WEATHER")
+    page.get_by_label("Text anywhere").fill("WEATHER")
     expect(page.locator(".event")).to_have_count(1)
-    page.get_by_role("searchbox").fill("bananas")
+    page.get_by_label("Text anywhere").fill("bananas")
     expect(page.get_by_text("No event matches the filter")).to_be_visible()
 
     page.get_by_role("button", name="Show everything").click()
@@ -129,3 +129,59 @@ def test_who_is_connected_comes_and_goes(page: Page, publisher: Publisher, realm
     subscriber.close()
     expect(page.locator("#connection-count")).to_have_text("0")
     expect(page.locator("#connections-empty")).to_be_visible()
+
+
+def test_events_are_filtered_by_channel_user_and_transport(page: Page, publisher: Publisher, realm: str):
+    subscriber = page.context.new_page()
+    subscriber.goto(f"/realms/{realm}/start/")
+    expect(page.locator("#connections")).to_contain_text("hello")
+    page.get_by_role("button", name="Clear").click()
+    publisher.publish("news", "x")
+    publisher.publish("hello", "y")
+    expect(page.locator(".event-kind")).to_have_text(["Delivered", "Published", "Published"])
+
+    page.get_by_label("Channel", exact=True).fill("news")
+    expect(page.locator(".event-kind")).to_have_text(["Published"])
+    page.get_by_label("Channel", exact=True).fill("")
+    page.locator("#filter-transport").select_option("websocket")
+    expect(page.locator(".event-kind")).to_have_text(["Delivered"])
+    page.get_by_label("User", exact=True).fill("42")
+    expect(page.get_by_text("No event matches the filter")).to_be_visible()
+
+
+def test_a_flood_says_how_much_of_it_is_shown(page: Page, publisher: Publisher):
+    publisher.publish("flood", *map(str, range(500)))
+
+    expect(page.locator("#sampling")).to_contain_text("Showing 1 in")
+
+
+def test_an_edited_copy_is_published(page: Page, publisher: Publisher):
+    publisher.publish("news", "first")
+    page.locator(".event summary").first.click()
+    page.get_by_role("button", name="Publish an edited copy").click()
+    text = page.get_by_label("Item", exact=True)
+    expect(text).to_be_focused()
+    text.fill(text.input_value().replace("first", "second"))
+    page.get_by_role("dialog").get_by_role("button", name="Publish").click()
+
+    expect(page.get_by_role("dialog").get_by_role("status")).to_contain_text("Stored in")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.locator(".event").first).to_contain_text("second")
+
+
+def test_the_inspector_renews_itself_and_ends_a_connection(page: Page, realm: str):
+    subscriber = page.context.new_page()
+    page.goto(f"/realms/{realm}/connections/")
+    expect(page.get_by_text("Nobody is connected")).to_be_visible()
+
+    subscriber.goto(f"/realms/{realm}/start/")
+    expect(page.locator(".inspector tbody tr")).to_have_count(1)
+    expect(page.locator(".inspector")).to_contain_text("websocket")
+    page.locator(".inspector summary").click()
+    page.get_by_label("Tell it to come back").uncheck()
+    page.get_by_role("button", name="Disconnect", exact=True).click()
+
+    expect(page.locator(".notice-success")).to_contain_text("was ended")
+    subscriber.close()
+    expect(page.get_by_text("Nobody is connected")).to_be_visible()

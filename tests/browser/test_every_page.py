@@ -19,6 +19,7 @@ OWN_PAGES = [
     "/realms/REALM/start/",
     "/realms/REALM/start/app/",
     "/realms/REALM/console/",
+    "/realms/REALM/connections/",
     "/realms/REALM/delete/",
     "/realms/REALM/domains/",
     "/realms/REALM/domains/default/",

@@ -240,7 +240,7 @@ class HandFeed:
         self._hook = hook
 
     @asynccontextmanager
-    async def watch(self, realm: RealmId, callback: Any) -> AsyncIterator[None]:
+    async def watch(self, realm: RealmId, callback: Any, wants: Any) -> AsyncIterator[None]:
         self.callback = callback
         self._hook(realm)
         yield
@@ -250,7 +250,7 @@ class FeedThatIsDown:
     """What `watch` does when the broker can't be reached."""
 
     @asynccontextmanager
-    async def watch(self, realm: RealmId, callback: Any) -> AsyncIterator[None]:
+    async def watch(self, realm: RealmId, callback: Any, wants: Any) -> AsyncIterator[None]:
         raise Unavailable("the broker does not answer")
         yield
 
@@ -295,3 +295,17 @@ async def test_a_browser_is_asked_to_come_back_when_the_broker_is_away(created: 
 
 def end_sessions() -> None:
     Session.objects.all().delete()
+
+
+async def test_a_browser_is_shown_only_what_it_asks_for(feed: ActivityFeed, created: CreatedRealm, alice: User):
+    realm = RealmId(created.realm.pk)
+    async with watching(feed, created.realm, await sync_to_async(cookie_of)(alice)) as (page, _):
+        await page.send_to(text_data="no filter")
+        await page.send_to(text_data='{"user":"42"}')
+        async with asyncio.timeout(PATIENCE_S):
+            while feed._watched[realm].wants_everything:  # noqa: ASYNC110 - the next turns of the loop
+                await asyncio.sleep(0)
+        feed.record(realm, CONNECTED)
+        feed.record(realm, msgspec.structs.replace(CONNECTED, user="42"))
+
+        assert (await next_event(page))["user"] == "42"

@@ -16,6 +16,7 @@ from fanoutcloud.core.reads import ChannelCount, ChannelPlace, ConnectionInfo
 from fanoutcloud.edge.hub.channel import LocalChannel
 from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.hub.subscriber import Subscriber
+from fanoutcloud.edge.reporting.tcp_counters import read_counters
 
 #: So many connections are ended in one turn of the event loop.
 ENDED_AT_ONCE = 200
@@ -53,6 +54,8 @@ class AskConnections(msgspec.Struct, tag=True, frozen=True):
     user: str | None
     after: str
     limit: int
+    transport: str | None = None
+    behind_only: bool = False
 
 
 class AskConnection(msgspec.Struct, tag=True, frozen=True):
@@ -107,7 +110,7 @@ class Census:
             case AskChannels() as asked:
                 return encode(_count(self._find_channels(asked)))
             case AskConnections() as asked:
-                found = self._find(asked.realm, asked.channel, asked.user)
+                found = self._choose(self._find(asked.realm, asked.channel, asked.user), asked)
                 return encode([self._describe(one) for one in _first(found, asked.after, asked.limit)])
             case AskConnection(realm, connection):
                 return encode([self._describe(one) for one in self._find_named(realm, connection)])
@@ -137,6 +140,16 @@ class Census:
         local = self._hub.index.channels_of(realm).get(channel)
         return () if local is None else [*local.live_subscribers(), *local.joining]
 
+    def _choose(self, found: Iterable[Subscriber], asked: AskConnections) -> Iterable[Subscriber]:
+        if asked.transport is not None:
+            found = (one for one in found if one.wire.transport == asked.transport)
+        return (one for one in found if self._is_behind(one)) if asked.behind_only else found
+
+    def _is_behind(self, subscriber: Subscriber) -> bool:
+        return subscriber.sink.unsent_bytes() > 0 or any(
+            self._place(subscriber, channel).behind for channel in subscriber.channels
+        )
+
     def _find_named(self, realm: RealmId, connection: str) -> list[Subscriber]:
         try:
             name = connection[:-8], int(connection[-8:], 16)
@@ -146,6 +159,7 @@ class Census:
 
     def _describe(self, subscriber: Subscriber) -> ConnectionInfo:
         grant = subscriber.grant
+        acked_bytes, round_trip_s = read_counters(subscriber.sink)
         return ConnectionInfo(
             connection=subscriber.connection,
             edge=self.edge,
@@ -155,15 +169,19 @@ class Census:
             address=subscriber.address,
             connected_at=subscriber.connected_at,
             unsent_bytes=subscriber.sink.unsent_bytes(),
-            channels=[ChannelPlace(channel, self._place(subscriber, channel)) for channel in subscriber.channels],
+            channels=[self._place(subscriber, channel) for channel in subscriber.channels],
+            acked_bytes=acked_bytes,
+            round_trip_s=round_trip_s,
         )
 
-    def _place(self, subscriber: Subscriber, channel: ChannelName) -> str:
+    def _place(self, subscriber: Subscriber, channel: ChannelName) -> ChannelPlace:
         local = self._hub.index.channels_of(subscriber.realm).get(channel)
         if local is None or local.top is None:
-            return ""
+            return ChannelPlace(channel, "")
         joining = local.joining.get(subscriber)
-        return str(local.ahead.get(subscriber, local.top) if joining is None else joining.at)
+        at = local.ahead.get(subscriber, local.top) if joining is None else joining.at
+        behind = local.top.offset - at.offset if at.epoch == local.top.epoch else 0
+        return ChannelPlace(channel, str(at), max(0, behind))
 
     # -- ending
 

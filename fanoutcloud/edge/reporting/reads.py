@@ -124,6 +124,8 @@ class AskingReads:
         *,
         channel: ChannelName | None = None,
         user: str | None = None,
+        transport: str | None = None,
+        behind_only: bool = False,
         cursor: str | None = None,
         limit: int = 100,
     ) -> ConnectionPage:
@@ -131,7 +133,8 @@ class AskingReads:
         _check_limit(limit, MAX_PAGE)
         if cursor and not _is_name(cursor):
             raise InvalidRequest("this is no cursor", cure="send it back as it was received", field="cursor")
-        answers = await self._ask(AskConnections(realm, channel, user, cursor or "", limit + 1))
+        asked = AskConnections(realm, channel, user, cursor or "", limit + 1, transport, behind_only)
+        answers = await self._ask(asked)
         name = attrgetter("connection")
         found = list(heapq.nsmallest(limit + 1, _parts(answers, _connections.decode), key=name))
         page = found[:limit]

@@ -14,6 +14,7 @@ def connected_event(subscriber: Subscriber, *, at: float) -> Connected:
         transport=subscriber.wire.transport,
         channels=list(subscriber.channels),
         address=subscriber.address,
+        user=subscriber.grant.user,
     )
 
 
@@ -25,6 +26,7 @@ def disconnected_event(subscriber: Subscriber, *, at: float) -> Disconnected:
         transport=subscriber.wire.transport,
         channels=list(subscriber.channels),
         reason=subscriber.close_reason.reason,
+        user=subscriber.grant.user,
     )
 
 

@@ -1,6 +1,7 @@
 """Reads and actions over several edges: whole, in order, page by page, of one realm, and honest."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.presence import ChannelReport, UserReport
 from fanoutcloud.core.reads import MAX_PAGE, Whose
 from fanoutcloud.core.streams import EPOCH_CHANGED, HISTORY_EXPIRED, StreamPosition
+from fanoutcloud.edge.hub.channel import Joining
 from tests.edge.reads_worlds import ReadWorld, read_world
 from tests.edge.worlds import HELLO, REALM, EdgeWorld, until
 
@@ -113,6 +115,34 @@ async def test_connections_of_a_user_or_a_channel(here: ReadWorld) -> None:
     assert await names(channel="other", user="alice") == set()
     assert await names(channel="other", user="bob") == {bob.connection}
     assert await names(user="") == set()
+
+
+async def test_connections_of_a_transport_or_those_that_are_behind(here: ReadWorld) -> None:
+    alice, bob = await here.join(0, HELLO, user="alice"), await here.join(1, HELLO, user="bob")
+    bob.sink.unsent = 5
+
+    async def names(**which: Any) -> set[str]:
+        return {one.connection for one in (await here.reads.connections(REALM, **which)).connections}
+
+    assert await names(transport="http-stream") == {alice.connection, bob.connection}
+    assert await names(transport="sse") == set()
+    assert await names(behind_only=True) == {bob.connection}
+    assert await names(behind_only=True, user="alice") == set()
+
+
+async def test_whoever_reads_history_is_behind_by_so_many_items(here: ReadWorld) -> None:
+    subscriber = await here.join(0, HELLO)
+    await here.world.publish(3)
+    [local] = here.world.hub.channels.values()
+    local.remove(subscriber)
+    top = await here.world.top()
+    local.joining[subscriber] = Joining(StreamPosition(top.epoch, top.offset - 2))
+
+    found = (await here.reads.connection(REALM, subscriber.connection)).connection
+
+    assert found is not None
+    assert [place.behind for place in found.channels] == [2]
+    assert found.is_behind
 
 
 @pytest.mark.parametrize("name", ["", "x", "0", "zzzzzzzz00000001", "../../etc", "0" * 40])

@@ -23,6 +23,7 @@ KEPT = KeptItem(POSITION, Item(ChannelName("door"), id="18", json_object=b'{"ope
 CONNECTION = ConnectionInfo(
     "c1", "e1", "websocket", "42", b'{"name":"Ann"}', "192.0.2.1", 1_800_000_000.0, 0,
     [ChannelPlace(ChannelName("door"), str(POSITION))],
+    5120, 0.0015,
 )  # fmt: skip
 
 
@@ -48,8 +49,10 @@ class FakeReads:
         self.asked.append((realm, (channel, cursor, limit)))
         return PresencePage([Member("42", b'{"name":"Ann"}'), Member("43", None)], "43", 3, 1, 5)
 
-    async def connections(self, realm, *, channel=None, user=None, cursor=None, limit=100):
-        self.asked.append((realm, (channel, user, cursor, limit)))
+    async def connections(
+        self, realm, *, channel=None, user=None, transport=None, behind_only=False, cursor=None, limit=100
+    ):
+        self.asked.append((realm, (channel, user, transport, behind_only, cursor, limit)))
         return ConnectionPage([CONNECTION], "c1")
 
     async def connection(self, realm, connection):

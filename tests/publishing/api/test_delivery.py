@@ -25,8 +25,10 @@ def test_channels_history_and_connections_are_read(alices_caller: Caller, create
     history = alices_caller.get(f"{base}/history?channel=door&after={POSITION}&limit=5").json()
     assert history["items"][0]["id"] == "18"
     assert history["items"][0]["published_at"] == "2027-01-15T08:00:00.500000Z"
-    listed = alices_caller.get(f"{base}/connections?user=42").json()
+    listed = alices_caller.get(f"{base}/connections?user=42&transport=websocket&behind=true").json()
     assert listed["items"][0]["info"] == {"name": "Ann"}
+    assert listed["items"][0]["channels"] == [{"channel": "door", "position": str(POSITION), "behind": 0}]
+    assert (listed["items"][0]["acked_bytes"], listed["items"][0]["round_trip_ms"]) == (5120, 1.5)
     assert listed["next"] == "c1"
     assert alices_caller.get(f"{base}/connections/c1").json() == listed["items"][0]
     assert alices_caller.get(f"{base}/connections/c2").json()["code"] == "connection_not_found"
@@ -34,7 +36,7 @@ def test_channels_history_and_connections_are_read(alices_caller: Caller, create
         (created.realm.pk, ("do", None, 50)),
         (created.realm.pk, "door"),
         (created.realm.pk, ("door", None, POSITION, 5)),
-        (created.realm.pk, (None, "42", None, 50)),
+        (created.realm.pk, (None, "42", "websocket", True, None, 50)),
         (created.realm.pk, "c1"),
         (created.realm.pk, "c2"),
     ]
