@@ -1,7 +1,7 @@
 # One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check prove prove-mutants compare-pushpin bench demo-100k conformance cluster format lock clean
+.PHONY: help up test screenshots check prove prove-mutants compare-pushpin bench demo-100k conformance cluster format lock clean
 MAKEFLAGS += --no-print-directory
 
 # Finds Python 3.11 or newer, and becomes it.
@@ -17,6 +17,10 @@ up: ## install what is needed, migrate and serve everything in one process (PORT
 test: ## install what the tests need and run them (ARGS='-k hub' goes to pytest)
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node
 	@$(IN_VENV) -m pytest $(ARGS)
+
+screenshots: ## pictures of every page, three sizes, light and dark, into var/screenshots (ARGS='landing --size phone')
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py chromium
+	@$(IN_VENV) -m tests.browser.screenshots $(ARGS)
 
 check: ## format, lint, types, import contracts, templates, migrations, committed files
 	@$(PREPARE) test -- $(IN_VENV) deploy/check.py

@@ -63,6 +63,11 @@ app.conf.update(
             "options": {"expires": 3600},
         },
         "fetch_token_keys": {"task": "realms.fetch_token_keys", "schedule": 60.0, "options": {"expires": 55}},
+        "remove_expired_sandboxes": {
+            "task": "realms.remove_expired_sandboxes",
+            "schedule": 60.0,
+            "options": {"expires": 55},
+        },
         "forget_expired_revocations": {
             "task": "realms.forget_expired_revocations",
             "schedule": crontab(minute="41"),

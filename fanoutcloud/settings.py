@@ -256,6 +256,7 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "10/m/ip,3/m/key",
     "reset_password_from_key": "20/m/ip",
     "change_password": "5/m/user",
+    "keep_sandbox": "20/h/ip,3/h/key",
 }
 
 # -- browser security ----------------
@@ -336,6 +337,14 @@ MAX_CHANNELS_PER_SUBSCRIBER = env.int("MAX_CHANNELS_PER_SUBSCRIBER", 200, at_lea
 KEEP_ALIVE_S = env.seconds("KEEP_ALIVE_S", 25.0)
 #: Items over 1 KiB are compressed for WebSocket clients that ask for it, once for all of them.
 WEBSOCKET_COMPRESSION = env.bool("WEBSOCKET_COMPRESSION", default=False)
+
+# -- sandboxes of visitors without an account ----------------
+
+#: How many there are at most at once; 0: the first page offers none.
+SANDBOXES = env.int("SANDBOXES", 2000, at_least=0)
+#: How many one address, and one network (/24, /64), may open in an hour.
+SANDBOXES_PER_ADDRESS = env.int("SANDBOXES_PER_ADDRESS", 60, at_least=1)
+SANDBOXES_PER_NETWORK = env.int("SANDBOXES_PER_NETWORK", 240, at_least=1)
 
 # -- beginnings, ends and deploys of edges ----------------
 

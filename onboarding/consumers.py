@@ -21,6 +21,7 @@ from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.errors import InvalidRequest, Unavailable
 from fanoutcloud.core.names import RealmId
 from onboarding.services import QuickStartStep, get_progress, mark_step
+from onboarding.visitors import find_visitors_sandbox
 from realms.errors import RealmNotFound
 from realms.models import Realm
 from realms.roles import Role
@@ -99,7 +100,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
                 await asyncio.wait([self._task])
 
     async def connect(self) -> None:
-        """Let the realm's owner in, and nobody else."""
+        """Let those in who may look at the realm, and nobody else."""
         realm = await self._find_realm()
         if realm is None:
             await self.close(code=NOT_FOUND)
@@ -202,11 +203,15 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
 
 
 def _find_realm(scope: Scope) -> Realm | None:
-    """Return the realm of the address if the session lives and its user may manage the realm."""
+    """Return the realm of the address if the session lives, and its user may look at the realm or tries it out."""
     session = scope["session"]
     if not session.session_key or not session.exists(session.session_key):
         return None  # signed out since, perhaps in another tab
+    wanted = scope["url_route"]["kwargs"]["realm"]
+    sandbox = find_visitors_sandbox(session)
+    if sandbox is not None and sandbox.realm_id == wanted:
+        return sandbox.realm
     try:
-        return access_realm(scope["user"], scope["url_route"]["kwargs"]["realm"], at_least=Role.VIEWER)
+        return access_realm(scope["user"], wanted, at_least=Role.VIEWER)
     except RealmNotFound:
         return None

@@ -11,6 +11,18 @@ class OriginForm(forms.Form):
     )
 
 
+class KeepForm(forms.Form):
+    """Whose a sandbox shall be."""
+
+    email = forms.EmailField(
+        max_length=254,
+        error_messages={
+            "required": "Write your e-mail address.",
+            "invalid": "That is no e-mail address; write it as name@example.com.",
+        },
+    )
+
+
 class SendForm(forms.Form):
     """The text that the page publishes for its reader."""
 

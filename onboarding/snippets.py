@@ -57,9 +57,7 @@ fetch($url, {
 
 def build_snippets(*, realm: str, key: str, url: str, channel: str) -> list[Snippet]:
     """Return the same publish in each language. Values are quoted by each language's own rules."""
-    body = {"items": [{"channel": channel, "json-object": {"text": "Hello from curl"}}]}
-    data = shlex.quote(json.dumps(body, separators=(",", ":")))
-    curl = f"curl -u {shlex.quote(f'{realm}:{key}')} \\\n  -d {data} \\\n  {shlex.quote(url)}\n"
+    curl = build_publish_command(realm=realm, key=key, url=url, channel=channel, text="Hello from curl")
     # JSON text is a valid literal in both languages, as long as nothing needs a pair of escapes.
     given = {"realm": realm, "key": key, "url": url, "channel": channel}
     values = {name: json.dumps(value, ensure_ascii=False) for name, value in given.items()}
@@ -72,6 +70,11 @@ def build_snippets(*, realm: str, key: str, url: str, channel: str) -> list[Snip
     ]
 
 
+def build_publish_command(*, realm: str, key: str, url: str, channel: str, text: str) -> str:
+    """Return the shell command that publishes `text` to `channel`."""
+    return _curl(realm, key, url, {"channel": channel, "json-object": {"text": text}})
+
+
 def build_listen_command(*, site: str, channel: str) -> str:
     """Return the shell command that subscribes to `channel` and prints each item as it arrives."""
     return f"curl -N {shlex.quote(f'{site}/fanout/stream?channel={channel}')}"
@@ -79,6 +82,9 @@ def build_listen_command(*, site: str, channel: str) -> str:
 
 def build_push_command(*, realm: str, key: str, url: str, channel: str) -> str:
     """Return the shell command that pushes a line to everybody whose request is held on `channel`."""
-    body = {"items": [{"channel": channel, "http-stream": {"content": "Hello from your server\n"}}]}
-    data = shlex.quote(json.dumps(body, separators=(",", ":")))
+    return _curl(realm, key, url, {"channel": channel, "http-stream": {"content": "Hello from your server\n"}})
+
+
+def _curl(realm: str, key: str, url: str, item: dict[str, object]) -> str:
+    data = shlex.quote(json.dumps({"items": [item]}, separators=(",", ":")))
     return f"curl -u {shlex.quote(f'{realm}:{key}')} \\\n  -d {data} \\\n  {shlex.quote(url)}\n"

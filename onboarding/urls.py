@@ -2,11 +2,17 @@
 
 from django.urls import path
 
-from onboarding import app_views, views
+from onboarding import app_views, sandbox_views, subscriber_views, views
 
 app_name = "onboarding"
 urlpatterns = [
     path("", views.show_landing, name="landing"),
+    path("robots.txt", subscriber_views.show_robots, name="robots"),
+    path("sandbox/", sandbox_views.open_sandbox, name="sandbox_open"),
+    path("sandbox/send/", sandbox_views.send, name="sandbox_send"),
+    path("sandbox/keep/", sandbox_views.ask_to_keep, name="sandbox_keep"),
+    path("keep/<str:token>/", sandbox_views.confirm_keeping, name="keep_confirm"),
+    path("s/<str:realm_id>/<path:channel>/", subscriber_views.show_subscriber, name="subscriber"),
     path("realms/<slug:realm_id>/start/", views.show_quick_start, name="quick_start"),
     path("realms/<slug:realm_id>/start/app/", app_views.show_app_start, name="app_start"),
     path("realms/<slug:realm_id>/start/app/origin/", app_views.set_app_origin, name="app_origin"),

@@ -14,6 +14,7 @@ from onboarding.forms import SendForm
 from onboarding.sending import send_text
 from onboarding.services import get_progress
 from onboarding.snippets import build_listen_command, build_snippets
+from onboarding.visitors import find_visitors_sandbox, show_sandbox
 from realms.forms import LabelForm
 from realms.http import PageRequest, get_realm_or_404
 from realms.selectors import list_live_keys, site_urls
@@ -22,10 +23,18 @@ from realms.services import reveal_api_key
 CHANNEL = "hello"
 
 
+@never_cache
 @require_GET
 def show_landing(request: HttpRequest) -> HttpResponse:
-    """What Fanout Cloud is, for somebody who has not met it."""
-    return render(request, "onboarding/landing.html", {"public_url": settings.PUBLIC_URL})
+    """What Fanout Cloud is, with a sandbox to try it in for whoever is not signed in."""
+    sandbox = None if request.user.is_authenticated else find_visitors_sandbox(request.session)
+    context = {
+        "public_url": settings.PUBLIC_URL,
+        "has_sandboxes": settings.SANDBOXES > 0,
+        "sandbox": show_sandbox(sandbox) if sandbox else None,
+        "form": SendForm(),
+    }
+    return render(request, "onboarding/landing.html", context)
 
 
 @login_required

@@ -31,6 +31,7 @@ class Action(StrEnum):
     """`noun.deed`."""
 
     REALM_CREATED = "realm.created"
+    REALM_KEPT = "realm.kept"
     REALM_LABELLED = "realm.labelled"
     REALM_DELETED = "realm.deleted"
     REALM_HANDED_OVER = "realm.handed_over"

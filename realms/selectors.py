@@ -37,6 +37,7 @@ from realms.models import (
     RealmRule,
     RequestSubscription,
     Revocation,
+    Sandbox,
     TokenKeySet,
 )
 from realms.roles import Role
@@ -146,6 +147,12 @@ def list_domains(realm: Realm) -> list[RealmDomain]:
     return [built_in, *RealmDomain.objects.custom(realm)]
 
 
+def find_sandbox(realm_id: str) -> Sandbox | None:
+    """Return the sandbox, with its realm, if it lives and is nobody's; the caller knows that the visitor opened it."""
+    live = Sandbox.objects.filter(expires_at__gt=timezone.now()).select_related("realm")
+    return live.filter(realm=realm_id).first()
+
+
 def find_api_token(digest: str) -> ApiToken | None:
     """Return the API token with this digest, expired or not, with its holder."""
     return ApiToken.objects.select_related("user").filter(digest=digest).first()
@@ -162,11 +169,12 @@ class MemberView:
 
 
 def list_members(realm: Realm) -> list[MemberView]:
-    """Return the owner, then the other members, by address. There are `MAX_MEMBERS_PER_REALM` at most."""
-    owner = User.objects.get(pk=realm.owner_id)
+    """Return the owner, then the other members, by address: `MAX_MEMBERS_PER_REALM` at most; of a sandbox, none."""
+    owner = User.objects.filter(realms=realm).first()
     rows = Member.objects.filter(realm=realm).select_related("user").order_by("user__email", "pk")
     others = [MemberView(row.user_id, row.user.email, Role(row.role), row.created_at) for row in rows]
-    return [MemberView(owner.pk, owner.email, Role.OWNER, realm.created_at), *others]
+    first = [MemberView(owner.pk, owner.email, Role.OWNER, realm.created_at)] if owner else []
+    return [*first, *others]
 
 
 def get_member(realm: Realm, user_id: int) -> MemberView:

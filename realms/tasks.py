@@ -20,6 +20,12 @@ def fetch_token_keys() -> None:
     async_to_sync(fetch_due_token_keys)()
 
 
+@shared_task(name="realms.remove_expired_sandboxes", ignore_result=True, soft_time_limit=55, time_limit=90)  # type: ignore[untyped-decorator]
+def remove_expired_sandboxes() -> None:
+    """Delete sandboxes that are over; the next run does what one could not."""
+    services.remove_expired_sandboxes()
+
+
 @shared_task(name="realms.forget_expired_revocations", ignore_result=True, soft_time_limit=60, time_limit=90)  # type: ignore[untyped-decorator]
 def forget_expired_revocations() -> None:
     """Delete revocations of tokens that have expired; the next run does what one could not."""

@@ -7,6 +7,7 @@ from realms.models.domains import RealmDomain
 from realms.models.keys import ApiKey
 from realms.models.members import Invitation, Member
 from realms.models.realms import MAX_LABEL_CHARACTERS, Realm, new_realm_id
+from realms.models.sandboxes import Sandbox
 from realms.models.usage import ConnectedCount, UsageDay
 from realms.models.webhooks import RequestSubscription
 
@@ -23,6 +24,7 @@ __all__ = [
     "RealmRule",
     "RequestSubscription",
     "Revocation",
+    "Sandbox",
     "StoredAnswer",
     "TokenKeySet",
     "UsageDay",

@@ -19,7 +19,10 @@ class Realm(models.Model):
 
     # Longer than our own ids: realms that move here may have chosen names (`fanoutcloud.core.names`).
     id = models.CharField(primary_key=True, max_length=64, default=new_realm_id, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="realms")
+    #: None: a sandbox, which is nobody's yet (`realms.services.sandboxes`).
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="realms"
+    )
     label = models.CharField(max_length=MAX_LABEL_CHARACTERS, blank=True)
     #: What an operator allows it in place of the installation's limits; see `realms.limit_settings`.
     limits = models.JSONField(default=dict, blank=True)

@@ -7,6 +7,7 @@ from realms.services.origins import OriginChange, change_origin
 from realms.services.realms import CreatedRealm, create_realm, delete_realm, label_realm
 from realms.services.revocations import forget_expired_revocations, revoke_token, revoke_user, withdraw_revocation
 from realms.services.rules import add_rule, change_rule, remove_rule
+from realms.services.sandboxes import keep_sandbox, open_sandbox, remove_expired_sandboxes
 from realms.services.token_keys import add_token_keys, remove_token_keys
 from realms.services.token_making import make_token
 from realms.services.usage import add_usage, say_connected
@@ -25,9 +26,12 @@ __all__ = [
     "delete_realm",
     "forget_expired_revocations",
     "issue_api_key",
+    "keep_sandbox",
     "label_realm",
     "make_token",
+    "open_sandbox",
     "remove_domain",
+    "remove_expired_sandboxes",
     "remove_rule",
     "remove_token_keys",
     "reveal_api_key",

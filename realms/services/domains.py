@@ -15,6 +15,7 @@ from realms.errors import DomainExists, DomainLimitReached, DomainNotFound, Doma
 from realms.models import Realm, RealmDomain
 from realms.models.domains import CLAIM_AGE
 from realms.services.locking import lock_realm
+from realms.services.sandbox_rules import refuse_in_sandbox
 
 #: Each is in the snapshot that every edge keeps of the realm.
 MAX_DOMAINS_PER_REALM = 20
@@ -35,7 +36,9 @@ def claim_domain(*, realm: Realm, name: str) -> RealmDomain:
         DomainExists: the realm has it, proven or not.
         DomainTaken: it needs no proof, and another realm has it.
         DomainLimitReached: the realm has `MAX_DOMAINS_PER_REALM`.
+        NotInSandbox: the realm belongs to nobody.
     """
+    refuse_in_sandbox(realm, "have a name of its own")
     host = parse_domain_name(name)
     lock_realm(realm)
     if RealmDomain.objects.custom(realm).filter(name=host).exists():
@@ -54,7 +57,9 @@ def set_up_domain(*, realm: Realm, name: str, domain: Domain) -> None:
     Raises:
         DomainNotFound: the realm has no such domain.
         InvalidDomainSetting: a setting can't be used.
+        NotInSandbox: the realm belongs to nobody.
     """
+    refuse_in_sandbox(realm, "pass requests on to other servers")
     check_domain(domain)
     lock_realm(realm)
     if not name:

@@ -32,6 +32,7 @@ from realms.models import Invitation, Member, Realm
 from realms.roles import Role
 from realms.services.locking import lock_realm
 from realms.services.realms import MAX_REALMS_PER_USER
+from realms.services.sandbox_rules import refuse_in_sandbox
 
 #: Members and open invitations together.
 MAX_MEMBERS_PER_REALM = 200
@@ -49,7 +50,9 @@ def invite_member(*, realm: Realm, email: str, role: Role, invited_by: User | No
         AlreadyMember: it is of a member.
         InvitedJustNow: it was invited a moment ago.
         MemberLimitReached: the realm has `MAX_MEMBERS_PER_REALM` members and invitations.
+        NotInSandbox: the realm belongs to nobody.
     """
+    refuse_in_sandbox(realm, "invite people")
     email = _clean_email(email)
     lock_realm(realm)
     person = User.objects.filter(email__iexact=email).first()
@@ -177,6 +180,7 @@ def hand_over(*, realm: Realm, user_id: int) -> None:
     User.objects.select_for_update().get(pk=user_id)
     if Realm.objects.filter(owner=user_id).count() >= MAX_REALMS_PER_USER:
         raise RealmLimitReached(MAX_REALMS_PER_USER)
+    assert realm.owner is not None  # a sandbox has no members
     Member.objects.create(realm=realm, user=realm.owner, role=Role.ADMIN.value)
     member.delete()
     realm.owner = member.user

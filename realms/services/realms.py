@@ -36,7 +36,7 @@ def create_realm(*, owner: User, label: str = "") -> CreatedRealm:
     User.objects.select_for_update().get(pk=owner.pk)  # two requests must not both see room for one realm
     if Realm.objects.filter(owner=owner).count() >= MAX_REALMS_PER_USER:
         raise RealmLimitReached(MAX_REALMS_PER_USER)
-    realm = Realm.objects.create(id=_find_free_id(), owner=owner, label=label)
+    realm = Realm.objects.create(id=find_free_id(), owner=owner, label=label)
     issued = store_new_key(realm=realm, issued_by=owner, label="")
     note(realm, Action.REALM_CREATED, label, by=owner)
     announce_change(realm)  # an edge may remember that there is no such realm
@@ -63,7 +63,8 @@ def delete_realm(*, realm: Realm) -> None:
     note(realm, Action.REALM_DELETED, realm.label)
 
 
-def _find_free_id() -> str:
+def find_free_id() -> str:
+    """Return an id that no realm has."""
     # A second try is rare, and losing the race between this look and the insert is an error, not harm.
     while Realm.objects.filter(pk=(realm_id := new_realm_id())).exists():
         pass

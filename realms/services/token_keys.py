@@ -12,6 +12,7 @@ from realms.models import Realm, TokenKeySet
 from realms.services.key_fetching import key_set_target
 from realms.services.labels import clean_label
 from realms.services.locking import lock_realm
+from realms.services.sandbox_rules import refuse_in_sandbox
 
 MAX_KEY_SETS_PER_REALM = 10
 MAX_ISSUER_CHARACTERS = 512
@@ -30,7 +31,10 @@ def add_token_keys(
         InvalidTokenKeys: it is no JWK set, or a key can't be used; names its place.
         TokenKeyLimitReached: the realm has `MAX_KEY_SETS_PER_REALM`, or `MAX_PUBLIC_KEYS` keys in them.
         InvalidLabel: `label` is too long or holds a control character.
+        NotInSandbox: there is a `url`, and the realm belongs to nobody.
     """
+    if url:
+        refuse_in_sandbox(realm, "fetch keys from a URL")
     issuer = clean_issuer(issuer)
     try:
         count = 0 if url else len(parse_key_set(document, source="p"))

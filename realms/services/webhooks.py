@@ -22,6 +22,7 @@ from realms.hosts import own_hosts, serves_this_machine_only
 from realms.models import Realm, RequestSubscription
 from realms.models.webhooks import MAX_URL_CHARACTERS
 from realms.services.locking import lock_realm
+from realms.services.sandbox_rules import refuse_in_sandbox
 
 MAX_URLS_PER_CHANNEL = 20
 MAX_URLS_PER_REALM = 1000
@@ -34,7 +35,9 @@ def add_request_subscription(*, realm: Realm, channel: ChannelName, url: str) ->
     Raises:
         InvalidRequestUrl: it is no URL that may be called; it is looked at again before each call.
         RequestSubscriptionLimitReached: the channel, or the realm, has as many as it may have.
+        NotInSandbox: the realm belongs to nobody.
     """
+    refuse_in_sandbox(realm, "call URLs")
     url = check_url(url)
     lock_realm(realm)
     mine = RequestSubscription.objects.filter(realm=realm)

@@ -12,7 +12,8 @@ export function watchRealm(realm, { pill, onEvent }) {
     quietMs: QUIET_MS,
     onMessage: (event) => event.kind === "keep-alive" || onEvent(event),
     onState: (state, delayMs) => {
-      if (state === "live") showState(pill, "live", "Live");
+      if (state === "over") showState(pill, "down", "No longer here; reload the page");
+      else if (state === "live") showState(pill, "live", "Live");
       else if (state === "down" && socket.failures > 1) {
         const words = socket.failures > 4 ? "No connection to the server; still trying" : "Connection lost; coming back";
         showState(pill, "down", words);

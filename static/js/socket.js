@@ -2,12 +2,13 @@
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
+const NOT_FOUND = 4404; // what was watched is gone, or is no longer this browser's: trying again is of no use
 
 export class ReturningSocket {
   /**
    * address: returns the URL, asked at each try, so that it can carry the newest position.
    * onMessage: gets each message, parsed from JSON.
-   * onState: gets "waiting" (connecting), "live" or "down", and for "down" the milliseconds until the next try.
+   * onState: gets "waiting" (connecting), "live", "down" with the milliseconds until the next try, or "over" for good.
    * quietMs: a connection that says nothing for this long counts as lost.
    */
   constructor({ address, onMessage, onState, quietMs }) {
@@ -38,7 +39,11 @@ export class ReturningSocket {
       this.watchSilence();
       this.onMessage(JSON.parse(event.data));
     });
-    socket.addEventListener("close", () => socket === this.socket && this.comeBack());
+    socket.addEventListener("close", (event) => {
+      if (socket !== this.socket) return;
+      if (event.code === NOT_FOUND) this.end();
+      else this.comeBack();
+    });
   }
 
   /** Send a JSON message if the connection is open; what must reach the server is said again when it opens. */
@@ -58,6 +63,13 @@ export class ReturningSocket {
       this.socket.close();
       this.comeBack();
     }, this.quietMs);
+  }
+
+  end() {
+    clearTimeout(this.silenceTimer);
+    this.socket = undefined;
+    this.isLive = false;
+    this.onState("over");
   }
 
   comeBack() {
