@@ -90,6 +90,7 @@ def test_the_page_behind_the_qr_code_receives_on_another_device(
 
 def test_a_wrong_key_is_explained_on_the_first_page(strangers_page: Page):
     open_landing(strangers_page)
+    expect(strangers_page.locator("#feed-state")).to_have_text("Live")
 
     run(re.sub(r"-u (\S+):\S+", r"-u \1:wrong", command_of(strangers_page)))
 
