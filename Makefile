@@ -16,7 +16,7 @@ up: ## install what is needed, migrate and serve everything in one process (PORT
 
 test: ## install what the tests need and run them (ARGS='-k hub' goes to pytest)
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node
-	@$(IN_VENV) -m pytest $(ARGS)
+	@$(IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)
 
 screenshots: ## pictures of every page, three sizes, light and dark, into var/screenshots (ARGS='landing --size phone')
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py chromium

@@ -140,7 +140,7 @@ def test_one_wrong_item_keeps_all_of_its_request_back(
 
     assert (answer.status_code, answer.text) == (
         400,
-        "items[1]: has no format; add one of json-object, http-stream, http-response, ws-message\n",
+        "items[1]: has no format; add one of json-object, http-stream, http-response, ws-message, http-request\n",
     )
     assert_nothing_came(http, realm, channel, listener)
 

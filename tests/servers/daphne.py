@@ -8,27 +8,17 @@ import urllib.request
 
 import pytest
 
+from tests.servers import prepared_folder
 from tests.servers.product import ROOT, START_TIMEOUT_S, Product
-
-#: What `manage.py serve` does by itself.
-_PREPARATIONS = [["migrate"], ["collectstatic"]]
 
 
 class DaphneProduct(Product):
     """One running `daphne fanoutcloud.asgi:application`, with its own data directory. What it prints is in `log`."""
 
     def start(self) -> None:
-        """Prepare database and static files, then start it; returns once it answers."""
+        """Start it on a prepared database; returns once it answers."""
+        prepared_folder.fill(self.data_dir, self._environment)
         with self.log.open("w") as log:
-            for command in _PREPARATIONS:
-                subprocess.run(
-                    [sys.executable, "manage.py", *command, "--no-input", "--verbosity", "0"],
-                    cwd=ROOT,
-                    env=self._environment,
-                    stderr=log,
-                    check=True,
-                    timeout=START_TIMEOUT_S,
-                )
             self._process = subprocess.Popen(
                 [
                     sys.executable,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import prepared_folder
 from tests.servers.command import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +67,7 @@ class Product:
 
     def start(self) -> None:
         """Start it; returns once it says that it is ready."""
+        prepared_folder.fill(self.data_dir, self._environment)
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve"],
