@@ -28,6 +28,7 @@ class Scope(StrEnum):
     DOMAINS_WRITE = "domains:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
+    WEBHOOKS_REVEAL = "webhooks:reveal"
     USAGE_READ = "usage:read"
     AUDIT_READ = "audit:read"
 
@@ -58,8 +59,9 @@ _MEANINGS = {
     Scope.ACCESS_ISSUE: "make subscriber tokens",
     Scope.DOMAINS_READ: "see domains and their origins",
     Scope.DOMAINS_WRITE: "change domains and their origins",
-    Scope.WEBHOOKS_READ: "see webhooks",
-    Scope.WEBHOOKS_WRITE: "change webhooks",
+    Scope.WEBHOOKS_READ: "see webhooks, their deliveries and what was answered",
+    Scope.WEBHOOKS_WRITE: "change webhooks and send again",
+    Scope.WEBHOOKS_REVEAL: "read the secrets of webhooks",
     Scope.USAGE_READ: "see usage",
     Scope.AUDIT_READ: "see who changed what",
 }

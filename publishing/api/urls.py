@@ -19,6 +19,8 @@ from publishing.api import (
     subscriber_tokens,
     tokens,
     usage,
+    webhook_deliveries,
+    webhooks,
 )
 from publishing.api.documents import show_asyncapi, show_openapi
 from publishing.api.refusals import answer_not_found
@@ -68,6 +70,31 @@ urlpatterns = [
         f"{REALM}/request-subscriptions/<int:subscription_id>",
         request_subscriptions.SubscriptionDetail.as_view(),
         name="request-subscription",
+    ),
+    path(f"{REALM}/webhooks", webhooks.EndpointList.as_view(), name="webhooks"),
+    path(f"{REALM}/webhooks/<int:webhook_id>", webhooks.EndpointDetail.as_view(), name="webhook"),
+    path(f"{REALM}/webhooks/<int:webhook_id>/reveal", webhooks.EndpointSecret.as_view(), name="webhook-secret"),
+    path(f"{REALM}/webhooks/<int:webhook_id>/rotate", webhooks.EndpointRotation.as_view(), name="webhook-rotate"),
+    path(f"{REALM}/webhooks/<int:webhook_id>/pause", webhooks.EndpointPause.as_view(), name="webhook-pause"),
+    path(f"{REALM}/webhooks/<int:webhook_id>/disable", webhooks.EndpointDisabling.as_view(), name="webhook-disable"),
+    path(f"{REALM}/webhooks/<int:webhook_id>/resume", webhooks.EndpointResumption.as_view(), name="webhook-resume"),
+    path(f"{REALM}/webhooks/<int:webhook_id>/replay", webhooks.EndpointReplay.as_view(), name="webhook-replay"),
+    path(f"{REALM}/webhooks/<int:webhook_id>/test", webhook_deliveries.EndpointTest.as_view(), name="webhook-test"),
+    path(f"{REALM}/webhooks/deliveries", webhook_deliveries.DeliveryList.as_view(), name="webhook-deliveries"),
+    path(
+        f"{REALM}/webhooks/deliveries/<int:delivery_id>",
+        webhook_deliveries.DeliveryDetail.as_view(),
+        name="webhook-delivery",
+    ),
+    path(
+        f"{REALM}/webhooks/deliveries/<int:delivery_id>/attempts",
+        webhook_deliveries.AttemptList.as_view(),
+        name="webhook-attempts",
+    ),
+    path(
+        f"{REALM}/webhooks/deliveries/<int:delivery_id>/replay",
+        webhook_deliveries.DeliveryReplay.as_view(),
+        name="webhook-delivery-replay",
     ),
     path(f"{REALM}/usage", usage.RealmUsage.as_view(), name="usage"),
     path(f"{REALM}/revocations", access.RevocationList.as_view(), name="revocations"),
