@@ -5,8 +5,12 @@ Each runs as it stands: pasted into a shell, or saved as a file. tests/browser r
 
 import json
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from string import Template
+from urllib.parse import quote
+
+from onboarding import snippet_texts as texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,55 +23,39 @@ class Snippet:
     text: str = field(repr=False)
 
 
-_PYTHON = Template("""\
-import base64
-import json
-import urllib.request
-
-realm = $realm
-key = $key
-
-request = urllib.request.Request(
-    $url,
-    data=json.dumps({"items": [{"channel": $channel, "json-object": {"text": "Hello from Python"}}]}).encode(),
-    headers={
-        "Authorization": "Basic " + base64.b64encode(f"{realm}:{key}".encode()).decode(),
-        "Content-Type": "application/json",
-    },
-)
-print(urllib.request.urlopen(request).read().decode())
-""")
-
-_JAVASCRIPT = Template("""\
-const realm = $realm;
-const key = $key;
-
-fetch($url, {
-  method: "POST",
-  headers: {
-    Authorization: "Basic " + btoa(realm + ":" + key),
-    "Content-Type": "application/json",
-  },
-  body: JSON.stringify({
-    items: [{ channel: $channel, "json-object": { text: "Hello from JavaScript" } }],
-  }),
-}).then(async (answer) => console.log(answer.status, await answer.text()));
-""")
-
-
-def build_snippets(*, realm: str, key: str, url: str, channel: str) -> list[Snippet]:
+def build_snippets(
+    *, realm: str, key: str, url: str, channel: str, text: str = "Hello from {language}"
+) -> list[Snippet]:
     """Return the same publish in each language. Values are quoted by each language's own rules."""
-    curl = build_publish_command(realm=realm, key=key, url=url, channel=channel, text="Hello from curl")
-    # JSON text is a valid literal in both languages, as long as nothing needs a pair of escapes.
-    given = {"realm": realm, "key": key, "url": url, "channel": channel}
-    values = {name: json.dumps(value, ensure_ascii=False) for name, value in given.items()}
+
+    def fill(template: Template, language: str, quoted: Callable[[str], str]) -> str:
+        given = {"realm": realm, "key": key, "url": url, "channel": channel, "text": text.format(language=language)}
+        body = {"items": [{"channel": channel, "json-object": {"text": given["text"]}}]}
+        given["body"] = json.dumps(body, ensure_ascii=False)
+        return template.substitute({name: quoted(value) for name, value in given.items()})
+
+    curl = build_publish_command(realm=realm, key=key, url=url, channel=channel, text=text.format(language="curl"))
     return [
         Snippet("curl", "curl", "Paste it into a terminal", curl),
-        Snippet("python", "Python", "Save it as publish.py and run python3 publish.py", _PYTHON.substitute(values)),
-        Snippet(
-            "javascript", "JavaScript", "Save it as publish.js and run node publish.js", _JAVASCRIPT.substitute(values)
+        *(
+            Snippet(slug, name, how, fill(template, name, quoted))
+            for slug, name, how, template, quoted in (
+                ("python", "Python", "Save it as publish.py and run python3 publish.py", texts.PYTHON, _double_quoted),
+                ("javascript", "JavaScript", "Deno, Bun or Node.js ≥ 18: publish.js", texts.JAVASCRIPT, _double_quoted),
+                ("node", "Node", "Save it as publish.cjs and run node publish.cjs", texts.NODE, _double_quoted),
+                ("php", "PHP", "Save it as publish.php and run php publish.php", texts.PHP, _single_quoted),
+                ("ruby", "Ruby", "Save it as publish.rb and run ruby publish.rb", texts.RUBY, _single_quoted),
+                ("go", "Go", "Save it as publish.go and run go run publish.go", texts.GO, _double_quoted),
+                ("java", "Java", "Save it as Publish.java and run java Publish.java", texts.JAVA, _double_quoted),
+            )
         ),
     ]
+
+
+def build_listen_page(*, site: str, channel: str) -> str:
+    """Return the lines of HTML by which a page listens to `channel`."""
+    url = json.dumps(f"{site}/fanout/sse?channel={quote(channel, safe='')}").replace("</", "<\\/")
+    return texts.LISTEN.substitute(url=url)
 
 
 def build_publish_command(*, realm: str, key: str, url: str, channel: str, text: str) -> str:
@@ -88,3 +76,14 @@ def build_push_command(*, realm: str, key: str, url: str, channel: str) -> str:
 def _curl(realm: str, key: str, url: str, item: dict[str, object]) -> str:
     data = shlex.quote(json.dumps({"items": [item]}, separators=(",", ":")))
     return f"curl -u {shlex.quote(f'{realm}:{key}')} \\\n  -d {data} \\\n  {shlex.quote(url)}\n"
+
+
+def _double_quoted(value: str) -> str:
+    """Return a literal of Python, JavaScript, Go and Java: JSON's are, as long as nothing needs a pair of escapes."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _single_quoted(value: str) -> str:
+    """Return a literal of PHP and Ruby in which nothing is put in for names."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

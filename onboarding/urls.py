@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from onboarding import app_views, sandbox_views, subscriber_views, views
+from onboarding import app_views, notify_views, sandbox_views, subscriber_views, views
 
 app_name = "onboarding"
 urlpatterns = [
@@ -14,6 +14,7 @@ urlpatterns = [
     path("keep/<str:token>/", sandbox_views.confirm_keeping, name="keep_confirm"),
     path("s/<str:realm_id>/<path:channel>/", subscriber_views.show_subscriber, name="subscriber"),
     path("realms/<slug:realm_id>/start/", views.show_quick_start, name="quick_start"),
+    path("realms/<slug:realm_id>/start/notify/", notify_views.show_notify_start, name="notify_start"),
     path("realms/<slug:realm_id>/start/app/", app_views.show_app_start, name="app_start"),
     path("realms/<slug:realm_id>/start/app/origin/", app_views.set_app_origin, name="app_origin"),
     path("realms/<slug:realm_id>/start/send/", views.send, name="send"),

@@ -13,7 +13,7 @@ from fanoutcloud.core.errors import FanoutError
 from onboarding.forms import SendForm
 from onboarding.sending import send_text
 from onboarding.services import get_progress
-from onboarding.snippets import build_listen_command, build_snippets
+from onboarding.snippets import build_listen_command, build_listen_page, build_snippets
 from onboarding.visitors import find_visitors_sandbox, show_sandbox
 from realms.forms import LabelForm
 from realms.http import PageRequest, get_realm_or_404
@@ -57,6 +57,7 @@ def show_quick_start(request: PageRequest, realm_id: str) -> HttpResponse:
             channel=CHANNEL,
         ),
         "listen_command": build_listen_command(site=urls.path_form, channel=CHANNEL),
+        "listen_page": build_listen_page(site=urls.path_form, channel=CHANNEL),
         "progress": get_progress(realm),
         "label_form": LabelForm({"label": realm.label}),
         "form": SendForm(),

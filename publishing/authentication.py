@@ -270,11 +270,11 @@ def _check_token(snapshot: RealmSnapshot, token: str, claims: _Claims, now: floa
             raise Unauthorized("bad_token", "the token is not signed with HS256", cure="sign it with HS256") from None
         except jwt.PyJWTError:
             raise _no_jwt() from None
-        return key, _check_times(claims, now)
+        return key, _check_times(claims, now, key)
     raise _wrong_key(snapshot.realm)
 
 
-def _check_times(claims: _Claims, now: float) -> float:
+def _check_times(claims: _Claims, now: float, key: RealmKey) -> float:
     """Return when the token ends to hold."""
     if claims.exp is None:
         raise Unauthorized("bad_token", "the token has no 'exp'", cure="set 'exp', say 600 s ahead")
@@ -283,13 +283,14 @@ def _check_times(claims: _Claims, now: float) -> float:
         raise Unauthorized(
             "token_expired",
             f"the token expired {_span(now - claims.exp)} ago",
-            cure="check the clock of the calling machine, or make a new token",
+            cure=f"check the clock of the calling machine: if it signed this just now, with key {hint_of(key)}, it is"
+            f" {_span(now - claims.exp)} behind or more. Set it, make a new token, or send Basic REALM:KEY",
         )
     if claims.nbf is not None and claims.nbf > now + CLOCK_LEEWAY_S:
         raise Unauthorized(
             "token_not_yet_valid",
             f"the token begins to hold in {_span(claims.nbf - now)}",
-            cure="check the clock of the calling machine",
+            cure=f"check the clock of the calling machine, which signed with key {hint_of(key)}: it is ahead",
         )
     return until
 

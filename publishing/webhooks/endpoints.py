@@ -20,6 +20,7 @@ from realms.models import Realm
 from realms.sealing import open_sealed, seal
 from realms.services.labels import clean_label
 from realms.services.locking import lock_realm
+from realms.services.sandbox_rules import refuse_in_sandbox
 from realms.services.webhooks import check_url
 
 #: Beside those of the compatible API, which has limits of its own.
@@ -73,12 +74,14 @@ def create_endpoint(
         InvalidRequestUrl: the URL may not be called.
         InvalidLabel: the label can't be shown.
         EndpointLimitReached: the realm has `MAX_ENDPOINTS_PER_REALM`.
+        NotInSandbox: the realm belongs to nobody.
     """
     settings = {
         "url": url, "patterns": patterns, "events": events, "format": format, "label": label,
         "is_ordered": is_ordered, "is_batched": is_batched, "timeout_s": timeout_s,
     }  # fmt: skip
     checked = check_settings(settings)
+    refuse_in_sandbox(realm, "call URLs")
     lock_realm(realm)
     if WebhookEndpoint.objects.filter(realm=realm, subscription=None).count() >= MAX_ENDPOINTS_PER_REALM:
         raise EndpointLimitReached(MAX_ENDPOINTS_PER_REALM)

@@ -27,7 +27,7 @@ function tick(step, { isNews }) {
     box.dataset.fresh = "";
     byId("announcer").textContent = `${STEPS[step]}: done.${isComplete ? " All three steps are done." : ""}`;
   }
-  if (isComplete) byId("next").hidden = false;
+  if (isComplete) byId("next")?.removeAttribute("hidden");
 }
 
 // -- what the server saw ----------------

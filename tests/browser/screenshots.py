@@ -40,6 +40,7 @@ OWN_PAGES = {
     "realms": "/realms/",
     "realm": "/realms/REALM/",
     "quick-start": "/realms/REALM/start/",
+    "quick-start-notify": "/realms/REALM/start/notify/",
     "quick-start-app": "/realms/REALM/start/app/",
     "console": "/realms/REALM/console/",
     "domains": "/realms/REALM/domains/",

@@ -18,6 +18,7 @@ OWN_PAGES = [
     "/realms/REALM/",
     "/realms/REALM/start/",
     "/realms/REALM/start/app/",
+    "/realms/REALM/start/notify/",
     "/realms/REALM/console/",
     "/realms/REALM/connections/",
     "/realms/REALM/delete/",

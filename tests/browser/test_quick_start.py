@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -12,7 +11,7 @@ from tests.browser.conftest import DESKTOP, PHONE, open_context, sign_up
 from tests.servers.product import Product
 
 STEPS = ("#step-subscribed", "#step-published", "#step-delivered")
-RUNNERS = {"curl": ["bash", "-c"], "python": ["python3", "-c"], "javascript": ["node", "-e"]}
+LANGUAGES = ["curl", "python", "javascript", "node", "php", "ruby", "go", "java"]
 #: How soon a refusal must be on the page.
 REFUSAL_MS = 1000
 
@@ -62,7 +61,7 @@ def test_from_the_first_page_to_the_first_message(chromium: Browser, product: Pr
     expect_ticks(page, True, False, False)
     expect(page.locator("#next")).to_be_hidden()
 
-    assert run([*RUNNERS["curl"], snippet(page, "curl")]).startswith("Published")
+    assert run(["bash", "-c", snippet(page, "curl")]).startswith("Published")
 
     expect(page.locator("#items")).to_contain_text("Hello from curl")
     expect_ticks(page, True, True, True)
@@ -72,21 +71,9 @@ def test_from_the_first_page_to_the_first_message(chromium: Browser, product: Pr
     context.close()
 
 
-@pytest.mark.parametrize("language", RUNNERS)
-def test_each_snippet_runs_as_it_stands(page: Page, realm: str, language: str):
-    if shutil.which(RUNNERS[language][0]) is None:
-        pytest.skip(f"{RUNNERS[language][0]} is not installed")
-
-    printed = run([*RUNNERS[language], snippet(page, language)])
-
-    assert "Published" in printed
-    expect(page.locator("#items")).to_contain_text("Hello from")
-    expect_ticks(page, True, True, True)
-
-
 def test_the_command_to_listen_runs_as_it_stands(page: Page, realm: str):
     page.get_by_text("Listen in a terminal, too").click()
-    command = page.locator("#step-subscribed pre").text_content()
+    command = page.locator("#listen-in-terminal pre").text_content()
     assert command
     listener = subprocess.Popen(["bash", "-c", f"exec {command}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
@@ -191,13 +178,13 @@ def test_languages_are_chosen_by_keyboard_and_remembered(page: Page, realm: str)
     expect(page.locator("#panel-python")).to_be_visible()
     expect(page.locator("#panel-curl")).to_be_hidden()
     page.keyboard.press("End")
-    expect(page.get_by_role("tabpanel", name="JavaScript")).to_be_visible()
+    expect(page.get_by_role("tabpanel", name="Java", exact=True)).to_be_visible()
     page.keyboard.press("ArrowRight")
     expect(tabs.nth(0)).to_be_focused()
     page.keyboard.press("End")
 
     page.reload()
-    expect(page.locator("#panel-javascript")).to_be_visible()
+    expect(page.locator("#panel-java")).to_be_visible()
 
 
 def test_a_snippet_is_copied_whole(page: Page, realm: str):
@@ -216,7 +203,7 @@ def test_the_page_says_all_it_can_without_a_script(chromium: Browser, product: P
     plain = context.new_page()
     plain.goto(f"/realms/{realm}/start/")
 
-    for language in RUNNERS:
+    for language in LANGUAGES:
         assert plain.locator(f"[data-snippet={language}]").is_visible()
     plain.get_by_role("button", name="Send it for me").click()
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from fanoutcloud.core.domains import Domain
 from fanoutcloud.core.names import ChannelName
+from publishing.webhooks.endpoints import create_endpoint
 from realms.errors import RealmLimitReached
 from realms.models import AuditEntry, Realm, Sandbox
 from realms.roles import Role
@@ -173,6 +174,7 @@ def test_a_sandbox_reaches_nobody(sandbox: CreatedRealm, alice: User):
         lambda: claim_domain(realm=realm, name="push.example.com"),
         lambda: set_up_domain(realm=realm, name="", domain=Domain()),
         lambda: add_request_subscription(realm=realm, channel=ChannelName("hello"), url="https://example.com/"),
+        lambda: create_endpoint(realm=realm, url="https://example.com/"),
         lambda: add_token_keys(realm=realm, url="https://example.com/jwks.json"),
         lambda: invite_member(realm=realm, email="eve@example.com", role=Role.ADMIN, invited_by=None),
     ]
