@@ -160,6 +160,7 @@ class Plane:
             elsewhere=self.passing_on.proxy,
             presence=self.presence,
             roll_call=self.roll_call,
+            reads=self.reads,
         )
         self._census.give_session = edge.give_session
         return edge

@@ -109,6 +109,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/edge/transports/presence.py": "tests/flows/test_presence.py",
     "fanoutcloud/edge/transports/http_stream.py": "tests/contracts/test_transports.py",
     "fanoutcloud/edge/transports/long_poll.py": "tests/contracts/test_transports.py",
+    "fanoutcloud/edge/transports/history.py": "tests/contracts/test_history.py",
     "fanoutcloud/edge/transports/sse.py": "tests/contracts/test_transports.py",
     "fanoutcloud/edge/transports/websocket.py": "tests/contracts/test_transports.py",
     "fanoutcloud/management/commands/edge.py": "tests/deploy/test_cluster.py",

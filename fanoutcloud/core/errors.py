@@ -32,6 +32,7 @@ class FanoutError(Exception):
     http_status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
     default_cure: ClassVar[str] = ""
+    channel: str | None = None  # which one, where it is about one of several
 
     def __init__(self, message: str, *, cure: str | None = None, field: str | None = None) -> None:
         super().__init__(message)

@@ -71,8 +71,10 @@ def parse_position(text: str, *, field: str = "since") -> StreamPosition:
     )
 
 
-def parse_cursor(text: str, count: int, *, field: str = "since") -> list[StreamPosition]:
+def parse_cursor(text: str, count: int, *, field: str = "since") -> list[StreamPosition | None]:
     """Return the positions of a cursor: one per channel, in the order of the request, joined by commas.
+
+    An empty one, of a channel that is new to the client, is None.
 
     A cursor made for another list of channels is refused when the count differs; when only the names differ, the
     epochs, which are random per channel, show it, and each such channel is told `reset`.
@@ -84,7 +86,7 @@ def parse_cursor(text: str, count: int, *, field: str = "since") -> list[StreamP
             cure="ask for the channels that the cursor was made for, in the same order",
             field=field,
         )
-    return [parse_position(part, field=field) for part in parts]
+    return [parse_position(part, field=field) if part else None for part in parts]
 
 
 def write_cursor(positions: list[StreamPosition]) -> str:

@@ -1,6 +1,7 @@
 """A realm's site: from host and path to a transport. Mounted by the composition, before Django."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from fanoutcloud.broker.roll_call import RollCall
 from fanoutcloud.core.close_reasons import CloseReason
@@ -14,6 +15,7 @@ from fanoutcloud.core.errors import (
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.pacing import RefusalPacer
+from fanoutcloud.core.reads import DeliveryReads
 from fanoutcloud.core.routing import is_own_path
 from fanoutcloud.edge.bayeux.transport import BayeuxTransport
 from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
@@ -21,11 +23,13 @@ from fanoutcloud.edge.fpp.transport import FppTransport
 from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.presence.presence import Presence
 from fanoutcloud.edge.reporting.census import TakeSession
+from fanoutcloud.edge.site.client_library import ClientLibrary
 from fanoutcloud.edge.site.client_publishing import ClientPublishTransport
 from fanoutcloud.edge.site.elsewhere import Elsewhere
 from fanoutcloud.edge.site.requests import client_address
 from fanoutcloud.edge.site.responses import respond_error, respond_preflight
 from fanoutcloud.edge.site.sites import Site
+from fanoutcloud.edge.transports.history import HistoryTransport
 from fanoutcloud.edge.transports.http_stream import HttpStreamTransport
 from fanoutcloud.edge.transports.long_poll import LongPollTransport
 from fanoutcloud.edge.transports.presence import PresenceTransport
@@ -67,6 +71,7 @@ class EdgeApp:
         elsewhere: Elsewhere | None = None,
         presence: Presence | None = None,
         roll_call: RollCall | None = None,
+        reads: DeliveryReads | None = None,
     ) -> None:
         """`elsewhere` serves what is not the realm's own; without it, nothing does.
 
@@ -84,8 +89,17 @@ class EdgeApp:
         }
         if presence is not None:
             self._http["/fanout/presence"] = PresenceTransport(hub, presence).serve
+        if reads is not None:
+            self._http["/fanout/history"] = HistoryTransport(hub, reads).serve
+        library = ClientLibrary()
+        self._http |= {path: partial(library.serve, path) for path in library.PATHS}
         self._posts: dict[str, Serve] = {"/fanout/publish": ClientPublishTransport(hub).serve}
-        self._brief = {"/fanout/presence", *self._posts}  # requests that are no subscribers
+        self._brief = {
+            "/fanout/presence",
+            "/fanout/history",
+            *ClientLibrary.PATHS,
+            *self._posts,
+        }  # requests that are no subscribers
         self._websocket = WebSocketTransport(hub)
         self._bayeux = BayeuxTransport(hub, roll_call)
         self._protocols = (self._bayeux, FppTransport(hub))  # they answer OPTIONS and errors in ways of their own

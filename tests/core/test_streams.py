@@ -78,6 +78,14 @@ def test_every_text_is_a_cursor_of_so_many_channels_or_refused_with_our_error(te
     assert isinstance(cursor, InvalidRequest) or len(cursor) == count
 
 
+def test_an_empty_part_of_a_cursor_is_no_position():
+    assert parse_cursor("k3v9q1zt:5,,k3v9q1zt:7", 3) == [
+        StreamPosition("k3v9q1zt", 5),
+        None,
+        StreamPosition("k3v9q1zt", 7),
+    ]
+
+
 @pytest.mark.parametrize(("text", "held"), [("k3v9q1zt:5", 1), ("k3v9q1zt:5,k3v9q1zt:6,k3v9q1zt:7", 3), ("", 1)])
 def test_a_cursor_for_another_number_of_channels_says_how_many_it_holds(text: str, held: int):
     with pytest.raises(InvalidRequest, match=rf"^since: the cursor holds {held} positions, the request 2 channels$"):

@@ -49,6 +49,7 @@ class NoToken(Unauthorized):
     def __init__(self, capability: Capability, channel: ChannelName) -> None:
         super().__init__("no_token", f"{_WORDS[capability]} channel {channel!r} needs a token", cure=_TOKEN_CURE)
         self.field = "token"
+        self.channel = channel
 
 
 class NotAllowed(Forbidden):
@@ -62,6 +63,7 @@ class NotAllowed(Forbidden):
             cure=f'make it with "channels": {{"{channel}": ["{capability}"]}}, or a pattern that covers it',
             field="token.channels",
         )
+        self.channel = channel
 
 
 _WORDS: dict[Capability, str] = {

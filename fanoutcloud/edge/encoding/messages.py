@@ -145,6 +145,8 @@ def error_members(error: FanoutError) -> Mapping[str, Any]:  # Any: values of JS
     members = {"code": error.code, "message": str(error), "cure": error.cure}
     if error.field:
         members["field"] = error.field
+    if error.channel is not None:
+        members["channel"] = error.channel
     return members | limit_members(error)
 
 

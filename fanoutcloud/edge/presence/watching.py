@@ -20,7 +20,9 @@ def check_watching(gate: AccessGate, grant: Grant, realm: RealmSnapshot, channel
     rule = realm.rules.find(channel)
     if not (rule.presence or rule.join_leave):
         cure = "turn it on in a channel rule of the realm"
-        raise InvalidRequest("presence is off for this channel", cure=cure, field="channel")
+        error = InvalidRequest("presence is off for this channel", cure=cure, field="channel")
+        error.channel = channel
+        raise error
 
 
 def admit_watching(

@@ -18,10 +18,13 @@ MAX_QUERY_MEMBERS = 1100
 
 @dataclass(frozen=True, slots=True)
 class SubscribeRequest:
-    """Channels in the order of the request, each once, with a position each if the client came with a cursor."""
+    """Channels in the order of the request, each once, with a position each if the client came with a cursor.
+
+    Those whose position is None begin now.
+    """
 
     channels: Sequence[ChannelName]
-    since: Sequence[StreamPosition] | None
+    since: Sequence[StreamPosition | None] | None
     options: dict[str, str]
     wishes: Wishes | None = None
     patterns: Sequence[ChannelPattern] = ()

@@ -1,0 +1,57 @@
+"""Modules put together: nothing of them is lost, and their internal names are short."""
+
+import subprocess
+
+import pytest
+
+from deploy.services import find_node
+from fanoutcloud.edge.site.script_bundles import bundle_module, bundle_script
+
+LOWER = """
+// A comment, and "a string" in it.
+const MOST_ITEMS = 3;
+export function greet(name) {
+  return `#hi _${name} ${MOST_ITEMS}`; // with text that looks like names
+}
+"""
+UPPER = """
+import { greet } from "./lower.js";
+export { greet };
+export class Greeter {
+  #name = "x";
+  _loud = "_loud";
+  constructor(name) {
+    this.#name = name;
+  }
+  async greet() {
+    return greet(this.#name) + this._loud;
+  }
+}
+"""
+
+
+def _run(text: bytes) -> str:
+    assert find_node(), "Node.js is not installed; `make test` installs it"
+    done = subprocess.run(["node", "--input-type=module"], input=text, capture_output=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        bundle_module([LOWER, UPPER], ["Greeter"]),
+        bundle_script([LOWER, UPPER], "globalThis.Greeter=Greeter;"),
+    ],
+    ids=["module", "script"],
+)
+def test_what_is_put_together_does_the_same(text: bytes) -> None:
+    assert _run(text + b'console.log(await new Greeter("you").greet());') == "#hi _you 3_loud"
+
+
+def test_comments_and_long_internal_names_are_gone() -> None:
+    text = bundle_module([LOWER, UPPER], ["Greeter"])
+
+    for gone in (b"//", b"comment", b"MOST_ITEMS", b"#name", b"this._loud", b"import"):
+        assert gone not in text
+    assert text.endswith(b"export{Greeter};\n")
