@@ -76,11 +76,29 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
+_webhooks: list[Any] = []  # of `WebhookWorker`, which needs the apps to be loaded
 
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def keep_django_logging(**kwargs: Any) -> None:
     """Leave logging as the settings have it: Celery sets up its own unless somebody answers this signal."""
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]  # Celery is untyped
+def start_webhooks(**kwargs: Any) -> None:
+    """Send webhooks in the worker's main process, beside its tasks."""
+    from fanoutcloud.webhook_worker import WebhookWorker  # composes: not before the apps are loaded
+
+    worker = WebhookWorker()
+    worker.start()
+    _webhooks.append(worker)
+
+
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]  # Celery is untyped
+def stop_webhooks(**kwargs: Any) -> None:
+    """End what `start_webhooks` began."""
+    while _webhooks:
+        _webhooks.pop().stop()
 
 
 @contextmanager
@@ -100,8 +118,10 @@ def run_embedded() -> Iterator[None]:
     try:
         if not ready.wait(START_TIMEOUT_S):
             logger.error("embedded_worker_not_started")
+        start_webhooks()
         yield
     finally:
+        stop_webhooks()
         beat.stop()
         worker_state.should_stop = 0  # as Celery's signal handlers ask for a warm shutdown; an exit code
         _join([worker, beat_thread], time.monotonic() + STOP_TIMEOUT_S)

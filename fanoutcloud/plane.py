@@ -22,9 +22,11 @@ from fanoutcloud.broker.activity import ActivityFeed
 from fanoutcloud.broker.announcer import RedisAnnouncer
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.broker.memory import MemoryBroker
+from fanoutcloud.broker.memory_event_outbox import MemoryEventOutbox
 from fanoutcloud.broker.memory_presence import MemoryPresenceStore
 from fanoutcloud.broker.pattern_board import PatternBoard
 from fanoutcloud.broker.redis import RedisBroker
+from fanoutcloud.broker.redis_event_outbox import RedisEventOutbox
 from fanoutcloud.broker.redis_presence import RedisPresenceStore
 from fanoutcloud.broker.roll_call import RollCall
 from fanoutcloud.core.clock import Clock, SystemClock
@@ -33,6 +35,7 @@ from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.presence import PresenceStore
 from fanoutcloud.core.statistics import Statistics
+from fanoutcloud.core.webhooks import EventOutbox
 from fanoutcloud.edge.access.enforcement import Enforcement
 from fanoutcloud.edge.access.gate import AccessGate
 from fanoutcloud.edge.app import EdgeApp
@@ -189,6 +192,7 @@ class Plane:
 
     def _make_publisher(self, clock: Clock) -> Publisher:
         self.board = PatternBoard(self.broker, clock)
+        self.outbox = self._make_outbox(clock)
         self.hub.followers = self.followers = PatternFollowers(self.hub, self.broker, self._confirm)
         return Publisher(
             broker=self.broker,
@@ -198,7 +202,13 @@ class Plane:
             statistics=self.statistics.publish,
             usage=self.quotas.usage,
             board=self.board,
+            outbox=self.outbox,
         )
+
+    def _make_outbox(self, clock: Clock) -> EventOutbox:
+        if isinstance(self.broker, RedisBroker):
+            return RedisEventOutbox(self.broker.connection_for, clock)
+        return MemoryEventOutbox()
 
     async def _confirm(self, realm: RealmId) -> None:
         """Return when every process has heard what was announced before: it has when it answers a question."""

@@ -346,6 +346,13 @@ SANDBOXES = env.int("SANDBOXES", 2000, at_least=0)
 SANDBOXES_PER_ADDRESS = env.int("SANDBOXES_PER_ADDRESS", 60, at_least=1)
 SANDBOXES_PER_NETWORK = env.int("SANDBOXES_PER_NETWORK", 240, at_least=1)
 
+# -- webhooks ----------------
+
+#: Deliveries that are over, and the log of their attempts, are kept for so long.
+WEBHOOK_RETENTION_S = env.seconds("WEBHOOK_RETENTION", 7 * 86_400.0)
+#: Every wait before another attempt is multiplied by this: less than 1 is for trying things out.
+WEBHOOK_DELAY_FACTOR = env.seconds("WEBHOOK_DELAY_FACTOR", 1.0)
+
 # -- beginnings, ends and deploys of edges ----------------
 
 #: A process that begins while Redis is away waits for it so long, then ends with a fault.

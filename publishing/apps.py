@@ -10,6 +10,7 @@ from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmDirectory
 from fanoutcloud.core.reads import DeliveryReads
+from fanoutcloud.core.webhooks import EventOutbox
 from publishing.authentication import Authenticator
 from publishing.services import Publisher
 
@@ -44,6 +45,9 @@ class DeliveryPlane(Protocol):
 
     @property
     def publisher(self) -> Publisher: ...
+
+    @property
+    def outbox(self) -> EventOutbox: ...
 
     @property
     def authenticator(self) -> Authenticator: ...

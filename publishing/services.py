@@ -11,7 +11,9 @@ from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.statistics import PublishStatistics
 from fanoutcloud.core.usage import UsageMeter
+from fanoutcloud.core.webhooks import EventOutbox
 from publishing.rate_limits import PublishLimiter
+from publishing.webhooks.triggers import events_of_items
 
 
 class Publisher:
@@ -27,8 +29,9 @@ class Publisher:
         statistics: PublishStatistics | None = None,
         usage: UsageMeter | None = None,
         board: PatternBoard | None = None,
+        outbox: EventOutbox | None = None,
     ) -> None:
-        """`board` knows which patterns subscribers follow; without it, nobody follows any."""
+        """`board` knows which patterns subscribers follow, `outbox` takes what webhooks are called with."""
         self._broker = broker
         self._activity = activity
         self._limiter = limiter
@@ -36,6 +39,7 @@ class Publisher:
         self._statistics = statistics or PublishStatistics()
         self._usage = usage
         self._board = board
+        self._outbox = outbox
 
     def check_limits(self, realm: RealmSnapshot) -> None:
         """Raise `LimitReached` if the realm can't publish anything now: known without a look at the items."""
@@ -48,9 +52,14 @@ class Publisher:
 
         Raises:
             ItemTooLarge: an item is larger than the realm allows; nothing was stored.
-            LimitReached: the realm publishes too fast, or its subscribers were sent too much; nothing was stored.
+            LimitReached: the realm publishes too fast, its subscribers were sent too much, or its webhooks have fallen
+                too far behind; nothing was stored.
             Unavailable: the broker does not answer; repeat with the same ids.
+
+        Where webhooks want an item, the answer waits until its event is stored; subscribers do not.
         """
+        if realm.webhooks and self._outbox is not None:
+            self._outbox.check_room(realm.realm)
         await self._limiter.take(realm, items)
         if self._board is not None and self._board.is_followed(realm.realm):
             await self._board.tell_coming(realm.realm, items)
@@ -64,6 +73,10 @@ class Publisher:
         if self._activity.is_watched(realm.realm):
             for item, result in zip(items, results, strict=True):
                 self._tell(realm, item, result, via=via, key_hint=key_hint)
+        if realm.webhooks and self._outbox is not None:
+            await self._outbox.put(
+                events_of_items(realm, items, results, at=self._clock.now(), is_clients=via == "client")
+            )
         return results
 
     async def _store(self, realm: RealmSnapshot, items: Sequence[Item]) -> list[PublishResult]:

@@ -36,10 +36,18 @@ def event_body(event: HookEvent) -> bytes:
     return _encode({"type": event.kind, "timestamp": _instant(event.at), "data": _data(event)})
 
 
-def batch_body(bodies: list[bytes], at: float) -> bytes:
-    """Return events, each in its own shape, as one."""
+class _Stamped(msgspec.Struct):
+    timestamp: str
+
+
+_read_stamp = msgspec.json.Decoder(_Stamped).decode
+
+
+def batch_body(bodies: list[bytes]) -> bytes:
+    """Return events, each in its own shape, as one; its time is that of the first."""
     events = [msgspec.Raw(body) for body in bodies]
-    return _encode({"type": "webhook.batch", "timestamp": _instant(at), "data": {"events": events}})
+    stamp = _read_stamp(bodies[0]).timestamp
+    return _encode({"type": "webhook.batch", "timestamp": stamp, "data": {"events": events}})
 
 
 def own_headers(item: Item) -> list[tuple[str, str]]:

@@ -161,7 +161,6 @@ def test_meta_and_no_seq_are_kept():
     "members",
     [
         {"formats": {"carrier-pigeon": {"rings": 2}}},
-        {"http_request": {"method": "POST"}},
         {"xmpp_stanza": {"content": "<message/>"}},
     ],
 )

@@ -1,0 +1,88 @@
+"""What a worker does for webhooks: from the outbox to rows, from rows to calls. Lives on one event loop."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import DataError, close_old_connections, connections
+from django.db import Error as DatabaseFailure
+
+from fanoutcloud.core.errors import Unavailable
+from fanoutcloud.core.webhooks import EventOutbox, HookEvent
+from publishing.webhooks.pump import Pump
+from publishing.webhooks.relay import store_deliveries
+
+logger = logging.getLogger(__name__)
+
+#: Events brought to the database at once.
+EVENTS_AT_ONCE = 500
+#: The outbox is looked into this often while nothing comes.
+LOOK_EVERY_S = 0.03
+#: What does not answer is let be for so long.
+FAILED_S = 1.0
+
+
+class Relay:
+    """Brings events to the database, oldest first; only then does the outbox forget them."""
+
+    def __init__(self, outbox: EventOutbox) -> None:
+        self._outbox = outbox
+        self._database = ThreadPoolExecutor(1, thread_name_prefix="webhooks-relay")
+
+    async def run(self, stopping: asyncio.Event, pump: Pump) -> None:
+        """Bring events until `stopping`."""
+        try:
+            while not stopping.is_set():
+                try:
+                    if await self.bring():
+                        pump.wake()
+                        continue
+                    await asyncio.sleep(LOOK_EVERY_S)
+                except (Unavailable, DatabaseFailure) as error:
+                    logger.warning("webhook_relay_waits", extra={"why": str(error)[:200]})
+                    await asyncio.sleep(FAILED_S)
+        finally:
+            await self.close()
+
+    async def bring(self) -> int:
+        """Bring what has waited longest; return how many events that were.
+
+        Raises:
+            Unavailable: the outbox does not answer.
+            DatabaseFailure: the database does not; nothing is lost.
+        """
+        entries = await self._outbox.take(EVENTS_AT_ONCE)
+        if entries:
+            events = [entry.event for entry in entries]
+            await asyncio.get_running_loop().run_in_executor(self._database, _store, events)
+            await self._outbox.done(entries)
+        return len(entries)
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await asyncio.get_running_loop().run_in_executor(self._database, connections.close_all)
+        self._database.shutdown(wait=False)
+
+
+def _store(events: Sequence[HookEvent]) -> None:
+    close_old_connections()
+    try:
+        store_deliveries(events)
+    except DataError:  # one that no database takes must not hold up the others for ever
+        for event in events:
+            _store_one(event)
+
+
+def _store_one(event: HookEvent) -> None:
+    try:
+        store_deliveries([event])
+    except DataError:
+        logger.exception("webhook_event_dropped", extra={"realm": event.realm, "kind": event.kind})
+
+
+async def run_engine(outbox: EventOutbox, pump: Pump, stopping: asyncio.Event) -> None:
+    """Bring events and make calls until `stopping`."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(pump.run(stopping))
+        tasks.create_task(Relay(outbox).run(stopping, pump))

@@ -1,0 +1,128 @@
+"""How endpoints do: failures in a row, rests, pauses, and who is told (docs/topics/webhooks.md)."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+
+from publishing.models import MAX_CAUSE_CHARACTERS, WebhookEndpoint
+from publishing.webhooks.calls import Outcome
+from publishing.webhooks.endpoints import set_state, thing_of
+from realms.announcements import announce_change
+from realms.audit import Action, note
+from realms.models import Realm
+
+logger = logging.getLogger(__name__)
+
+#: After so many failures in a row an endpoint rests; then one call is tried, and the next rest is longer.
+FAILURES_BEFORE_REST = 10
+RESTS_S = (5, 15, 60, 120, 240, 480, 960, 1800)
+#: Failing for so long without a success: paused, and probed each half hour; then disabled.
+PAUSED_AFTER = timedelta(hours=24)
+DISABLED_AFTER = timedelta(hours=120)
+#: The time of the last success is written down this often at most: one row per endpoint must not be the bottleneck.
+NOTE_SUCCESS_EVERY = timedelta(seconds=10)
+
+State, Pause = WebhookEndpoint.State, WebhookEndpoint.Pause
+
+
+def note_outcomes(endpoint_id: int, outcomes: Sequence[Outcome]) -> None:
+    """Know how calls of one endpoint went, in the order in which they ended. Blocks; in the caller's transaction."""
+    endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id).first()
+    if endpoint is None:
+        return  # removed meanwhile
+    now = outcomes[-1].ended_at
+    if _needs_no_note(endpoint, outcomes, now):
+        return
+    endpoint = WebhookEndpoint.objects.select_for_update().select_related("realm").get(pk=endpoint_id)
+    for outcome in outcomes:
+        if outcome.verdict.is_delivered:
+            _note_success(endpoint, outcome.ended_at)
+        else:
+            _note_failure(endpoint, outcome)
+    endpoint.save(
+        update_fields=[
+            "failures_in_row", "failing_since", "last_success_at", "last_failure_at", "last_problem", "rests_until",
+            "rests",
+        ]
+    )  # fmt: skip
+    _follow(endpoint, outcomes, now)
+
+
+def _needs_no_note(endpoint: WebhookEndpoint, outcomes: Sequence[Outcome], now: datetime) -> bool:
+    """Return whether all is as well as it was."""
+    is_well = not endpoint.failures_in_row and not endpoint.rests and endpoint.state == State.ACTIVE
+    is_noted = endpoint.last_success_at is not None and endpoint.last_success_at > now - NOTE_SUCCESS_EVERY
+    return is_well and is_noted and all(outcome.verdict.is_delivered for outcome in outcomes)
+
+
+def _note_success(endpoint: WebhookEndpoint, at: datetime) -> None:
+    endpoint.failures_in_row, endpoint.failing_since, endpoint.last_success_at = 0, None, at
+    endpoint.rests_until, endpoint.rests = None, 0
+
+
+def _note_failure(endpoint: WebhookEndpoint, outcome: Outcome) -> None:
+    endpoint.failures_in_row += 1
+    endpoint.failing_since = endpoint.failing_since or outcome.ended_at
+    endpoint.last_failure_at = outcome.ended_at
+    endpoint.last_problem = outcome.verdict.message[:MAX_CAUSE_CHARACTERS]
+
+
+def _follow(endpoint: WebhookEndpoint, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Let the endpoint rest, pause it, disable it, or take it up again."""
+    if any(outcome.verdict.is_gone for outcome in outcomes):
+        _disable(endpoint, Pause.GONE, "it answered 410: it wants no more")
+    elif not endpoint.failures_in_row:
+        if endpoint.state == State.PAUSED and endpoint.paused_by == Pause.FAILING:
+            set_state(endpoint, State.ACTIVE, by=Pause.NOBODY, reason="")
+            note(endpoint.realm, Action.WEBHOOK_RESUMED, thing_of(endpoint))
+    elif endpoint.failures_in_row >= FAILURES_BEFORE_REST:
+        _rest(endpoint, outcomes, now)
+        failing_for = now - (endpoint.failing_since or now)
+        if failing_for >= DISABLED_AFTER:
+            _disable(endpoint, Pause.FAILING, f"it has failed for {DISABLED_AFTER.days} days: {endpoint.last_problem}")
+        elif failing_for >= PAUSED_AFTER and endpoint.state == State.ACTIVE:
+            _pause(endpoint)
+
+
+def _rest(endpoint: WebhookEndpoint, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Let the endpoint rest, each time longer; calls that were under way when a rest began change nothing."""
+    if endpoint.rests and not any(outcome.call.destination.is_probed for outcome in outcomes):
+        return
+    rest_s = RESTS_S[min(endpoint.rests, len(RESTS_S) - 1)] * settings.WEBHOOK_DELAY_FACTOR
+    endpoint.rests += 1
+    endpoint.rests_until = now + timedelta(seconds=rest_s)
+    endpoint.save(update_fields=["rests", "rests_until"])
+    logger.info("webhook_endpoint_rests", extra={"endpoint": endpoint.pk, "rest_s": rest_s})
+
+
+def _pause(endpoint: WebhookEndpoint) -> None:
+    reason = f"it has failed for a day: {endpoint.last_problem}"
+    set_state(endpoint, State.PAUSED, by=Pause.FAILING, reason=reason[:MAX_CAUSE_CHARACTERS])
+    note(endpoint.realm, Action.WEBHOOK_PAUSED, thing_of(endpoint))
+    _tell_owner(endpoint, "is paused", "It is tried every half hour, and goes on by itself when it answers.")
+
+
+def _disable(endpoint: WebhookEndpoint, by: WebhookEndpoint.Pause, reason: str) -> None:
+    if endpoint.state == State.DISABLED:
+        return
+    set_state(endpoint, State.DISABLED, by=by, reason=reason[:MAX_CAUSE_CHARACTERS])
+    note(endpoint.realm, Action.WEBHOOK_DISABLED, thing_of(endpoint))
+    announce_change(endpoint.realm)
+    _tell_owner(
+        endpoint, "is disabled", "Nothing is sent to it any more, nor kept for it. What waits is sent if you resume it."
+    )
+
+
+def _tell_owner(endpoint: WebhookEndpoint, what: str, next_: str) -> None:
+    owner = Realm.objects.select_related("owner").get(pk=endpoint.realm_id).owner
+    text = (
+        f"The webhook endpoint {endpoint.label or endpoint.pk} of the realm {endpoint.realm} {what}.\n\n"
+        f"Its address: {endpoint.url}\nWhy: {endpoint.state_reason}.\n\n{next_}\n\n"
+        f"{settings.PUBLIC_URL}\n"
+    )
+    subject = f"Webhook endpoint {what}"
+    transaction.on_commit(lambda: send_mail(subject, text, None, [owner.email]))

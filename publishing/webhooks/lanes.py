@@ -1,0 +1,107 @@
+"""One endpoint in a worker: what was claimed for it, how many calls at once it takes, how fast it is. Pure."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from publishing.webhooks.calls import Call, Destination, Outcome
+from publishing.webhooks.health import FAILURES_BEFORE_REST
+from publishing.webhooks.schedule import SLOWS
+
+#: Calls at once to one endpoint.
+MAX_WINDOW = 10
+#: Of one worker's places, those that one realm may have.
+REALM_SHARE = 0.2
+#: Claimed ahead for an endpoint that answers quickly: what it takes in about half a second.
+AHEAD_S = 0.5
+MAX_AHEAD = 400
+QUICK_MS = 250.0
+
+
+@dataclass(slots=True)
+class Lane:
+    """`window` is how many calls at once the endpoint takes: halved when it says that it has too much to do."""
+
+    destination: Destination
+    queue: deque[Call] = field(default_factory=deque)
+    running: int = 0
+    window: int = MAX_WINDOW
+    ahead: int = MAX_WINDOW
+    failures_in_row: int = 0
+
+    def refresh(self, destination: Destination) -> None:
+        """Go on with the endpoint as it is now."""
+        self.destination = destination
+        if destination.is_probed:
+            self.window, self.ahead = 1, 1
+
+    @property
+    def room(self) -> int:
+        """How many calls may be claimed for it now."""
+        if self.destination.is_ordered:
+            return max(0, self.window - self.running - len(self.queue))
+        return max(0, max(self.ahead, self.window) - self.running - len(self.queue))
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether a call that waits can be begun."""
+        return bool(self.queue) and self.running < self.window
+
+    def ended(self, outcome: Outcome) -> None:
+        """Know how a call went."""
+        self.running -= 1
+        if outcome.verdict.is_delivered:
+            self.failures_in_row = 0
+            self.window = min(MAX_WINDOW, self.window + 1)
+            quick = outcome.total_ms < QUICK_MS
+            most = min(MAX_AHEAD, int(self.window * AHEAD_S * 1000 / max(1.0, outcome.total_ms)))
+            self.ahead = max(self.window, min(most, self.ahead * 2)) if quick else self.window
+            return
+        self.failures_in_row += 1
+        self.ahead = self.window
+        if outcome.verdict.status in SLOWS:
+            self.window = max(1, self.window // 2)
+
+    @property
+    def is_to_rest(self) -> bool:
+        """Whether what waits is better given back: the endpoint fails."""
+        return self.failures_in_row >= FAILURES_BEFORE_REST
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left of it here."""
+        return not self.queue and not self.running
+
+
+class Turns:
+    """Whose turn it is: lanes one after another, none beyond its window, no realm beyond its share."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self.running = 0
+        self._of_realm: dict[str, int] = {}
+        self._share = max(1, int(places * REALM_SHARE))
+
+    def next_calls(self, lanes: dict[int, Lane]) -> Iterator[tuple[Lane, Call]]:
+        """Yield calls to begin now, each counted as running; one of each lane in turn, until none may begin."""
+        ready = deque(lane for lane in lanes.values() if lane.may_begin)
+        while ready and self.running < self.places:
+            lane = ready.popleft()
+            realm = lane.destination.realm
+            if self._of_realm.get(realm, 0) >= self._share:
+                continue
+            self._of_realm[realm] = self._of_realm.get(realm, 0) + 1
+            self.running += 1
+            lane.running += 1
+            yield lane, lane.queue.popleft()
+            if lane.may_begin:
+                ready.append(lane)
+
+    def ended(self, realm: str) -> None:
+        """Count one call out."""
+        self.running -= 1
+        left = self._of_realm[realm] - 1
+        if left:
+            self._of_realm[realm] = left
+        else:
+            del self._of_realm[realm]

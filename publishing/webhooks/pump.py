@@ -1,0 +1,215 @@
+"""Keeps calls going: claims what is due, makes many calls at once, writes down what came of them.
+
+One turn is one visit to the database: results of the turn before are written in bulk, then rooms are filled. A call
+that hangs holds one place of its endpoint and nothing else. Memory is bounded by what is claimed ahead.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from django.db import Error as DatabaseFailure
+from django.db import close_old_connections, connections
+from django.utils import timezone
+
+from fanoutcloud.outbound.gate import GateRules
+from publishing.webhooks.calls import Call, Destination, Outcome
+from publishing.webhooks.claims import (
+    claim_calls,
+    claim_probe,
+    find_due_endpoints,
+    read_destination,
+    release_calls,
+)
+from publishing.webhooks.lanes import Lane, Turns
+from publishing.webhooks.results import write_outcomes
+
+logger = logging.getLogger(__name__)
+
+#: Calls at once in one worker.
+PLACES = 200
+#: The database is asked for work this often while there is none, and after each turn while there is.
+IDLE_S = 0.2
+BUSY_S = 0.02
+#: After a failure of the database, it is let be for so long.
+FAILED_S = 1.0
+#: A worker that ends waits so long for calls under way; what is left is found again when its lease ends.
+STOP_S = 5.0
+#: Results that wait for the database; with more, no call is begun.
+MAX_UNWRITTEN = 2_000
+
+#: Endpoints whose speed is remembered while nothing is to be done for them.
+MAX_LANES = 1_000
+
+T = TypeVar("T")
+
+
+class CallSender(Protocol):
+    """Makes one call; never raises."""
+
+    async def send(self, call: Call) -> Outcome: ...
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one visit to the database brought."""
+
+    calls: list[tuple[Destination, list[Call]]]
+
+
+class Pump:
+    """One per worker; lives on one event loop."""
+
+    def __init__(self, sender: CallSender, rules: GateRules, *, places: int = PLACES) -> None:
+        self._sender = sender
+        self._rules = rules
+        self._turns = Turns(places)
+        self._lanes: dict[int, Lane] = {}
+        self._outcomes: list[Outcome] = []
+        self._stale: list[Call] = []
+        self._news = asyncio.Event()
+        self._database = ThreadPoolExecutor(1, thread_name_prefix="webhooks-database")
+        self.delivered = 0
+        self.failed = 0
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._news.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Make calls until `stopping`; then wait a little for those under way, and give back the rest."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while not stopping.is_set():
+                    found = await self._turn()
+                    self._begin(tasks)
+                    await self._rest(busy=found)
+                await self._wind_up()
+        except* _TooLate:
+            logger.warning("webhook_calls_left", extra={"calls": self._turns.running})
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self.in_database(connections.close_all)
+        self._database.shutdown(wait=False)
+
+    async def drain(self) -> int:
+        """Make all calls that are due now, and no others; return how many were made. For tests and errands."""
+        made = 0
+        async with asyncio.TaskGroup() as tasks:
+            while await self._turn() or self._turns.running or self._outcomes:
+                self._begin(tasks)
+                if self._turns.running and not self._outcomes:
+                    self._news.clear()
+                    await self._news.wait()
+                made += len(self._outcomes)
+        return made
+
+    async def in_database(self, work: Callable[[], T]) -> T:
+        """Run `work` in this pump's database thread. Cancelling leaves it to end by itself."""
+        return await asyncio.get_running_loop().run_in_executor(self._database, work)
+
+    async def _turn(self) -> bool:
+        """Write results, fill rooms; return whether there was anything to do."""
+        outcomes, self._outcomes = self._outcomes, []
+        stale, self._stale = self._stale, []
+        rooms = {endpoint_id: lane.room for endpoint_id, lane in self._lanes.items()}
+        free = self._turns.places - self._turns.running > 0
+        try:
+            turn = await self.in_database(lambda: self._visit(outcomes, stale, rooms if free else None))
+        except DatabaseFailure as error:
+            logger.warning("webhook_database_failed", extra={"why": str(error)[:200]})
+            self._outcomes, self._stale = [*outcomes, *self._outcomes], [*stale, *self._stale]
+            await asyncio.sleep(FAILED_S)
+            return False
+        for destination, calls in turn.calls:
+            lane = self._lanes.setdefault(destination.endpoint_id, Lane(destination))
+            lane.refresh(destination)
+            lane.queue.extend(calls)
+            lane.failures_in_row = 0
+        return bool(outcomes or turn.calls)
+
+    def _visit(self, outcomes: list[Outcome], stale: list[Call], rooms: dict[int, int] | None) -> _Turn:
+        """Everything that one turn wants of the database; in its thread."""
+        close_old_connections()
+        if outcomes:
+            write_outcomes(outcomes)
+        if stale:
+            release_calls(stale)
+        claimed: list[tuple[Destination, list[Call]]] = []
+        if rooms is None:
+            return _Turn(claimed)
+        now = timezone.now()
+        for endpoint in find_due_endpoints(now):
+            lane_room = rooms.get(endpoint.pk)
+            destination = read_destination(endpoint, self._rules, now)
+            room = Lane(destination).window if lane_room is None else lane_room
+            if destination.is_probed:
+                room = 1 if claim_probe(endpoint, now) else 0
+            if room:
+                calls = claim_calls(destination, room, monotonic=time.monotonic())
+                if calls:
+                    claimed.append((destination, calls))
+        return _Turn(claimed)
+
+    def _begin(self, tasks: asyncio.TaskGroup) -> None:
+        if len(self._outcomes) >= MAX_UNWRITTEN:
+            return
+        now = time.monotonic()
+        for lane, call in self._turns.next_calls(self._lanes):
+            if call.start_by < now:
+                lane.running -= 1
+                self._turns.ended(lane.destination.realm)
+                self._stale.append(call)
+            else:
+                tasks.create_task(self._call(lane, call))
+
+    async def _call(self, lane: Lane, call: Call) -> None:
+        try:
+            outcome = await self._sender.send(call)
+        finally:
+            self._turns.ended(call.destination.realm)
+        lane.ended(outcome)
+        self._outcomes.append(outcome)
+        self.delivered += outcome.verdict.is_delivered
+        self.failed += not outcome.verdict.is_delivered
+        if lane.is_to_rest and lane.queue:
+            self._stale += lane.queue
+            lane.queue.clear()
+        if lane.is_over and len(self._lanes) > MAX_LANES:
+            self._lanes.pop(call.destination.endpoint_id, None)
+        self._news.set()
+
+    async def _rest(self, *, busy: bool) -> None:
+        """Wait for news; while calls end all the time, for a few of them, so that they are written together."""
+        self._news.clear()
+        try:
+            async with asyncio.timeout(BUSY_S if busy else IDLE_S):
+                await self._news.wait()
+            if busy or self._turns.running:
+                await asyncio.sleep(BUSY_S)
+        except TimeoutError:
+            return
+
+    async def _wind_up(self) -> None:
+        """End: give back what was not begun, wait a little for what was, write it down."""
+        for lane in self._lanes.values():
+            self._stale += lane.queue
+            lane.queue.clear()
+        ends_at = time.monotonic() + STOP_S
+        while self._turns.running and time.monotonic() < ends_at:
+            await self._rest(busy=True)
+        outcomes, stale = self._outcomes, self._stale
+        await self.in_database(lambda: self._visit(outcomes, stale, None))
+        if self._turns.running:
+            raise _TooLate
+
+
+class _TooLate(Exception):
+    """Calls are under way that are waited for no longer: ends their tasks."""

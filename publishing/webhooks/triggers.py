@@ -1,0 +1,45 @@
+"""From what was published to events for webhooks. Pure, and on the hot path: knows no Django."""
+
+import secrets
+from collections.abc import Sequence
+
+from fanoutcloud.broker.base import PublishResult
+from fanoutcloud.core.directory import RealmSnapshot
+from fanoutcloud.core.items import Item
+from fanoutcloud.core.webhooks import HookEvent
+
+#: An item that has no position yet is known by its id; ids come again after a while.
+ID_PERIOD_S = 86_400
+
+
+def events_of_items(
+    realm: RealmSnapshot, items: Sequence[Item], results: Sequence[PublishResult], *, at: float, is_clients: bool
+) -> list[HookEvent]:
+    """Return the events of those items that an endpoint wants.
+
+    An item that was published twice has the same event: whoever did not get an answer and repeats it has its event
+    stored if that was what went wrong.
+    """
+    wants, rules = realm.webhooks, realm.rules
+    return [
+        HookEvent(
+            realm.realm,
+            "channel.message",
+            _key_of(item, result, at),
+            at,
+            item.channel,
+            "" if result.position is None else str(result.position),
+            item,
+            is_clients=is_clients,
+        )
+        for item, result in zip(items, results, strict=True)
+        if wants.wants_item(item, rules, is_clients=is_clients)
+    ]
+
+
+def _key_of(item: Item, result: PublishResult, at: float) -> str:
+    if item.prev_id is not None and item.id is not None:  # it may wait for its predecessor, and have no position yet
+        return f"item:{item.channel}:{int(at // ID_PERIOD_S)}:{item.id}"
+    if result.position is not None:
+        return f"item:{item.channel}:{result.position}"
+    return f"item:{item.channel}:{secrets.token_hex(12)}"
