@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -119,10 +120,12 @@ def _disable(endpoint: WebhookEndpoint, by: WebhookEndpoint.Pause, reason: str) 
 
 def _tell_owner(endpoint: WebhookEndpoint, what: str, next_: str) -> None:
     owner = Realm.objects.select_related("owner").get(pk=endpoint.realm_id).owner
+    if owner is None:
+        return  # a sandbox: nobody has an address
     text = (
         f"The webhook endpoint {endpoint.label or endpoint.pk} of the realm {endpoint.realm} {what}.\n\n"
         f"Its address: {endpoint.url}\nWhy: {endpoint.state_reason}.\n\n{next_}\n\n"
         f"{settings.PUBLIC_URL}\n"
     )
     subject = f"Webhook endpoint {what}"
-    transaction.on_commit(lambda: send_mail(subject, text, None, [owner.email]))
+    transaction.on_commit(partial(send_mail, subject, text, None, [owner.email]))

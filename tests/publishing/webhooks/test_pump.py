@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import OutgoingEmail
 from fanoutcloud.core.items import HttpRequest
 from publishing.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from publishing.webhooks import endpoints, health
+from publishing.webhooks import endpoints, health, relay
 from publishing.webhooks.relay import store_deliveries
 from publishing.webhooks.replays import replay_delivery, send_test_event
 from realms.services import CreatedRealm
@@ -254,8 +254,14 @@ def _number(request: Received) -> int:
 
 @pytest.mark.parametrize("is_ordered", [False, True])
 def test_a_batching_endpoint_gets_events_together_and_a_batch_that_failed_as_it_was(
-    created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send, is_ordered: bool
+    created: CreatedRealm,
+    sink: WebhookSink,
+    at_sink: At,
+    send_due: Send,
+    is_ordered: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr(relay, "BATCH_WINDOW", timedelta(hours=1))
     at_sink(is_batched=True, is_ordered=is_ordered)
     sink.behave = lambda request: 500 if request.seen == 0 else 200
     store_deliveries([item_event(created.realm.pk, number) for number in range(150)])
