@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/v1/", include("publishing.api.urls")),
     path("realm/", include("publishing.urls")),
     path("realms/", include("publishing.console.urls")),
+    path("realms/<slug:realm_id>/webhooks/", include("publishing.webhooks.urls")),
     path("realms/", include("realms.urls")),
     path("", include("onboarding.urls")),
 ]

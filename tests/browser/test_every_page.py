@@ -28,6 +28,8 @@ OWN_PAGES = [
     "/realms/REALM/rules/",
     "/realms/REALM/rules/?channel=hello",
     "/realms/REALM/access/",
+    "/realms/REALM/webhooks/",
+    "/realms/REALM/webhooks/deliveries/",
     "/realms/REALM/usage/",
     "/realms/REALM/tokens/",
     "/realms/REALM/audit/",
