@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 TEMPLATES = "templates"
+CLIENT = "fanoutcloud/client"  # a package by itself, with settings of its own
 AT_ONCE = 2
 CHECK_TIMEOUT_S = 600.0
 
@@ -24,6 +25,7 @@ class Check:
     name: str
     command: tuple[str, ...]
     cure: str = ""
+    folder: str = "."  # where it runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ CHECKS = (
     Check("format", ("ruff", "format", "--check", "--output-format", "concise", "."), "make format"),
     Check("lint", ("ruff", "check", "--output-format", "concise", "."), "make format mends some of it"),
     Check("import contracts", ("lint-imports",)),
+    Check("types of the client", ("mypy",), folder=CLIENT),
+    Check("import contracts of the client", ("lint-imports", "--no-cache"), folder=CLIENT),
     Check("template form", ("djlint", TEMPLATES, "--check"), "make format"),
     Check("template lint", ("djlint", TEMPLATES, "--lint", "--quiet")),
     Check("migrations", ("python", "manage.py", "makemigrations", "--check", "--dry-run"), "manage.py makemigrations"),
@@ -74,7 +78,7 @@ def run(check: Check, folder: Path) -> Outcome:
     try:
         done = subprocess.run(
             [program, *check.command[1:]],
-            cwd=ROOT,
+            cwd=ROOT / check.folder,
             env={**os.environ, "DATA_DIR": str(data)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

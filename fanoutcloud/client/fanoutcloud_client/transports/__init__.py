@@ -1,0 +1,1 @@
+"""The ways to a realm's site: WebSocket, HTTP streaming, server-sent events, long-polling. One `Link` each."""
