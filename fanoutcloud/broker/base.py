@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from fanoutcloud.core.directory import RealmSnapshot, Retention
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
@@ -31,8 +33,7 @@ class Outcome(enum.Enum):
     WAITING = "waiting"  # stored apart until the item named by `prev-id` comes, or `REORDER_WAIT_S` pass
 
 
-@dataclass(frozen=True, slots=True)
-class PublishResult:
+class PublishResult(msgspec.Struct, frozen=True, gc=False):
     """The answer to one item of a publish. `position` is None while the item waits for its predecessor."""
 
     outcome: Outcome

@@ -95,7 +95,10 @@ class RedisBroker:
         """
         places: dict[ChannelName, list[int]] = {}
         for place, item in enumerate(items):
-            places.setdefault(item.channel, []).append(place)
+            if (mine := places.get(item.channel)) is None:
+                places[item.channel] = [place]
+            else:
+                mine.append(place)
         header = (retention.items, round(retention.age_s * 1000))
         calls = [
             ChannelCall(stream_key(realm, channel), _to_arguments([items[place] for place in mine]))
@@ -104,9 +107,11 @@ class RedisBroker:
         replies = await self._commands.run(self._scripts.publish, header, calls)
         results = [_WAITING] * len(items)
         for (channel, mine), (epoch, due_in_ms, *outcomes) in zip(places.items(), replies, strict=True):
-            self._note_due((realm, channel), due_in_ms)
+            if due_in_ms >= 0:
+                self._overdue.note((realm, channel), due_in_ms / 1000)
+            name = epoch.decode()
             for place, outcome in zip(mine, outcomes, strict=True):
-                results[place] = _to_result(epoch.decode(), outcome)
+                results[place] = _to_result(name, outcome)
         return results
 
     async def subscribe(self, realm: RealmId, channel: ChannelName) -> StreamPosition:
@@ -133,7 +138,8 @@ class RedisBroker:
             calls = [ChannelCall(stream_key(realm, channel)) for realm, channel in round_]
             replies = await self._commands.run(self._scripts.touch, (), calls)
             for channel, (epoch, last, due_in_ms) in zip(round_, replies, strict=True):
-                self._note_due(channel, due_in_ms)
+                if due_in_ms >= 0:
+                    self._overdue.note(channel, due_in_ms / 1000)
                 positions.append(StreamPosition(epoch.decode(), last))
         return positions
 
@@ -199,18 +205,14 @@ class RedisBroker:
         if isinstance(self._commands, ClusterCommands):
             self._commands.distrust_map()
 
-    def _note_due(self, channel: tuple[RealmId, ChannelName], due_in_ms: int) -> None:
-        if due_in_ms >= 0:
-            self._overdue.note(channel, due_in_ms / 1000)
-
 
 def _to_arguments(items: list[Item]) -> list[Argument]:
     """Return their number, and packed item, id and prev-id of each; see `redis_scripts`."""
     arguments: list[Argument] = [len(items)]
     for item in items:
-        arguments.append(pack_item(item))
-        arguments.append("" if item.id is None else f"={item.id}")
-        arguments.append("!" if item.no_seq else "" if item.prev_id is None else f"={item.prev_id}")
+        id_ = "" if item.id is None else f"={item.id}"
+        prev_id = "!" if item.no_seq else "" if item.prev_id is None else f"={item.prev_id}"
+        arguments += (pack_item(item), id_, prev_id)
     return arguments
 
 

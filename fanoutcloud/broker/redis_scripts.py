@@ -313,8 +313,7 @@ class Script:
     sha: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelCall:
+class ChannelCall(msgspec.Struct, frozen=True):
     """What a script is asked about one channel: the name of the stream, and arguments of its own."""
 
     key: str
@@ -369,18 +368,16 @@ _unpacker = msgspec.msgpack.Decoder(list[Item])
 
 def read_packed_items(epoch: str, first_offset: int, packed: bytes | memoryview) -> list[StoredItem]:
     """Return the items of an array that a script made; their offsets follow on each other."""
-    return [
-        StoredItem(StreamPosition(epoch, offset), item)
-        for offset, item in enumerate(_unpacker.decode(packed), first_offset)
-    ]
+    items = _unpacker.decode(packed)
+    if len(items) == 1:  # as in nearly every live message
+        return [StoredItem(StreamPosition(epoch, first_offset), items[0])]
+    return [StoredItem(StreamPosition(epoch, offset), item) for offset, item in enumerate(items, first_offset)]
 
 
 def read_live_payload(payload: bytes) -> list[StoredItem]:
     """Return the items of a live message: `EPOCH:OFFSET:` and an array."""
-    epoch_end = payload.index(b":")
-    offset_end = payload.index(b":", epoch_end + 1)
-    first_offset = int(payload[epoch_end + 1 : offset_end])
-    return read_packed_items(payload[:epoch_end].decode(), first_offset, memoryview(payload)[offset_end + 1 :])
+    epoch, first_offset, packed = payload.split(b":", 2)
+    return read_packed_items(epoch.decode(), int(first_offset), packed)
 
 
 def read_history_reply(reply: Sequence[Reply]) -> History:

@@ -19,6 +19,7 @@ MAX_HOST_NAME_CHARACTERS = 253
 
 #: Room for a URL path or a UUID chain; names are sent with every item, so they must not be essays.
 MAX_CHANNEL_NAME_BYTES = 512
+_SURELY_SHORT = MAX_CHANNEL_NAME_BYTES // 4  # characters; UTF-8 takes at most four bytes for one
 
 
 def find_realm_id(text: str) -> RealmId | None:
@@ -32,6 +33,10 @@ def find_host_name(text: str) -> HostName | None:
     return HostName(name) if len(name) <= MAX_HOST_NAME_CHARACTERS and _HOST_NAME.match(name) else None
 
 
+def _is_longer(text: str, size_bytes: int) -> bool:
+    return len(text) > size_bytes or len(text.encode(errors="replace")) > size_bytes
+
+
 def parse_channel_name(text: str, *, field: str = "channel") -> ChannelName:
     """Return `text` as a channel name.
 
@@ -40,7 +45,7 @@ def parse_channel_name(text: str, *, field: str = "channel") -> ChannelName:
     """
     if not text:
         raise InvalidRequest("the channel name is empty", cure="name a channel, such as 'hello'", field=field)
-    if len(text) > MAX_CHANNEL_NAME_BYTES or len(text.encode(errors="replace")) > MAX_CHANNEL_NAME_BYTES:
+    if len(text) > _SURELY_SHORT and _is_longer(text, MAX_CHANNEL_NAME_BYTES):
         raise InvalidRequest(
             f"the channel name is longer than {MAX_CHANNEL_NAME_BYTES} bytes",
             cure="use a shorter name",

@@ -6,6 +6,7 @@ OP_CLOSE = 0x8
 #: Beside the opcode: the message is compressed (RFC 7692 §6).
 RSV1 = 0x40
 _FIN = 0x80
+_SHORT_TEXT_HEADS = [bytes((_FIN | OP_TEXT, size)) for size in range(126)]
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -14,7 +15,7 @@ def websocket_frame(payload: bytes, opcode: int = OP_TEXT) -> bytes:
     """Return one unfragmented, unmasked frame, as a server sends it."""
     size = len(payload)
     if size < 126:
-        return bytes((_FIN | opcode, size)) + payload
+        return (_SHORT_TEXT_HEADS[size] if opcode == OP_TEXT else bytes((_FIN | opcode, size))) + payload
     if size < 65_536:
         return bytes((_FIN | opcode, 126)) + size.to_bytes(2, "big") + payload
     return bytes((_FIN | opcode, 127)) + size.to_bytes(8, "big") + payload

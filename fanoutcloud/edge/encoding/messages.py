@@ -26,8 +26,8 @@ def item_message(stored: StoredItem, content: bytes | None) -> bytes:
     Its JSON is in `data`. An item without JSON carries the transport's own format, `content`: as `text` where that is
     UTF-8, else as `base64`. An item with nothing for this transport still tells its position, as type `position`.
     """
-    item = stored.item
-    head = b'"channel":%b,"position":"%b"' % (_encode(item.channel), str(stored.position).encode())
+    item, position = stored.item, stored.position
+    head = b'"channel":%b,"position":"%b:%d"' % (_encode(item.channel), position.epoch.encode(), position.offset)
     if item.id is not None:
         head += b',"id":' + _encode(item.id)
     if item.tags:

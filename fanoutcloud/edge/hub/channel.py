@@ -45,7 +45,7 @@ class LocalChannel:
     """
 
     __slots__ = (
-        "_gathered", "_turns", "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts",
+        "_gathered", "_turn", "_turns", "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts",
         "individuals", "joining", "last_item_at", "opening", "pending", "realm",
         "selected", "tally", "top", "view",
     )  # fmt: skip
@@ -55,8 +55,10 @@ class LocalChannel:
         self.channel = channel
         self.opening = opening
         self._turns = turns
-        #: What was broadcast in this turn of the event loop behind its first item, by wire format; None: nothing was.
-        self._gathered: dict[WireFormat, bytearray] | None = None
+        #: In which turn of the event loop the newest item came.
+        self._turn = 0
+        #: What was broadcast in that turn behind its first item and is not yet written, by wire format.
+        self._gathered: dict[WireFormat, bytearray] = {}
         self.top: StreamPosition | None = None
         self.pending: list[StoredItem] | None = []
         #: Wire format → its subscribers and how to write to each; one encoding serves a whole group.
@@ -147,10 +149,8 @@ class LocalChannel:
         Returns how many bytes that was together, and adds to `items_out` how many items by transport.
         """
         self.top = stored.position
-        is_first = self._gathered is None
-        if is_first:
-            self._gathered = {}
-            self._turns.begin(self)
+        is_first = self._turn != self._turns.notice()
+        self._turn = self._turns.number
         size_bytes = 0
         for wire, writers in list(self.groups.items()):
             frame = wire.item(stored)
@@ -184,7 +184,8 @@ class LocalChannel:
         return size_bytes
 
     def _gather(self, wire: WireFormat, frame: bytes) -> None:
-        assert self._gathered is not None, "the turn has begun with the item before"
+        if not self._gathered:
+            self._turns.leave_to_end(self)
         gathered = self._gathered.setdefault(wire, bytearray())
         gathered += frame
         if len(gathered) >= MAX_GATHERED_BYTES:
@@ -205,9 +206,8 @@ class LocalChannel:
             self._write(wire, bytes(gathered))
 
     def end_turn(self) -> None:
-        """Write what was gathered since the turn's first item; the next item is a first one."""
+        """Write what was gathered since the turn's first item."""
         self.write_gathered()
-        self._gathered = None
 
     def _deliver_individually(self, stored: StoredItem, items_out: dict[str, int] | None) -> int:
         size_bytes = estimate_bytes(stored) * len(self.individuals)
