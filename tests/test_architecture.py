@@ -61,6 +61,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/grip/leaving.py": "tests/grip/test_proxy.py",
     "fanoutcloud/grip/origin_sockets.py": "tests/grip/test_native_sockets.py",
     "fanoutcloud/grip/origins.py": "tests/grip/test_proxy.py",
+    "fanoutcloud/grip/rejections.py": "tests/grip/test_sockets_over_http.py",
     "fanoutcloud/grip/request_body.py": "tests/grip/test_proxy.py",
     "fanoutcloud/grip/resumed_body.py": "tests/grip/test_proxy.py",
     "fanoutcloud/grip/signature.py": "tests/grip/test_proxy.py",

@@ -15,11 +15,9 @@ from fanoutcloud.grip.exchange import Exchange, OriginFailed, OriginRequest, Ori
 from fanoutcloud.grip.grip_sockets import GripSocket
 from fanoutcloud.grip.header_values import find_all
 from fanoutcloud.grip.held_subscribers import Services
-from fanoutcloud.grip.instructions import Answer
 from fanoutcloud.grip.origin_sockets import CLOSE_TIMEOUT_S, OriginSocket, accept_of, make_key
-from fanoutcloud.grip.response_holds import answer_failure, dress
-from fanoutcloud.grip.socket_requests import MAX_REJECTION_BYTES
-from fanoutcloud.outbound.errors import ExchangeFailed
+from fanoutcloud.grip.rejections import read_rejection
+from fanoutcloud.grip.response_holds import answer_failure
 from fanoutcloud.outbound.messages import Headers
 
 #: Of the client's handshake: what is ours to say to the origin.
@@ -47,7 +45,7 @@ class NativeSocket:
         try:
             answer = await self._exchange.upgrade(_make_request(self._exchange.request, key))
             if isinstance(answer, OriginResponse):
-                await self._handshake.reject(await self._read_rejection(answer))
+                await self._handshake.reject(await read_rejection(self._exchange, answer))
                 return
             self._check(answer, key)
         except OriginFailed as failure:
@@ -78,20 +76,6 @@ class NativeSocket:
         except OriginFailed:
             answer.close()
             raise
-
-    async def _read_rejection(self, response: OriginResponse) -> Answer:
-        pieces: list[bytes] = []
-        try:
-            async for piece in response.body:
-                pieces.append(piece)
-                if sum(map(len, pieces)) >= MAX_REJECTION_BYTES:
-                    response.body.close()
-                    break
-        except ExchangeFailed as failure:
-            raise self._exchange.tell_failed(str(failure), cause=failure.cause) from None
-        reason = response.reason.decode("utf-8", "replace")
-        body = b"".join(pieces)[:MAX_REJECTION_BYTES]
-        return dress(self._exchange, Answer(response.status, reason, tuple(response.headers), body))
 
     async def _open(self, answer: OriginUpgraded) -> None:
         passed = [header for header in answer.response.headers if header[0].lower() not in _NOT_FOR_CLIENT]

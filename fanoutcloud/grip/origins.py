@@ -1,8 +1,9 @@
 """The way to origins: one after the other until one is reached, signed, and told about when it goes wrong."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from fanoutcloud.core.activity import ActivitySink, OriginFailure, PassedOn
 from fanoutcloud.core.clock import Clock
@@ -21,6 +22,8 @@ from fanoutcloud.outbound.messages import Endpoint, Headers
 DOWN_S = 5.0
 MAX_DOWN_KEPT = 4_096
 MAX_HOSTS_KEPT = 4_096
+
+_Answer = TypeVar("_Answer", bound=OriginResponse | Upgraded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +66,7 @@ class OriginGateway:
         Raises:
             OriginFailed: there is none. The realm's owner was told.
         """
-        signed = replace(request, headers=[*request.headers, *self.grip_headers(caller, last_ids or {})])
-        for origin, is_last in self._in_turn(caller):
-            try:
-                endpoint, addressed = self._address(caller, origin, signed)
-                began_at = self._clock.monotonic()
-                response = await self._client.send(caller.snapshot.realm, endpoint, addressed)
-            except NotReached as error:
-                self._note_down(caller, origin)
-                failure = self._failed(caller, origin.authority, request, error)
-                if is_last:
-                    raise failure from None
-            except ExchangeFailed as error:
-                raise self._failed(caller, origin.authority, request, error) from None
-            else:
-                wait_s = self._clock.monotonic() - began_at
-                self._statistics.requests["answered"] += 1
-                self._statistics.head_waits.observe(wait_s)
-                self._tell_answered(caller, origin, request, response.status, wait_s)
-                return response
-        raise AssertionError("a destination has origins")
+        return await self._ask_in_turn(caller, request, last_ids or {}, self._client.send)
 
     async def upgrade(self, caller: Caller, request: OriginRequest) -> Upgraded | OriginResponse:
         """Have an origin switch protocols, in the same way.
@@ -90,12 +74,22 @@ class OriginGateway:
         Raises:
             OriginFailed: as above.
         """
-        signed = replace(request, headers=[*request.headers, *self.grip_headers(caller, {})])
+        return await self._ask_in_turn(caller, request, {}, self._client.upgrade)
+
+    async def _ask_in_turn(
+        self,
+        caller: Caller,
+        request: OriginRequest,
+        last_ids: Mapping[str, str],
+        ask: Callable[[str, Endpoint, OriginRequest], Awaitable[_Answer]],
+    ) -> _Answer:
+        """Return what the first origin that is reached answers when it is asked in this way."""
+        signed = replace(request, headers=[*request.headers, *self.grip_headers(caller, last_ids)])
         for origin, is_last in self._in_turn(caller):
             try:
                 endpoint, addressed = self._address(caller, origin, signed)
                 began_at = self._clock.monotonic()
-                answer = await self._client.upgrade(caller.snapshot.realm, endpoint, addressed)
+                answer = await ask(caller.snapshot.realm, endpoint, addressed)
             except NotReached as error:
                 self._note_down(caller, origin)
                 failure = self._failed(caller, origin.authority, request, error)
@@ -104,9 +98,7 @@ class OriginGateway:
             except ExchangeFailed as error:
                 raise self._failed(caller, origin.authority, request, error) from None
             else:
-                self._statistics.requests["answered"] += 1
-                status = answer.status if isinstance(answer, OriginResponse) else answer.response.status
-                self._tell_answered(caller, origin, request, status, self._clock.monotonic() - began_at)
+                self._note_answered(caller, origin, request, answer, self._clock.monotonic() - began_at)
                 return answer
         raise AssertionError("a destination has origins")
 
@@ -156,9 +148,18 @@ class OriginGateway:
             )
             self._activity.record(realm, event)
 
-    def _tell_answered(
-        self, caller: Caller, origin: Origin, request: OriginRequest, status: int, wait_s: float
+    def _note_answered(
+        self,
+        caller: Caller,
+        origin: Origin,
+        request: OriginRequest,
+        answer: Upgraded | OriginResponse,
+        wait_s: float,
     ) -> None:
+        """Count an answer, and tell the realm's owner of it, if anybody watches."""
+        self._statistics.requests["answered"] += 1
+        self._statistics.head_waits.observe(wait_s)
+        status = answer.response.status if isinstance(answer, Upgraded) else answer.status
         realm = caller.snapshot.realm
         if self._activity.is_watched(realm):
             event = PassedOn(

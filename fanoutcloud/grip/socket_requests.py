@@ -9,8 +9,6 @@ from fanoutcloud.outbound.messages import Headers
 
 #: An answer holds at most this much.
 MAX_EVENTS_BYTES = 1_000_000
-#: Of a refusal, the client gets at most this much.
-MAX_REJECTION_BYTES = 100_000
 MIN_INTERVAL_S = 20
 MAX_INTERVAL_S = 604_800
 MAX_META_BYTES = 16_384

@@ -19,11 +19,10 @@ from fanoutcloud.grip.exchange import Exchange, OriginFailed, OriginRequest, Ori
 from fanoutcloud.grip.grip_sockets import GripSocket
 from fanoutcloud.grip.header_values import find_all
 from fanoutcloud.grip.held_subscribers import Services
-from fanoutcloud.grip.instructions import Answer
-from fanoutcloud.grip.response_holds import answer_failure, dress
+from fanoutcloud.grip.rejections import read_rejection
+from fanoutcloud.grip.response_holds import answer_failure
 from fanoutcloud.grip.socket_requests import (
     MAX_EVENTS_BYTES,
-    MAX_REJECTION_BYTES,
     SocketMeta,
     headers_for_client,
     is_events,
@@ -86,7 +85,7 @@ class SocketOverHttp:
         while True:
             response = await self._post(encode_events([Event(events.OPEN)]))
             if not is_events(response):
-                await self._handshake.reject(await self._read_rejection(response))
+                await self._handshake.reject(await read_rejection(self._exchange, response))
                 return None
             told = await self._read_events(response)
             self._meta.update(response.headers)
@@ -96,20 +95,6 @@ class SocketOverHttp:
             if told or not interval_s:
                 raise self._exchange.tell_failed("the answer to OPEN does not begin with OPEN", cause="websocket")
             await asyncio.sleep(interval_s)
-
-    async def _read_rejection(self, response: OriginResponse) -> Answer:
-        pieces: list[bytes] = []
-        try:
-            async for piece in response.body:
-                pieces.append(piece)
-                if sum(map(len, pieces)) >= MAX_REJECTION_BYTES:
-                    response.body.close()
-                    break
-        except ExchangeFailed as failure:
-            raise self._exchange.tell_failed(str(failure), cause="broken_answer") from None
-        body = b"".join(pieces)[:MAX_REJECTION_BYTES]
-        reason = response.reason.decode("utf-8", "replace")
-        return dress(self._exchange, Answer(response.status, reason, tuple(response.headers), body))
 
     async def _open(self, response: OriginResponse, told: list[Event]) -> None:
         socket = self._socket
