@@ -7,25 +7,22 @@ import asyncio
 import base64
 import contextlib
 import json
-import os
 import secrets
-import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.prove.log import Harmed, Log
+from tests.prove.process import Process, answers_http, answers_redis
+from tests.prove.redis_servers import DidNotSettle, OneServer, make_servers
 from tests.servers.command import clean_environment, free_port
 from tests.servers.postgres import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PREPARE_TIMEOUT_S = 120.0
 START_TIMEOUT_S = 60.0
-PROBE_TIMEOUT_S = 2.0
-PROBE_EVERY_S = 0.05
-RESTART_PAUSE_S = 0.2
 #: Low, so that a run sees many keep-alives; everything is kept, so that no reset can be excused.
 SETTINGS = {"KEEP_ALIVE_S": "5", "HISTORY_ITEMS": "10000", "HISTORY_AGE_S": "3600", "LOG_LEVEL": "WARNING"}
 
@@ -47,135 +44,42 @@ class Realm:
         return "Basic " + base64.b64encode(f"{self.id}:{self.key}".encode()).decode()
 
 
-class Process:
-    """One process that is kept running, by a task from `running`."""
-
-    def __init__(self, name: str, command: list[str], port: int, *, folder: Path, cwd: Path, log: Log) -> None:
-        self.name = name
-        self.port = port
-        self.output = folder / f"{name}.log"
-        self.is_ready = asyncio.Event()
-        self.is_stopped = False  # by SIGSTOP
-        self.environment: dict[str, str] = dict(os.environ)
-        self.away_s = 0.0  # how long it stays away after the next kill
-        self._command = command
-        self._cwd = cwd
-        self._log = log
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def keep_running(self, answers: "Probe") -> None:
-        """Start it, and again whenever it has ended, until cancelled; then kill it."""
-        try:
-            with self.output.open("ab") as output:
-                while True:
-                    self._process = await asyncio.create_subprocess_exec(
-                        *self._command, cwd=self._cwd, env=self.environment, stdout=output, stderr=output
-                    )
-                    await self._live(answers)
-                    await asyncio.sleep(self.away_s or RESTART_PAUSE_S)
-                    self.away_s = 0.0
-        finally:
-            if self._process is not None and self._process.returncode is None:
-                self._process.kill()
-                await self._process.wait()
-
-    async def _live(self, answers: "Probe") -> None:
-        assert self._process is not None
-        ending = asyncio.ensure_future(self._process.wait())
-        try:
-            while not ending.done() and not await answers(self.port):
-                await asyncio.wait([ending], timeout=PROBE_EVERY_S)
-            if not ending.done():
-                self._log.add(Harmed(self._log.now(), self.name, "ready"))
-                self.is_ready.set()
-            await ending  # no deadline: that it runs on is what is wanted
-            self._log.add(Harmed(self._log.now(), self.name, "ended"))
-        finally:
-            ending.cancel()
-            self.is_ready.clear()
-            self.is_stopped = False
-
-    def kill(self, *, away_s: float) -> None:
-        """End it as a crash would; it is started again after `away_s`."""
-        self.away_s = away_s
-        self.is_ready.clear()
-        self._send(signal.SIGKILL, "killed")
-
-    def stop(self) -> None:
-        """Let it not run, as a machine that swaps or is moved."""
-        self.is_stopped = True
-        self._send(signal.SIGSTOP, "stopped")
-
-    def go_on(self) -> None:
-        """Let it run again; does nothing if it was killed meanwhile."""
-        if self.is_stopped:
-            self.is_stopped = False
-            self._send(signal.SIGCONT, "continued")
-
-    def _send(self, number: signal.Signals, what: str) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
-            self._log.add(Harmed(self._log.now(), self.name, what))
-
-
-#: Tells whether the process on a port answers now.
-Probe = Callable[[int], Awaitable[bool]]
-
-
-async def answers_http(port: int) -> bool:
-    """Whether a product's process answers now."""
-    answer = await _ask(port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    return answer.startswith(b"HTTP/1.1 200")
-
-
-async def answers_redis(port: int) -> bool:
-    """Whether Redis answers now, its data loaded."""
-    return (await _ask(port, b"PING\r\n")).startswith(b"+PONG")
-
-
-async def _ask(port: int, question: bytes) -> bytes:
-    writer = None
-    try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(question)
-            return await reader.read(64)
-    except (OSError, TimeoutError):
-        return b""
-    finally:
-        if writer is not None:
-            writer.transport.abort()
-
-
 class Installation:
     """All processes of it. `doors` take publishers and subscribers alike; `tree` is the product's source.
 
-    `keeps`: Redis's `appendfsync`, or `nothing` for one that forgets everything when it is killed.
+    `keeps`: see `OneServer`. Where streams are kept in another `arrangement`, one more server is cache and task queue.
     """
 
-    def __init__(self, folder: Path, *, log: Log, tree: Path = ROOT, edges: int = 3, keeps: str = "always") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        log: Log,
+        tree: Path = ROOT,
+        edges: int = 3,
+        arrangement: str = "single",
+        keeps: str = "always",
+    ) -> None:
         self._folder = folder
         self._tree = tree
         self._database_folder = folder / "postgresql"
         self._log = log
-        self.redis = self._process("redis", self._redis_command(free_port(), keeps))
-        self.edges = [self._process(f"edge.{n}", _edge_command(free_port())) for n in range(1, edges + 1)]
-        self.web = self._process("web", _web_command(free_port()), cwd=tree)
+        self.streams = make_servers(arrangement, self._process, folder, keeps=keeps)
+        self._cache = self.streams if arrangement == "single" else self._make_cache()
+        self.redis = list(dict.fromkeys([*self.streams.processes, *self._cache.processes]))
+        self.edges = [self._process(f"edge.{n}", *_edge_command()) for n in range(1, edges + 1)]
+        self.web = self._process("web", *_web_command())
         self.doors = [*self.edges, self.web]
-        self.processes = [self.redis, *self.doors]
+        self.processes = [*self.redis, *self.doors]
         self.realm = Realm("", "")
 
-    def _process(self, name: str, command: list[str], cwd: Path | None = None) -> Process:
-        port = int(command[command.index("--port") + 1])
-        return Process(name, command, port, folder=self._folder, cwd=cwd or self._tree, log=self._log)
+    def _process(self, name: str, command: list[str], port: int) -> Process:
+        return Process(name, command, port, folder=self._folder, cwd=self._tree, log=self._log)
 
-    def _redis_command(self, port: int, keeps: str) -> list[str]:
-        data = self._folder / "redis"
-        data.mkdir()
-        options = ["--bind", "127.0.0.1", "--dir", str(data), "--save", "", "--maxmemory-policy", "noeviction"]
-        file = ["--appendonly", "no"] if keeps == "nothing" else ["--appendonly", "yes", "--appendfsync", keeps]
-        return ["redis-server", "--port", str(port), *options, *file]
+    def _make_cache(self) -> OneServer:
+        folder = self._folder / "cache"
+        folder.mkdir()
+        return OneServer(lambda _, *how: self._process("redis.cache", *how), folder, keeps="nothing")
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -188,9 +92,10 @@ class Installation:
             for process in self.processes:
                 process.environment = environment | {"ROLE": "web" if process is self.web else "edge"}
             async with asyncio.TaskGroup() as tasks:
-                keepers = [tasks.create_task(self.redis.keep_running(answers_redis))]
+                keepers = [tasks.create_task(server.keep_running(answers_redis)) for server in self.redis]
                 self.realm = await asyncio.to_thread(self._prepare, environment)
-                await self._wait_until_ready([self.redis])
+                await self._wait_until_ready(self.redis)
+                await self._settle()
                 keepers += [tasks.create_task(door.keep_running(answers_http)) for door in self.doors]
                 await self._wait_until_ready(self.doors)
                 yield
@@ -199,11 +104,18 @@ class Installation:
         finally:
             await asyncio.to_thread(database.stop)
 
+    async def _settle(self) -> None:
+        try:
+            await self.streams.settle()
+        except DidNotSettle as error:
+            raise CannotStart(str(error)) from None
+
     def _environment(self, database_url: str) -> dict[str, str]:
         own = {
             "DATA_DIR": str(self._folder / "files"),
             "DATABASE_URL": database_url,
-            "REDIS_URL": f"redis://127.0.0.1:{self.redis.port}/0",
+            "REDIS_URL": self._cache.url,
+            "STREAMS_URL": self.streams.url,
             "SECRET_KEY": secrets.token_urlsafe(50),
             "SEALING_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "PORT": str(self.web.port),
@@ -255,16 +167,19 @@ class Installation:
     async def cut_live_connections(self) -> None:
         """Have Redis drop the connections that live items come by; those for publishing stay."""
         self._log.add(Harmed(self._log.now(), "redis", "cut off its subscribers"))
-        await _ask(self.redis.port, b"CLIENT KILL TYPE pubsub\r\n")
+        await self.streams.cut_live_connections()
 
 
-def _edge_command(port: int) -> list[str]:
-    return [sys.executable, "manage.py", "edge", "--host", "127.0.0.1", "--port", str(port)]
+def _edge_command() -> tuple[list[str], int]:
+    port = free_port()
+    return [sys.executable, "manage.py", "edge", "--host", "127.0.0.1", "--port", str(port)], port
 
 
-def _web_command(port: int) -> list[str]:
+def _web_command() -> tuple[list[str], int]:
     """Return the web process as deploy/Procfile starts it: plain uvicorn, which offers no prepared sinks."""
+    port = free_port()
     options = ["--ws", "websockets-sansio", "--no-access-log", "--log-level", "warning"]
-    return [
+    command = [
         sys.executable, "-m", "uvicorn", "fanoutcloud.asgi:web", "--host", "127.0.0.1", "--port", str(port), *options,
     ]  # fmt: skip
+    return command, port

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.prove.installation import Installation, Process
+from tests.prove.installation import Installation
 from tests.prove.log import Acknowledged, Attempted, Log, OrderUnknown, Refused, Unanswered
+from tests.prove.process import Process
 from tests.prove.wire import FAILURES, Answer, HttpConnection
 
 #: An id is remembered for 60 s from its first use; repeating stops before that (docs/api/publish.md).

@@ -106,7 +106,7 @@ def find_longest_outage(events: Iterable[Event]) -> float:
     stopped: set[str] = set()
     longest_s, since = 0.0, None
     for event in events:
-        if not isinstance(event, Harmed) or event.process == "redis":
+        if not isinstance(event, Harmed) or event.process.startswith(("redis", "sentinel")):
             continue
         match event.what:
             case "ready":
@@ -115,6 +115,8 @@ def find_longest_outage(events: Iterable[Event]) -> float:
                 stopped.add(event.process)
             case "continued":
                 stopped.discard(event.process)
+            case "asked to hand over":
+                continue  # it goes on meanwhile
             case _:
                 up.discard(event.process)
                 stopped.discard(event.process)

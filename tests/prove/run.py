@@ -41,6 +41,7 @@ class Options:
     minutes: float
     seed: int
     edges: int = 3
+    arrangement: str = "single"
     redis: str = "always"
     pause_s: float = 0.25
     patience_s: float = 40.0
@@ -65,10 +66,15 @@ class Run:
         self._options = options
         self._rng = random.Random(options.seed)
         self.log = Log(time.monotonic)
-        self._is_kept = options.redis == "always"
         self._installation = Installation(
-            folder, log=self.log, tree=options.tree, edges=options.edges, keeps=options.redis
+            folder,
+            log=self.log,
+            tree=options.tree,
+            edges=options.edges,
+            arrangement=options.arrangement,
+            keeps=options.redis,
         )
+        self._is_kept = self._installation.streams.keeps_epochs
         self._publishers = Publishers(self._installation, self.log, self._fork(), is_chained=self._is_kept)
         seconds = options.minutes * 60
         in_flight = self._publishers.in_flight
@@ -165,6 +171,13 @@ def read_options(words: Sequence[str] | None = None) -> Options:
     parser.add_argument("--minutes", type=float, default=11.0, help="over how many minutes (11)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6), help="repeat a plan")
     parser.add_argument("--edges", type=int, default=3, choices=(1, 2, 3, 4), help="edge processes (3), beside one web")
+    arrangement_help = (
+        "of the Redis that keeps streams: one server, or a primary and a replica behind three Sentinels, or a Cluster"
+        " of three; in the last two a lost server begins new epochs, and resets are right"
+    )
+    parser.add_argument(
+        "--arrangement", default="single", choices=("single", "sentinel", "cluster"), help=arrangement_help
+    )
     redis_help = (
         "appendfsync of Redis (always), or nothing: it forgets all when it is killed; unless always, resets are right"
     )

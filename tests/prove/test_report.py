@@ -41,3 +41,15 @@ def test_an_outage_is_when_no_door_answers() -> None:
     ]
 
     assert find_longest_outage(events) == 2.5
+
+
+def test_a_process_that_is_asked_to_hand_over_still_answers() -> None:
+    events = [
+        Harmed(0.0, "edge.1", "ready"),
+        Harmed(0.0, "sentinel.1", "ready"),
+        Harmed(1.0, "edge.1", "asked to hand over"),
+        Harmed(3.0, "edge.1", "ended"),
+        Harmed(3.1, "edge.1", "ready"),
+    ]
+
+    assert round(find_longest_outage(events), 3) == 0.1
