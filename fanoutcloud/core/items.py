@@ -88,7 +88,8 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     def size_bytes(self) -> int:
         """Bytes of content over all formats."""
         size = 0 if self.json_object is None else len(self.json_object)
-        if self.http_stream is self.http_response is self.ws_message is self.http_request is None:
+        others = (self.http_stream, self.http_response, self.ws_message, self.http_request)
+        if others == (None, None, None, None):
             return size  # as most are: asked for with each publish and each broadcast, so the list is not made
         return sum(map(len, self._contents()))
 
