@@ -11,7 +11,7 @@ import logging
 import math
 import secrets
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from channels.db import database_sync_to_async
 from django.apps import apps
@@ -70,6 +70,9 @@ from realms.services import add_usage, feeds, say_connected
 from realms.services.key_fetching import fetch_keys_of_realm
 from realms.snapshots import load_host
 
+if TYPE_CHECKING:
+    from fanoutcloud.xmpp_doors import XmppDoors
+
 follow_subscriptions = database_sync_to_async(feeds.follow_subscriptions, thread_sensitive=False)
 add_usage_off_loop = database_sync_to_async(add_usage, thread_sensitive=False)
 say_connected_off_loop = database_sync_to_async(say_connected, thread_sensitive=False)
@@ -121,10 +124,18 @@ class Plane:
         self.endpoint = self._make_endpoint(clock, max_body_bytes=settings.PUBLISH_BODY_BYTES)
         self.health = Health(self._probes(settings), clock, self.statistics.process)
         self.ops = self._make_ops(settings)
+        self.xmpp = self._make_xmpp(settings)
         self._running: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._closing = contextlib.ExitStack()
         self.is_started = False
+
+    def _make_xmpp(self, settings: LazySettings) -> "XmppDoors | None":
+        if not settings.XMPP.is_on:
+            return None
+        from fanoutcloud.xmpp_doors import XmppDoors  # so that it costs nothing where it is off
+
+        return XmppDoors(self, settings)
 
     def _make_hub(self, clock: Clock) -> Hub:
         return Hub(
@@ -251,6 +262,8 @@ class Plane:
             self.door.open(asyncio.get_running_loop())
             # The plane owns this task: `stop` ends it and waits for it.
             self._running = asyncio.get_running_loop().create_task(self._run())
+            if self.xmpp is not None:
+                await self.xmpp.start()
             self.is_started = True
 
     async def _start_broker(self) -> None:
@@ -278,6 +291,8 @@ class Plane:
         """End everything; subscribers are cut off, so `drain` first."""
         self.door.close()
         if self._running is not None:
+            if self.xmpp is not None:
+                await self.xmpp.stop()
             await self.roll_call.leave()
             self._running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -319,6 +334,8 @@ class Plane:
             tasks.create_task(self.roll_call.run())
             tasks.create_task(self.presence.run())
             tasks.create_task(self.followers.run())
+            if self.xmpp is not None:
+                tasks.create_task(self.xmpp.run())
 
     def _probes(self, settings: LazySettings) -> dict[str, Probe]:
         """An edge needs no database to deliver: only processes with pages do."""

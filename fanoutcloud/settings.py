@@ -17,6 +17,7 @@ from fanoutcloud.broker.redis_address import parse_broker_url
 from fanoutcloud.env import BadSetting, Environment
 from fanoutcloud.generated_secrets import read_or_create
 from fanoutcloud.outbound_settings import read_outbound_settings
+from fanoutcloud.xmpp_settings import read_xmpp_settings
 from publishing.api import framework
 
 env = Environment()
@@ -62,6 +63,10 @@ TARGET_SCHEMES, TARGET_PORTS = _outbound.schemes, _outbound.ports
 #: A proxy that all these requests go through, and a PEM file with our key and certificate for it.
 EGRESS_PROXY, EGRESS_CERTIFICATE = _outbound.egress_proxy, _outbound.egress_certificate
 EGRESS_FORWARDS_PLAIN = _outbound.egress_forwards_plain
+
+# -- XMPP ----------------
+
+XMPP = read_xmpp_settings(env, bind=BIND, public_host=_public.hostname)
 
 # -- which processes there are ----------------
 

@@ -25,7 +25,8 @@ class Permission:
 class Grant:
     """A checked token. Shared by all connections that came with the same one; replaced when it is refreshed.
 
-    `info` is JSON text that presence shows of the connection; `expires_at` is in seconds since 1970.
+    `info` is JSON text that presence shows of the connection; `expires_at` is in seconds since 1970. `jid` is set where
+    no token gives the grant, but the realm's list of XMPP addresses that may administer it.
     """
 
     user: str = ""
@@ -35,6 +36,7 @@ class Grant:
     expires_at: float | None = None
     permissions: tuple[Permission, ...] = ()
     issued_at: float | None = None
+    jid: str = ""
 
     def allows(self, capability: Capability, channel: ChannelName) -> bool:
         """Return whether the token itself allows it; what is public needs no token (see the realm's rules)."""

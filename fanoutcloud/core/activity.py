@@ -12,7 +12,16 @@ from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import RealmId
 
 Transport = Literal[
-    "websocket", "sse", "http-stream", "long-poll", "bayeux", "fpp", "hold-response", "hold-stream", "hold-websocket"
+    "websocket",
+    "sse",
+    "http-stream",
+    "long-poll",
+    "bayeux",
+    "fpp",
+    "hold-response",
+    "hold-stream",
+    "hold-websocket",
+    "xmpp",
 ]
 
 TRANSPORTS: tuple[Transport, ...] = get_args(Transport)

@@ -10,6 +10,7 @@ from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.revocations import NOTHING_REVOKED, Revocations
 from fanoutcloud.core.rules import NO_RULES, ChannelRules
 from fanoutcloud.core.webhooks import NO_WEBHOOKS, WebhookInterest
+from fanoutcloud.core.xmpp_rights import NO_XMPP_RIGHTS, XmppRights
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class RealmSnapshot:
     revocations: Revocations = NOTHING_REVOKED
     has_subscription_feed: bool = False  # whether edges keep which channels get subscribers and lose them
     webhooks: WebhookInterest = NO_WEBHOOKS
+    xmpp: XmppRights = NO_XMPP_RIGHTS
 
     def find_domain(self, name: str) -> Domain | None:
         """Return the realm's domain of this name, or None. There are few."""

@@ -7,9 +7,20 @@ import pytest
 
 from tests.contracts.brokers import MemoryWorld, RedisWorld, Runner, World
 from tests.contracts.sites import channel, http, plain_realm, prepared_realm, reader, site
+from tests.contracts.xmpp import embedded_door, xmpp_site
 from tests.servers.cluster import RedisCluster, redis_cluster
 
-__all__ = ["channel", "http", "plain_realm", "prepared_realm", "reader", "redis_cluster", "site"]
+__all__ = [
+    "channel",
+    "embedded_door",
+    "http",
+    "plain_realm",
+    "prepared_realm",
+    "reader",
+    "redis_cluster",
+    "site",
+    "xmpp_site",
+]
 
 
 @pytest.fixture(params=["memory", "redis", pytest.param("cluster", marks=pytest.mark.slow)])

@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from fanoutcloud.core.access import ANONYMOUS
+from fanoutcloud.core.access import ANONYMOUS, Grant
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.errors import FanoutError, Forbidden, Unauthorized
+from fanoutcloud.core.jids import parse_jid
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.tokens import CLOCK_SKEW_S
 from fanoutcloud.edge.access.gate import AccessGate
@@ -117,7 +118,7 @@ async def hold_against(realm: RealmSnapshot, gate: AccessGate, subscribers: Sequ
 
 def _hold_one_against(realm: RealmSnapshot, gate: AccessGate, key_ids: frozenset[str], subscriber: Subscriber) -> None:
     grant = subscriber.grant
-    if grant is not ANONYMOUS and (grant.key_id not in key_ids or realm.revocations.covers(grant)):
+    if _is_over(realm, key_ids, grant):
         subscriber.close(CloseReason.TOKEN_REVOKED)
     elif realm.rules:
         for channel in list(subscriber.channels):
@@ -126,6 +127,15 @@ def _hold_one_against(realm: RealmSnapshot, gate: AccessGate, key_ids: frozenset
             except (Unauthorized, Forbidden) as error:
                 subscriber.lose(channel, error)
         _hold_patterns_against(realm, gate, subscriber)
+
+
+def _is_over(realm: RealmSnapshot, key_ids: frozenset[str], grant: Grant) -> bool:
+    """Tell whether what gave the grant holds no more: its key, its token, its user, or its address on a list."""
+    if grant is ANONYMOUS:
+        return False
+    if grant.jid:
+        return not realm.xmpp.is_admin(parse_jid(grant.jid))
+    return grant.key_id not in key_ids or realm.revocations.covers(grant)
 
 
 def _hold_patterns_against(realm: RealmSnapshot, gate: AccessGate, subscriber: Subscriber) -> None:

@@ -1,0 +1,1 @@
+"""XMPP: channels as PubSub nodes, the API by stanzas, stanzas to XMPP addresses. Off unless it is configured."""

@@ -1,0 +1,85 @@
+"""The XMPP gateway of one process, put together, with the doors that the settings ask for. Composition only.
+
+Imported by `fanoutcloud.plane` where XMPP is on, and not otherwise.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import LazySettings
+
+from fanoutcloud.core.errors import Unavailable
+from fanoutcloud.core.names import RealmId
+from fanoutcloud.xmpp.access import Access
+from fanoutcloud.xmpp.addresses import Domains
+from fanoutcloud.xmpp.channels import ChannelParts, Channels
+from fanoutcloud.xmpp.gateway import Gateway, PubsubService, ServerService
+from fanoutcloud.xmpp.listener import Listener, ListenerSettings
+from fanoutcloud.xmpp.wires import Wires
+from fanoutcloud.xmpp_certificate import make_tls
+from fanoutcloud.xmpp_settings import XmppSettings
+
+if TYPE_CHECKING:
+    from fanoutcloud.plane import Plane
+
+
+class XmppDoors:
+    """Gateway and doors. `start` within the plane's, `run` beside its other tasks, `stop` before its broker closes."""
+
+    def __init__(self, plane: "Plane", settings: LazySettings) -> None:
+        self._plane = plane
+        self._settings: XmppSettings = settings.XMPP
+        self._data_dir: Path = settings.DATA_DIR
+        domains = Domains(self._settings.domain)
+        access = Access(plane.directory, plane.hub.gate, plane.quotas.failures, self._check_key)
+        parts = ChannelParts(plane.hub, plane.broker, plane.reads, plane.publisher, plane.clock)
+        channels = Channels(parts, access, Wires(domains))
+        self.gateway = Gateway(domains, access, channels, plane.hub)
+        self.gateway.services[domains.pubsub] = PubsubService(channels)
+        self._listener: Listener | None = None
+
+    async def _check_key(self, realm: RealmId, token: str) -> str:
+        _, key = await self._plane.authenticator.authenticate(realm, f"Bearer {token}".encode())
+        return key.key_id
+
+    async def start(self) -> None:
+        """Open the doors.
+
+        Raises:
+            Unavailable: a port can't be had, or the certificate can't be used.
+        """
+        settings = self._settings
+        if not (settings.port or settings.tls_port):
+            return
+        domains = self.gateway.domains
+        server = ServerService(domains)
+        self.gateway.services |= {domains.main: server, domains.guest: server}
+        try:
+            tls = await asyncio.to_thread(make_tls, settings, data_dir=self._data_dir)
+            self._listener = Listener(
+                self.gateway,
+                ListenerSettings(
+                    host=settings.host,
+                    port=settings.port,
+                    tls_port=settings.tls_port,
+                    requires_tls=settings.requires_tls,
+                    tls=tls,
+                    limits=self._plane.limits,
+                ),
+            )
+            await self._listener.start()
+        except OSError as error:  # ssl.SSLError is one
+            raise Unavailable(
+                f"XMPP can't be listened to on port {settings.port or settings.tls_port}: {error}"
+            ) from None
+
+    async def run(self) -> None:
+        """Look after the doors until cancelled."""
+        if self._listener is not None:
+            await self._listener.run()
+
+    async def stop(self) -> None:
+        """Close the doors."""
+        if self._listener is not None:
+            await self._listener.stop()
