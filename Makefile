@@ -1,7 +1,7 @@
 # One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
 
 .DEFAULT_GOAL := help
-.PHONY: help up test screenshots check prove prove-mutants compare-pushpin bench demo-100k conformance cluster format lock clean
+.PHONY: help up test screenshots check prove prove-mutants compare-pushpin bench demo-100k conformance cluster xmpp format lock clean
 MAKEFLAGS += --no-print-directory
 
 # Finds Python 3.11 or newer, and becomes it.
@@ -15,7 +15,7 @@ up: ## install what is needed, migrate and serve everything in one process (PORT
 	@exec $(PREPARE) run --port-free -- $(IN_VENV) manage.py serve
 
 test: ## install what the tests need and run them (ARGS='-k hub' goes to pytest)
-	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node prosody
 	@$(IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)
 
 screenshots: ## pictures of every page, three sizes, light and dark, into var/screenshots (ARGS='landing --size phone')
@@ -49,6 +49,9 @@ conformance: ## try the WebSocket class with the Autobahn TestSuite (needs Pytho
 
 cluster: ## the separate processes of a real installation on this machine (PORT=8000 EDGES=2)
 	@exec $(PREPARE) run --port-free -- $(IN_VENV) deploy/cluster.py
+
+xmpp: ## everything in one process, and a Prosody in front of it for XMPP clients (PORT=8000 XMPP_CLIENT_PORT=5222)
+	@exec $(PREPARE) run --port-free -- $(IN_VENV) deploy/xmpp_pair.py
 
 format: ## put the code into the form that `make check` asks for
 	@$(PREPARE) test

@@ -1,4 +1,4 @@
-"""Make sure that programs which pip can't install are here: `services.py postgresql redis chromium node`.
+"""Make sure that programs which pip can't install are here: `services.py postgresql redis chromium node prosody`.
 
 What is present is left alone and nothing is started. What is absent is installed with apt-get where that is allowed
 (as root, or by a sudo that asks nothing); elsewhere one message lists what to install.
@@ -64,10 +64,16 @@ def find_node() -> str | None:
     return npm if npm and version and int(version[1]) >= OLDEST_NODE else None
 
 
+def find_prosody() -> str | None:
+    """Return Prosody. Its version is not asked for: in 0.12, `prosody --version` starts the server."""
+    return shutil.which("prosody")
+
+
 SERVICES = {
     "postgresql": Service("PostgreSQL", find_postgresql, ("postgresql",)),
     "redis": Service(f"Redis {OLDEST_REDIS} or newer", find_redis, ("redis-server", "valkey-server")),
     "node": Service(f"Node.js {OLDEST_NODE} or newer with npm", find_node, ("npm",)),
+    "prosody": Service("Prosody", find_prosody, ("prosody",)),
     "chromium": Service("Chromium or Chrome", find_chromium, ("chromium", "chromium-browser")),
 }
 

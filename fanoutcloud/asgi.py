@@ -36,6 +36,7 @@ from onboarding.consumers import LiveConsumer  # noqa: E402
 from publishing.api.refusals import refuse_body  # noqa: E402
 from publishing.endpoint import find_target  # noqa: E402
 
+XMPP_AUTH_PATH = "/xmpp/auth"
 #: The dashboard's forms hold a few hundred bytes.
 MAX_FORM_BYTES = 262_144
 FORM_TIMEOUT_S = 30.0
@@ -82,6 +83,8 @@ class Application:
             await self.plane.endpoint.serve(target, scope, receive, send)
         elif (feed := find_feed_target(raw_path)) is not None:
             await self.plane.feed.serve(feed, scope, receive, send)
+        elif scope["path"] == XMPP_AUTH_PATH and self.plane.xmpp is not None and self.plane.xmpp.sign_in is not None:
+            await self.plane.xmpp.sign_in.serve(scope, receive, send)
         elif scope["path"] in OPS_PATHS and await self.plane.ops.serve(scope, send):
             return
         else:

@@ -124,18 +124,18 @@ class Plane:
         self.endpoint = self._make_endpoint(clock, max_body_bytes=settings.PUBLISH_BODY_BYTES)
         self.health = Health(self._probes(settings), clock, self.statistics.process)
         self.ops = self._make_ops(settings)
-        self.xmpp = self._make_xmpp(settings)
+        self.xmpp: XmppDoors | None = None
         self._running: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._closing = contextlib.ExitStack()
         self.is_started = False
 
-    def _make_xmpp(self, settings: LazySettings) -> "XmppDoors | None":
-        if not settings.XMPP.is_on:
-            return None
-        from fanoutcloud.xmpp_doors import XmppDoors  # so that it costs nothing where it is off
+    def use_xmpp(self, settings: LazySettings) -> None:
+        """Have this process be the XMPP gateway, if XMPP is on; before `start`. Others of an installation are not."""
+        if settings.XMPP.is_on:
+            from fanoutcloud.xmpp_doors import XmppDoors  # so that it costs nothing where it is off
 
-        return XmppDoors(self, settings)
+            self.xmpp = XmppDoors(self, settings)
 
     def _make_hub(self, clock: Clock) -> Hub:
         return Hub(

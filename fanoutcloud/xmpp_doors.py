@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 from django.conf import LazySettings
 
+from fanoutcloud.broker.redis import RedisBroker
+from fanoutcloud.broker.redis_xmpp import RedisSubscriptionStore
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
+from fanoutcloud.core.xmpp_subscriptions import MemorySubscriptionStore, SubscriptionStore
 from fanoutcloud.xmpp.access import Access
 from fanoutcloud.xmpp.addresses import Domains
 from fanoutcloud.xmpp.channels import ChannelParts, Channels
+from fanoutcloud.xmpp.component import ComponentDoor
 from fanoutcloud.xmpp.gateway import Gateway, PubsubService, ServerService
 from fanoutcloud.xmpp.listener import Listener, ListenerSettings
+from fanoutcloud.xmpp.sign_in import SignInEndpoint
 from fanoutcloud.xmpp.wires import Wires
 from fanoutcloud.xmpp_certificate import make_tls
 from fanoutcloud.xmpp_settings import XmppSettings
@@ -38,6 +43,18 @@ class XmppDoors:
         self.gateway = Gateway(domains, access, channels, plane.hub)
         self.gateway.services[domains.pubsub] = PubsubService(channels)
         self._listener: Listener | None = None
+        self._component: ComponentDoor | None = None
+        self.sign_in: SignInEndpoint | None = None
+        if self._settings.server is not None:
+            self._make_component(plane, self._settings.server)
+
+    def _make_component(self, plane: "Plane", server: tuple[str, int]) -> None:
+        domains, secret = self.gateway.domains, self._settings.secret
+        store: SubscriptionStore = MemorySubscriptionStore()
+        if isinstance(plane.broker, RedisBroker):
+            store = RedisSubscriptionStore(plane.broker.connection_for, domains.main)
+        self._component = ComponentDoor(self.gateway, plane.hub, store, server=server, secret=secret)
+        self.sign_in = SignInEndpoint(self.gateway.access, domains, secret)
 
     async def _check_key(self, realm: RealmId, token: str) -> str:
         _, key = await self._plane.authenticator.authenticate(realm, f"Bearer {token}".encode())
@@ -76,10 +93,15 @@ class XmppDoors:
 
     async def run(self) -> None:
         """Look after the doors until cancelled."""
-        if self._listener is not None:
-            await self._listener.run()
+        async with asyncio.TaskGroup() as tasks:
+            if self._listener is not None:
+                tasks.create_task(self._listener.run())
+            if self._component is not None:
+                tasks.create_task(self._component.run())
 
     async def stop(self) -> None:
         """Close the doors."""
+        if self._component is not None:
+            await self._component.stop()
         if self._listener is not None:
             await self._listener.stop()

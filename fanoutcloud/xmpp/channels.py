@@ -11,11 +11,12 @@ from fanoutcloud.core.access import ANONYMOUS
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.errors import FanoutError, Unavailable
 from fanoutcloud.core.items import Item
-from fanoutcloud.core.jids import Jid
+from fanoutcloud.core.jids import Jid, find_jid
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.reads import DeliveryReads
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.core.xml_elements import Element
+from fanoutcloud.core.xmpp_subscriptions import KeptSubscription
 from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.site.client_publishing import ClientItem, publish_for
 from fanoutcloud.xmpp import pubsub
@@ -120,6 +121,10 @@ class Channels:
         node = action.node
         rights = await self._access.find_rights(session, node.realm)
         self._access.check(rights, "subscribe", node)
+        if not action.jid.is_full and rights.grant.jid and session.find_bare is not None:
+            session, asker = session.find_bare(), session  # an admin's, which outlives the session
+        else:
+            asker = session
         subscriber = session.subscribers.get(node.realm)
         if subscriber is not None and node.channel in subscriber.channels:
             return result_of(iq, _subscribed(node, action.jid, None))
@@ -130,14 +135,33 @@ class Channels:
 
         def begun(position: StreamPosition, recovered: bool) -> None:  # noqa: FBT001 - as `Begun`
             is_lost = action.since is not None and not recovered
-            session.outlet.send(result_of(iq, _subscribed(node, action.jid, position, is_lost=is_lost)))
+            asker.outlet.send(result_of(iq, _subscribed(node, action.jid, position, is_lost=is_lost)))
 
         subscriber.asked_as[node.channel] = action.jid
         subscriber.expect(node.channel, begun)
         await self.begin(subscriber, node.channel, action.since)
         return None
 
-    async def begin(self, subscriber: XmppSubscriber, channel: ChannelName, since: StreamPosition | None) -> None:
+    async def go_on(self, session: Session, kept: KeptSubscription) -> None:
+        """Go on with a subscription that this process has not, from where it was.
+
+        Raises:
+            StanzaError: it may not be any more; or, of type `wait`, it can't be now.
+            FanoutError: the broker does not answer, or the realm has reached a limit.
+        """
+        node = Node(kept.name.realm, kept.name.channel)
+        subscriber = session.subscribers.get(node.realm)
+        if subscriber is not None and node.channel in subscriber.channels:
+            return
+        rights = await self._access.find_rights(session, node.realm)
+        self._access.check(rights, "subscribe", node)
+        subscriber = await self._admit(session, rights, node.channel)
+        subscriber.asked_as[node.channel] = find_jid(kept.asked_as) or session.jid
+        await self.begin(subscriber, node.channel, kept.position, is_new=False)
+
+    async def begin(
+        self, subscriber: XmppSubscriber, channel: ChannelName, since: StreamPosition | None, *, is_new: bool = True
+    ) -> None:
         """Bring a subscriber to a channel.
 
         Raises:
@@ -148,7 +172,7 @@ class Channels:
             await self._hub.join(subscriber, [(channel, since)])
         except FanoutError:
             subscriber.give_up(channel)
-            subscriber.part_with(channel)
+            subscriber.part_with(channel, is_over=is_new)
             raise
         subscriber.settle(channel)
         if subscriber.give_up(channel):
@@ -190,6 +214,10 @@ class Channels:
         return {} if history.is_other_epoch else {kept.position: kept.published_at for kept in history.items}
 
     def _unsubscribe(self, session: Session, action: pubsub.Unsubscribe) -> Sequence[Element]:
+        if not action.jid.is_full and session.find_bare is not None:
+            bare = session.find_bare().subscribers.get(action.node.realm)
+            if bare is not None and bare.part_with(action.node.channel):
+                return ()
         subscriber = session.subscribers.get(action.node.realm)
         if subscriber is None or not subscriber.part_with(action.node.channel):
             text = f"{action.jid} is not subscribed to {str(action.node)[:100]!r}"
@@ -225,7 +253,8 @@ class Channels:
         subscriptions = Element("subscriptions", pubsub.PUBSUB)
         if action.node is not None:
             subscriptions.attributes["node"] = str(action.node)
-        for subscriber, channel in session.subscriptions:
+        bare = () if session.find_bare is None else session.find_bare().subscriptions
+        for subscriber, channel in (*session.subscriptions, *bare):
             node = Node(subscriber.realm, channel)
             if action.node in (None, node):
                 jid = subscriber.asked_as.get(channel, session.jid)

@@ -43,6 +43,9 @@ class Service:
     async def see(self, session: Session, presence: Element, to: Jid) -> None:
         """Take a presence other than the end of the session."""
 
+    def hear_error(self, stanza: Element, sender: Jid, to: Jid) -> None:
+        """Take an error that answers something of ours."""
+
 
 def not_offered(payload: Element) -> StanzaError:
     """Return the answer to whatever nobody knows."""
@@ -152,6 +155,12 @@ class Gateway:
             self._refuse(session, stanza, StanzaError("resource-constraint", text))
         else:
             session.waiting.append((stanza, to))
+
+    def hear_error(self, stanza: Element, sender: Jid, to: Jid) -> None:
+        """Take an error that answers something of ours; nothing is answered."""
+        service = self.services.get(to.domain)
+        if service is not None and stanza.get("type") == "error":
+            service.hear_error(stanza, sender, to)
 
     async def _work(self, session: Session) -> None:
         """Handle what waits, and from now on others as they come."""

@@ -39,7 +39,7 @@ Begun = Callable[[StreamPosition, bool], None]
 class XmppSubscriber(Subscriber):
     """A session's subscriptions in one realm."""
 
-    __slots__ = ("_begun", "_hub", "_lost", "asked_as", "session", "times")
+    __slots__ = ("_begun", "_hub", "_lost", "asked_as", "begun_at", "session", "times")
 
     wire: PubsubWire
 
@@ -49,6 +49,7 @@ class XmppSubscriber(Subscriber):
         self.sink = session.outlet
         #: Channel → the address as it was written in the subscription.
         self.asked_as: dict[ChannelName, Jid] = {}
+        self.begun_at: dict[ChannelName, StreamPosition] = {}
         #: When items were published that this subscriber catches up with.
         self.times: dict[StreamPosition, float] = {}
         self._hub = hub
@@ -68,6 +69,8 @@ class XmppSubscriber(Subscriber):
         self.sink.write(self.wire.item_stanza(stored, published_at=self.times.pop(stored.position, None)))
 
     def tell_subscribed(self, channel: ChannelName, position: StreamPosition, *, recovered: bool) -> None:
+        self.begun_at[channel] = position
+        self.session.on_begun(self, channel)
         begun = self._begun.pop(channel, None)
         if begun is not None:
             begun(position, recovered)
@@ -90,11 +93,12 @@ class XmppSubscriber(Subscriber):
         self.part_with(channel)
         self._hub.tell_refused(self.realm, error, self.address)
 
-    def part_with(self, channel: ChannelName) -> bool:
-        """End the subscription to a channel; return whether there was one."""
+    def part_with(self, channel: ChannelName, *, is_over: bool = True) -> bool:
+        """End the subscription to a channel, or only its life here; return whether there was one."""
         had = self._hub.leave(self, channel)
         self.asked_as.pop(channel, None)
-        self.session.on_ended(self, channel)
+        if is_over:
+            self.session.on_ended(self, channel)
         if had and not self.channels:
             self.on_lost()
         elif had:
@@ -111,7 +115,9 @@ class XmppSubscriber(Subscriber):
         if self.is_closed:
             return
         self.close_reason = reason
-        if reason is not CloseReason.DRAINING:
+        if reason is CloseReason.DRAINING:
+            self.session.on_draining()
+        else:
             for channel in list(self.channels):
                 self.tell_ended(channel)
                 self.session.on_ended(self, channel)
@@ -150,6 +156,11 @@ class Session:
         self.has_presence = False
         #: Told of each subscription that ends, where somebody keeps them.
         self.on_subscription_ended: Callable[[Session, RealmId, ChannelName], None] | None = None
+        self.on_subscription_begun: Callable[[XmppSubscriber, ChannelName], None] | None = None
+        #: Called before subscriptions leave this process, and go on in another.
+        self.on_draining: Callable[[], object] = lambda: None
+        #: Returns the session of the bare address, where one can outlive the full ones.
+        self.find_bare: Callable[[], Session] | None = None
 
     @property
     def subscriptions(self) -> Iterator[tuple[XmppSubscriber, ChannelName]]:
@@ -164,6 +175,11 @@ class Session:
             self.on_ended(subscriber, channel)
         for subscriber in list(self.subscribers.values()):
             subscriber.on_lost()
+
+    def on_begun(self, subscriber: XmppSubscriber, channel: ChannelName) -> None:
+        """Know that a subscription has begun, at `begun_at`."""
+        if self.on_subscription_begun is not None:
+            self.on_subscription_begun(subscriber, channel)
 
     def on_ended(self, subscriber: XmppSubscriber, channel: ChannelName) -> None:
         """Know that a subscription is over."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.contracts.brokers import MemoryWorld, RedisWorld, Runner, World
 from tests.contracts.sites import channel, http, plain_realm, prepared_realm, reader, site
-from tests.contracts.xmpp import embedded_door, xmpp_site
+from tests.contracts.xmpp import embedded_door, prosody_door, xmpp_site
 from tests.servers.cluster import RedisCluster, redis_cluster
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "http",
     "plain_realm",
     "prepared_realm",
+    "prosody_door",
     "reader",
     "redis_cluster",
     "site",

@@ -1,29 +1,61 @@
-"""Fixtures of the XMPP contract: the same product and suite behind each door."""
+"""Fixtures of the XMPP contract: the same suite behind each door."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
+from fanoutcloud.xmpp_certificate import generate
 from tests.servers.command import free_port
 from tests.servers.product import Product
+from tests.servers.prosody import Prosody, prosody_directory
 from tests.servers.xmpp import XmppSite
+
+DOMAIN = "push.test"
 
 
 @pytest.fixture(scope="session")
 def embedded_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]:
     """The embedded listener."""
     port = free_port()
-    product = Product(tmp_path_factory.mktemp("xmpp"), environment={"XMPP_PORT": str(port), "XMPP_DOMAIN": "push.test"})
+    product = Product(tmp_path_factory.mktemp("xmpp"), environment={"XMPP_PORT": str(port), "XMPP_DOMAIN": DOMAIN})
     try:
         product.start()
         realm, foreign = product.create_realms("alice@example.com", "charlie@example.com")
-        yield XmppSite(product, realm, foreign, port, "push.test", product.data_dir / "xmpp-push.test.pem")
+        yield XmppSite(product, realm, foreign, port, DOMAIN, product.data_dir / f"xmpp-{DOMAIN}.pem")
         product.stop()
     finally:
         product.kill()
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture(scope="session")
+def prosody_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]:
+    """A product that is component of a real Prosody."""
+    directory = prosody_directory()
+    certificate = generate(directory, DOMAIN)
+    port = free_port()
+    prosody = Prosody(directory, domain=DOMAIN, certificate=certificate, auth_url=f"http://127.0.0.1:{port}/xmpp/auth")
+    environment = {
+        "PORT": str(port),
+        "XMPP_SERVER": f"127.0.0.1:{prosody.component_port}",
+        "XMPP_SECRET": prosody.secret,
+        "XMPP_DOMAIN": DOMAIN,
+    }
+    product = Product(tmp_path_factory.mktemp("xmpp"), environment=environment)
+    product.port = port
+    try:
+        prosody.start()
+        product.start()
+        realm, foreign = product.create_realms("alice@example.com", "charlie@example.com")
+        yield XmppSite(product, realm, foreign, prosody.port, DOMAIN, certificate, prosody)
+        product.stop()
+    finally:
+        product.kill()
+        prosody.kill()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(params=["embedded", "prosody"])
 def xmpp_site(request: pytest.FixtureRequest) -> XmppSite:
     """Each door in turn."""
     site: XmppSite = request.getfixturevalue(f"{request.param}_door")

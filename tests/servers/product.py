@@ -44,6 +44,8 @@ class ProductRealm:
 class Product:
     """One running `manage.py serve`. What it prints is kept in `log`."""
 
+    command = "serve"
+
     def __init__(self, data_dir: Path, *, environment: Mapping[str, str] | None = None) -> None:
         self.port = free_port()
         self.data_dir = data_dir
@@ -70,7 +72,7 @@ class Product:
         prepared_folder.fill(self.data_dir, self._environment)
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve"],
+                [sys.executable, "manage.py", self.command],
                 cwd=ROOT,
                 env=self._environment,
                 stdout=subprocess.PIPE,

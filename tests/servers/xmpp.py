@@ -16,6 +16,7 @@ from slixmpp import ClientXMPP
 from slixmpp.exceptions import IqError, IqTimeout
 
 from tests.servers.product import Product, ProductRealm
+from tests.servers.prosody import Prosody
 
 #: No test waits longer than this for something that should happen.
 PATIENCE_S = 15.0
@@ -35,6 +36,7 @@ class XmppSite:
     port: int
     domain: str
     certificate: Path
+    prosody: Prosody | None = None
 
     @property
     def pubsub(self) -> str:

@@ -23,6 +23,7 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0)
         from fanoutcloud.asgi import application  # composes the process: not before the port is known to be free
 
+        application.plane.use_xmpp(settings)
         with contextlib.nullcontext() if settings.REDIS_URL else run_embedded():
             run_server(application, host=settings.BIND, port=settings.PORT, announcement=_announcement())
 
