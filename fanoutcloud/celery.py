@@ -57,6 +57,11 @@ app.conf.update(
             "schedule": crontab(minute="41"),
             "options": {"expires": 3000},
         },
+        "forget_old_deliveries": {
+            "task": "publishing.forget_old_deliveries",
+            "schedule": crontab(minute="*/10"),
+            "options": {"expires": 500},
+        },
         "clear_sessions": {
             "task": "accounts.clear_sessions",
             "schedule": crontab(hour="3", minute="17"),

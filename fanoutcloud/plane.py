@@ -44,6 +44,7 @@ from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.presence.presence import Presence
 from fanoutcloud.edge.reporting.census import Census
+from fanoutcloud.edge.reporting.happenings import Happenings
 from fanoutcloud.edge.reporting.reads import AskingReads
 from fanoutcloud.edge.reporting.subscription_log import SubscriptionLog
 from fanoutcloud.edge.selection.pattern_followers import PatternFollowers
@@ -108,7 +109,10 @@ class Plane:
         self.quotas = Quotas(self.broker, self.directory, clock, self.statistics)
         self.usage_store = self._make_usage_store(clock)
         self.site_finder = SiteFinder(self.sites, self.directory, self.quotas.failures)
+        self.outbox = self._make_outbox(clock)
+        self.happenings = Happenings(self.activity, self.outbox, self.directory, clock)
         self.hub = self._make_hub(clock)
+        self.hub.happenings = self.happenings
         self.enforcement = Enforcement(self.hub)
         self.activity.on_watch(self.hub.tell_all_connected)
         self.presence = self.hub.presence = self._make_presence(clock)
@@ -116,7 +120,7 @@ class Plane:
         self.door = LoopDoor()
         self.publisher = self.hub.publisher = self._make_publisher(clock)
         self.passing_on = PassingOn(
-            settings, hub=self.hub, broker=self.broker, activity=self.activity, statistics=self.statistics.origins
+            settings, hub=self.hub, broker=self.broker, activity=self.happenings, statistics=self.statistics.origins
         )
         self.edge = self._make_edge()
         self.authenticator = Authenticator(self.directory, clock, self.quotas.failures)
@@ -180,9 +184,9 @@ class Plane:
         return edge
 
     def _make_presence(self, clock: Clock) -> Presence:
-        self.presence_store: PresenceStore = MemoryPresenceStore(clock)
+        self.presence_store: PresenceStore = MemoryPresenceStore(clock, self.happenings.keep)
         if isinstance(self.broker, RedisBroker):
-            self.presence_store = RedisPresenceStore(self.broker.connection_for)
+            self.presence_store = RedisPresenceStore(self.broker.connection_for, self.happenings.keep)
         return Presence(self.hub, self.presence_store, self.broker, self.directory, self.activity)
 
     def _make_reads(self, clock: Clock) -> AskingReads:
@@ -203,7 +207,6 @@ class Plane:
 
     def _make_publisher(self, clock: Clock) -> Publisher:
         self.board = PatternBoard(self.broker, clock)
-        self.outbox = self._make_outbox(clock)
         self.hub.followers = self.followers = PatternFollowers(self.hub, self.broker, self._confirm)
         return Publisher(
             broker=self.broker,
@@ -239,7 +242,7 @@ class Plane:
         return PublishEndpoint(
             authenticator=self.authenticator,
             publisher=self.publisher,
-            activity=self.activity,
+            activity=self.happenings,
             clock=clock,
             max_body_bytes=max_body_bytes,
             statistics=self.statistics.publish,
@@ -326,6 +329,7 @@ class Plane:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.activity.run())
+            tasks.create_task(self.happenings.run())
             tasks.create_task(run_hub(self.hub, self.broker))
             tasks.create_task(self.quotas.run(self.hub))
             tasks.create_task(self.usage_store.run())

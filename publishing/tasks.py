@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from publishing.api.idempotency import forget_old_answers
+from publishing.webhooks.retention import forget_old_deliveries
 from realms.audit import forget_old_entries
 from realms.services.members import forget_old_invitations
 
@@ -13,3 +14,9 @@ def forget_old_rows() -> None:
     forget_old_answers()
     forget_old_invitations()
     forget_old_entries()
+
+
+@shared_task(name="publishing.forget_old_deliveries", ignore_result=True, soft_time_limit=240, time_limit=300)  # type: ignore[untyped-decorator]
+def forget_webhook_deliveries() -> None:
+    """Delete webhook deliveries that are over and older than is kept, with the log of their attempts."""
+    forget_old_deliveries()

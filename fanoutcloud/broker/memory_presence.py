@@ -1,6 +1,7 @@
 """Presence of a single process, and of tests: the rules of `core.presence` in plain Python."""
 
 import itertools
+import secrets
 from collections import deque
 from collections.abc import Sequence
 
@@ -13,10 +14,12 @@ from fanoutcloud.core.presence import (
     Fenced,
     KeptEvent,
     Member,
+    OnKept,
     Outcome,
     PresenceEvent,
     Snapshot,
     UserReport,
+    tell_nobody,
 )
 
 MAX_EVENTS = 1000
@@ -44,8 +47,10 @@ class _Channel:
 class MemoryPresenceStore:
     """See `PresenceStore`. No method waits."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, on_kept: OnKept = tell_nobody) -> None:
         self._clock = clock
+        self._on_kept = on_kept
+        self._life = secrets.token_hex(4)  # numbers begin again with the process; what they name does not
         self._channels: dict[tuple[RealmId, ChannelName], _Channel] = {}
         self._beats: dict[str, float] = {}
         self._events: dict[RealmId, deque[KeptEvent]] = {}
@@ -68,7 +73,10 @@ class MemoryPresenceStore:
         here.edges[edge] = (report.connections, report.anonymous)
         if not report.connections:
             del here.edges[edge]
-        return self._conclude(realm, channel, here, had, events, keeps_events=report.keeps_events)
+        outcome, kept = self._conclude(realm, channel, here, had, events, keeps_events=report.keeps_events)
+        for event in kept:
+            await self._on_kept(realm, event)
+        return outcome
 
     def _conclude(
         self,
@@ -79,18 +87,25 @@ class MemoryPresenceStore:
         events: list[PresenceEvent],
         *,
         keeps_events: bool,
-    ) -> Outcome:
+    ) -> tuple[Outcome, list[KeptEvent]]:
         here.version += 1
         if bool(had) != bool(here.connections):
             events.append(PresenceEvent("occupied" if here.connections else "vacated"))
-        if keeps_events:
-            for index, event in enumerate(events):
-                kept = self._events.setdefault(realm, deque(maxlen=MAX_EVENTS))
-                event_id = f"{here.number}-{here.version}-{index}"
-                kept.append(KeptEvent(f"{next(self._numbers):016}", event_id, channel, self._clock.now(), event))
+        kept = [
+            KeptEvent(
+                f"{next(self._numbers):016}",
+                f"{self._life}-{here.number}-{here.version}-{index}",
+                channel,
+                self._clock.now(),
+                event,
+            )
+            for index, event in enumerate(events if keeps_events else ())
+        ]
+        if kept:
+            self._events.setdefault(realm, deque(maxlen=MAX_EVENTS)).extend(kept)
         if not (here.edges or here.users or here.fenced):
             self._channels.pop((realm, channel), None)
-        return Outcome(here.version, len(here.users), here.connections, here.anonymous, events)
+        return Outcome(here.version, len(here.users), here.connections, here.anonymous, events), kept
 
     async def snapshot(self, realm: RealmId, channel: ChannelName) -> Snapshot:
         """See `PresenceStore.snapshot`."""

@@ -29,9 +29,11 @@ from fanoutcloud.core.presence import (
     Fenced,
     KeptEvent,
     Member,
+    OnKept,
     Outcome,
     PresenceEvent,
     Snapshot,
+    tell_nobody,
 )
 
 MAX_EVENTS = 10_000
@@ -173,8 +175,9 @@ _packed_kept = msgspec.msgpack.Decoder(tuple[str, ChannelName, float, PresenceEv
 class RedisPresenceStore:
     """See `PresenceStore`. `connection_for` is the broker's: it leads to where a key is."""
 
-    def __init__(self, connection_for: Callable[[str], RedisConnection]) -> None:
+    def __init__(self, connection_for: Callable[[str], RedisConnection], on_kept: OnKept = tell_nobody) -> None:
         self._connection_for = connection_for
+        self._on_kept = on_kept
         self._noted: set[tuple[str, RealmId, ChannelName]] = set()
 
     async def report(self, realm: RealmId, channel: ChannelName, edge: str, report: ChannelReport) -> Outcome:
@@ -195,7 +198,7 @@ class RedisPresenceStore:
         if reply == 0:
             raise Fenced(edge)
         version, members, connections, anonymous, *events = reply
-        if events and report.keeps_events:
+        if report.keeps_events and (events or report.is_whole):
             await self._hand_on(realm, channel)
         return Outcome(version, members, connections, anonymous, _read_events(events))
 
@@ -206,6 +209,7 @@ class RedisPresenceStore:
             name, kind, user, info, at_ms = _packed_event.decode(packed)
             event_id = f"{channel}-{name}"
             event = PresenceEvent(kind, user, _read_info(info.encode()))
+            await self._on_kept(realm, KeptEvent("", event_id, channel, at_ms / 1000, event))
             kept = _pack((event_id, channel, at_ms / 1000, event))
             keys = [_realm_key(realm, "events"), _realm_key(realm, f"seen:{event_id}")]
             await self._run(_KEEPING, keys, [kept])

@@ -97,6 +97,16 @@ class Fenced(Exception):
     """The edge was taken for dead, and what it had was removed: it must take another name and report all anew."""
 
 
+class OnKept(Protocol):
+    """Hears of an event that goes to its realm's: perhaps more than once, never less. `Unavailable`: try it again."""
+
+    async def __call__(self, realm: RealmId, event: KeptEvent, /) -> None: ...
+
+
+async def tell_nobody(realm: RealmId, event: KeptEvent) -> None:
+    """Nobody wants to hear of events."""
+
+
 class PresenceStore(Protocol):
     """Shared by all edges. All raise `Unavailable` when it does not answer."""
 

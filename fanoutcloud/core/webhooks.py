@@ -77,6 +77,7 @@ class WebhookInterest:
     wanted: tuple[tuple[str, tuple[ChannelPattern, ...]], ...] = ()  # kind → channels; several of one kind may be
     _sets: dict[str, ChannelSet] = field(init=False, repr=False, compare=False)
     _all: ChannelSet = field(init=False, repr=False, compare=False)
+    has_realm_kinds: bool = field(init=False, repr=False, compare=False)  # whether events beside items are wanted
 
     def __post_init__(self) -> None:
         by_kind: dict[str, list[ChannelPattern]] = {}
@@ -85,6 +86,7 @@ class WebhookInterest:
         object.__setattr__(self, "_sets", {kind: ChannelSet(patterns) for kind, patterns in by_kind.items()})
         full = [pattern for kind, patterns in by_kind.items() if kind != REQUESTS_ONLY for pattern in patterns]
         object.__setattr__(self, "_all", ChannelSet(full))
+        object.__setattr__(self, "has_realm_kinds", any(kind in by_kind for kind in REALM_KINDS))
 
     def __bool__(self) -> bool:
         return bool(self.wanted)
@@ -99,6 +101,10 @@ class WebhookInterest:
             return True
         event = _RULE_EVENTS.get(kind)
         return event is not None and event in rules.find(channel).webhook_events and self._all.covers(channel)
+
+    def covers_presence(self, channel: ChannelName, rules: ChannelRules) -> bool:
+        """Return whether any endpoint wants to know who comes to this channel and leaves it."""
+        return bool(self.wanted) and any(self.covers(kind, channel, rules) for kind in PRESENCE_KINDS)
 
     def wants_item(self, item: Item, rules: ChannelRules, *, is_clients: bool) -> bool:
         """Return whether any endpoint is to be called with an item that was published."""

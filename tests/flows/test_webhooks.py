@@ -81,3 +81,19 @@ def test_what_was_acknowledged_is_delivered_although_everything_is_killed(
     wait_until(lambda: set(numbers_of(sink)) == set(range(40)))
 
     assert len(sink.received) == 40
+
+
+def test_who_comes_and_goes_is_told(http: httpx.Client, product: Product, channel: str, sink: WebhookSink):
+    realm = product.create_realm("emil@example.com")
+    kinds = ["channel.occupied", "channel.vacated", "connection.opened", "connection.closed"]
+    product.run_python(_ADD_ENDPOINT, realm.realm, f"{sink.url}/in", json.dumps({"events": kinds}))
+
+    with http.stream("GET", f"{realm.site}/fanout/sse", params={"channel": channel}) as answer:
+        assert answer.status_code == 200
+        wait_until(lambda: len(sink.received) == 2)
+    wait_until(lambda: len(sink.received) == 4)
+
+    events = [json.loads(one.body) for one in sink.received]
+    assert {event["type"] for event in events[:2]} == {"channel.occupied", "connection.opened"}
+    assert {event["type"] for event in events} == set(kinds)
+    assert {event["data"].get("channel", channel) for event in events} == {channel}

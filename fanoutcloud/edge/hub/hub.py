@@ -66,6 +66,7 @@ class Hub:
         self.violations = ViolationLog(clock)
         self._broker = broker
         self._activity = activity
+        self.happenings: ActivitySink = activity  # told of connections and refusals, in front of those who watch
         self._channels: dict[tuple[RealmId, ChannelName], LocalChannel] = {}
         self._subscribers: set[Subscriber] = set()
         self._turns = Turns()
@@ -130,8 +131,8 @@ class Hub:
             self.followers.forget(subscriber)
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
-        if self._activity.is_watched(subscriber.realm):
-            self._activity.record(subscriber.realm, disconnected_event(subscriber, at=self.clock.now()))
+        if self.happenings.is_watched(subscriber.realm):
+            self.happenings.record(subscriber.realm, disconnected_event(subscriber, at=self.clock.now()))
 
     def set_grant(self, subscriber: Subscriber, grant: Grant) -> None:
         """Have an open subscriber go on with what another token gives."""
@@ -175,14 +176,14 @@ class Hub:
 
     def tell_connected(self, subscriber: Subscriber) -> None:
         """Show watchers of the realm that the subscriber is there, and its channels; nothing if it has left since."""
-        if not subscriber.is_closed and self._activity.is_watched(subscriber.realm):
-            self._activity.record(subscriber.realm, connected_event(subscriber, at=self.clock.now()))
+        if not subscriber.is_closed and self.happenings.is_watched(subscriber.realm):
+            self.happenings.record(subscriber.realm, connected_event(subscriber, at=self.clock.now()))
 
     def tell_refused(self, realm: RealmId, error: FanoutError, address: str) -> None:
         """Count a subscriber, or a command of one, that was turned away, and show it to watchers of the realm."""
         self.ledger.edge.refusals[error.code] += 1
-        if self._activity.is_watched(realm):
-            self._activity.record(realm, refused_event(error, at=self.clock.now(), address=address))
+        if self.happenings.is_watched(realm):
+            self.happenings.record(realm, refused_event(error, at=self.clock.now(), address=address))
 
     def tell_all_connected(self, realm: RealmId) -> None:
         """Show a new watcher who is there already."""

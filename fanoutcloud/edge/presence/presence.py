@@ -16,7 +16,7 @@ import msgspec
 
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.activity import ActivitySink, PresenceChanged
-from fanoutcloud.core.directory import RealmDirectory
+from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.presence import (
@@ -27,7 +27,7 @@ from fanoutcloud.core.presence import (
     PresenceStore,
     Snapshot,
 )
-from fanoutcloud.core.rules import DEFAULT_RULE, ChannelRule
+from fanoutcloud.core.rules import DEFAULT_RULE
 from fanoutcloud.edge.encoding.wire import TellsAside
 from fanoutcloud.edge.hub.channel import LocalChannel
 from fanoutcloud.edge.hub.hub import Hub
@@ -100,7 +100,7 @@ class Presence:
         if snapshot is None:
             self._hub.spawn(self._review(local.realm))
         else:
-            self._follow_rule(local, snapshot.rules.find(local.channel))
+            self._follow(local, snapshot)
 
     def entered(self, subscriber: Subscriber, local: LocalChannel) -> None:
         """Count a subscriber that has the channel now, and tell it who is there if it wants to know."""
@@ -126,11 +126,16 @@ class Presence:
         except Unavailable:
             return
         for local in list(self._hub.index.channels_of(realm).values()):
-            self._follow_rule(local, DEFAULT_RULE if snapshot is None else snapshot.rules.find(local.channel))
+            self._follow(local, snapshot)
 
-    def _follow_rule(self, local: LocalChannel, rule: ChannelRule) -> None:
+    def _follow(self, local: LocalChannel, snapshot: RealmSnapshot | None) -> None:
+        """Count the channel if its rule asks for it, or a webhook wants to know."""
         key = (local.realm, local.channel)
-        kept = bool(_KEPT.intersection(rule.webhook_events))
+        rule, kept = DEFAULT_RULE, False
+        if snapshot is not None:
+            rule = snapshot.rules.find(local.channel)
+            kept = bool(_KEPT.intersection(rule.webhook_events))
+            kept = kept or snapshot.webhooks.covers_presence(local.channel, snapshot.rules)
         if not (rule.presence or rule.join_leave or kept):
             if local.tally is not None:
                 local.tally.clear(self._hub.clock.monotonic())
