@@ -68,6 +68,12 @@ app.conf.update(
             "options": {"expires": 3600},
         },
         "fetch_token_keys": {"task": "realms.fetch_token_keys", "schedule": 60.0, "options": {"expires": 55}},
+        "probe": {"task": "onboarding.probe", "schedule": 60.0, "options": {"expires": 50}},
+        "forget_old_probes": {
+            "task": "onboarding.forget_old_probes",
+            "schedule": crontab(minute="23"),
+            "options": {"expires": 3000},
+        },
         "remove_expired_sandboxes": {
             "task": "realms.remove_expired_sandboxes",
             "schedule": 60.0,

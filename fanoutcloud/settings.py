@@ -358,6 +358,13 @@ WEBHOOK_RETENTION_S = env.seconds("WEBHOOK_RETENTION", 7 * 86_400.0)
 #: Every wait before another attempt is multiplied by this: less than 1 is for trying things out.
 WEBHOOK_DELAY_FACTOR = env.seconds("WEBHOOK_DELAY_FACTOR", 1.0)
 
+# -- status page ----------------
+
+#: Whether an item is published and received every minute, for the status page.
+PROBES = env.bool("PROBES", default=True)
+#: Where probes reach the service: as customers do, unless the worker has to go another way.
+PROBE_URL = env.str("PROBE_URL", PUBLIC_URL).rstrip("/")
+
 # -- beginnings, ends and deploys of edges ----------------
 
 #: A process that begins while Redis is away waits for it so long, then ends with a fault.

@@ -1,4 +1,4 @@
-"""How far somebody has come with a realm's quick start."""
+"""How far somebody has come with a realm's quick start, and what the status page shows."""
 
 from django.db import models
 
@@ -19,3 +19,34 @@ class QuickStartProgress(models.Model):
 
     def __str__(self) -> str:
         return f"quick start of {self.realm_id}"
+
+
+class Probe(models.Model):
+    """What came of one item that was published to see whether it arrives (`onboarding.status`)."""
+
+    at = models.DateTimeField(db_index=True)
+    transport = models.CharField(max_length=20)
+    took_ms = models.PositiveIntegerField(null=True, blank=True)  # from publishing to receiving; None: it did not come
+    problem = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["transport", "-at"], name="probe_of_transport")]
+
+    def __str__(self) -> str:
+        return f"{self.transport}: {self.problem or self.took_ms}"
+
+
+class ProbeDay(models.Model):
+    """All probes of one transport on one UTC day."""
+
+    day = models.DateField()
+    transport = models.CharField(max_length=20)
+    probes = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+    slowest_ms = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "transport"], name="probe_day_once")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.transport}"

@@ -2,11 +2,20 @@
 
 from django.urls import path
 
-from onboarding import app_views, notify_views, sandbox_views, subscriber_views, views
+from onboarding import about_views, app_views, notify_views, sandbox_views, subscriber_views, views
+from onboarding.docs import views as docs_views
 
 app_name = "onboarding"
 urlpatterns = [
     path("", views.show_landing, name="landing"),
+    path("docs/", docs_views.show_docs, name="docs"),
+    path("docs/search/", docs_views.search_docs, name="docs_search"),
+    path("docs/img/<str:name>", docs_views.show_picture, name="docs_picture"),
+    path("docs/<path:name>/", docs_views.show_document, name="document"),
+    path("changelog/", docs_views.show_changelog, name="changelog"),
+    path("plans/", about_views.show_plans, name="plans"),
+    path("style/", about_views.show_style, name="style"),
+    path("status/", about_views.show_status, name="status"),
     path("robots.txt", subscriber_views.show_robots, name="robots"),
     path("sandbox/", sandbox_views.open_sandbox, name="sandbox_open"),
     path("sandbox/send/", sandbox_views.send, name="sandbox_send"),

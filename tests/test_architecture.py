@@ -172,6 +172,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/plane.py": "tests/contracts/test_transports.py",
     "fanoutcloud/way_out.py": "tests/realms/test_proofs.py",
     "fanoutcloud/quotas.py": "tests/flows/test_limits.py",
+    "onboarding/tasks.py": "tests/onboarding/status/test_services.py",
     "onboarding/snippet_texts.py": "tests/flows/test_snippets.py",
     "onboarding/visitors.py": "tests/onboarding/test_sandbox_views.py",
     "onboarding/keeping.py": "tests/onboarding/test_sandbox_views.py",

@@ -33,6 +33,13 @@ OPEN_PAGES = {
     "signup": "/accounts/signup/",
     "login": "/accounts/login/",
     "password-reset": "/accounts/password/reset/",
+    "docs": "/docs/",
+    "docs-publish": "/docs/api/publish/",
+    "docs-search": "/docs/search/?q=resume",
+    "changelog": "/changelog/",
+    "plans": "/plans/",
+    "status": "/status/",
+    "style": "/style/",
     "missing": "/no/such/page/",
     "api": "/api/",
 }

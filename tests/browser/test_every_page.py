@@ -12,7 +12,9 @@ from tests.factories import PASSWORD
 from tests.servers.product import Product
 
 TOKENS = Path(__file__).resolve().parents[2] / "static/css/tokens.css"
-OPEN_PAGES = ["/", "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/", "/no/such/page/", "/api/"]
+OPEN_PAGES = ["/", "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/", "/no/such/page/", "/api/",
+              "/docs/", "/docs/api/publish/", "/docs/search/?q=resume", "/changelog/", "/plans/", "/status/", "/style/",
+              "/s/0a1b2c3d/hello/"]  # fmt: skip
 OWN_PAGES = [
     "/realms/",
     "/realms/REALM/",

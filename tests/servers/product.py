@@ -53,6 +53,7 @@ class Product:
         self._environment = _clean_environment() | {
             "DATA_DIR": str(data_dir),
             "PORT": str(self.port),
+            "PROBES": "false",  # what a test counts is its own
             **(environment or {}),
         }
         self._process: subprocess.Popen[str] | None = None

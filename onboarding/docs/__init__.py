@@ -1,0 +1,1 @@
+"""The documentation, on pages: which there are, Markdown as HTML, search."""
