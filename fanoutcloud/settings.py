@@ -16,6 +16,7 @@ from csp.constants import NONE, SELF
 from fanoutcloud.broker.redis_address import parse_broker_url
 from fanoutcloud.env import BadSetting, Environment
 from fanoutcloud.generated_secrets import read_or_create
+from fanoutcloud.ops.logging import make_logging
 from fanoutcloud.outbound_settings import read_outbound_settings
 from fanoutcloud.xmpp_settings import read_xmpp_settings
 from publishing.api import framework
@@ -392,21 +393,4 @@ METRICS_TOKEN = env.secret("METRICS_TOKEN")
 
 LOG_FORMAT = env.choice("LOG_FORMAT", "plain", ("plain", "json"))
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "plain": {"()": "fanoutcloud.ops.logging.PlainFormatter"},
-        "json": {"()": "fanoutcloud.ops.logging.JsonFormatter"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "django": {"level": LOG_LEVEL},
-        "django.server": {"handlers": ["stderr"], "level": LOG_LEVEL, "propagate": False},
-        "uvicorn": {"level": "WARNING"},
-        "celery": {"level": "WARNING"},
-        "kombu": {"level": "WARNING"},
-        "websockets": {"level": "WARNING"},  # else one line for each connection that ends
-    },
-}
+LOGGING = make_logging(LOG_FORMAT, LOG_LEVEL)

@@ -4,12 +4,14 @@ import json
 import logging
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 #: What every record has; the rest was passed as `extra` and is the event's own.
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 #: Paths and headers may reach a log through libraries: password-reset links, keys in GRIP URLs, credentials.
 _SECRETS = (
     re.compile(r"(/password/reset/key/)[^\s/\"']+"),
+    re.compile(r"(/keep/)[^\s/\"']+"),
     re.compile(r"(key=base64(?::|%3A))[^\s&\"']+", re.IGNORECASE),
     re.compile(r"(\b(?:Bearer|Basic) )[^\s\"']+"),
     re.compile(r"(://[^/\s:@]*:)[^\s/@]+(?=@)"),
@@ -59,3 +61,25 @@ def _own_fields(record: logging.LogRecord) -> dict[str, object]:
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
     return [formatter.formatException(record.exc_info)] if record.exc_info else []
+
+
+def make_logging(form: str, level: str) -> dict[str, Any]:  # Any: what `logging.config.dictConfig` takes
+    """Return the configuration of logging: everything to standard error, `plain` or `json`, from `level` on."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "plain": {"()": "fanoutcloud.ops.logging.PlainFormatter"},
+            "json": {"()": "fanoutcloud.ops.logging.JsonFormatter"},
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"level": level},
+            "django.server": {"handlers": ["stderr"], "level": level, "propagate": False},
+            "uvicorn": {"level": "WARNING"},
+            "celery": {"level": "WARNING"},
+            "kombu": {"level": "WARNING"},
+            "websockets": {"level": "WARNING"},  # else one line for each connection that ends
+        },
+    }
