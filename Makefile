@@ -1,7 +1,7 @@
 # One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
 
 .DEFAULT_GOAL := help
-.PHONY: help up test screenshots check prove prove-mutants compare-pushpin bench demo-100k conformance cluster xmpp format lock clean
+.PHONY: help up test screenshots check try-fanout-js npm-pack prove prove-mutants compare-pushpin bench demo-100k conformance cluster xmpp format lock clean
 MAKEFLAGS += --no-print-directory
 
 # Finds Python 3.11 or newer, and becomes it.
@@ -52,6 +52,13 @@ cluster: ## the separate processes of a real installation on this machine (PORT=
 
 xmpp: ## everything in one process, and a Prosody in front of it for XMPP clients (PORT=8000 XMPP_CLIENT_PORT=5222)
 	@exec $(PREPARE) run --port-free -- $(IN_VENV) deploy/xmpp_pair.py
+
+try-fanout-js: ## the library for pages, with cuts of a minute and the histogram of a reconnect storm
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node
+	@FANOUT_JS_TRIES=full $(IN_VENV) -m pytest tests/browser_library -s --timeout 300 $(ARGS)
+
+npm-pack: ## pack static/js/fanout, the library for pages, as build/fanoutcloud-client-VERSION.tgz
+	@mkdir -p build && npm pack --silent --pack-destination build ./static/js/fanout
 
 format: ## put the code into the form that `make check` asks for
 	@$(PREPARE) test

@@ -15,9 +15,10 @@ from tests.browser.conftest import chromium
 from tests.browser_library.pages import Reader, open_reader
 from tests.clients.pages import customers_server
 from tests.fakes.faulty_proxy import FaultyProxy, faulty_proxy
+from tests.servers.node import node_packages
 from tests.servers.product import Product, ProductRealm
 
-__all__ = ["chromium"]
+__all__ = ["chromium", "node_packages"]
 
 _ADD_RULES = """
 from realms.models import Realm
@@ -31,6 +32,8 @@ _RULES = {
     "log.*": {"history_items": 5000},
     "chat.*": {"client_publish": True, "presence": True, "join_leave": True, "history_items": 1000},
     "secret.*": {"access": "token", "history_items": 5000},
+    "private.*": {"access": "token"},
+    "brief.*": {"history_items": 3},
     "club.*": {"access": "token", "client_publish": True},
 }
 

@@ -27,7 +27,7 @@ _EXPECTED = ("Failed to load resource", "WebSocket connection to", "net::ERR", "
 _OPEN = """async ([site, script, options]) => {
     const { Fanout, FanoutError } = await import(script);
     Object.assign(window, { Fanout, FanoutError, received: {}, resets: [], states: [], errors: [] });
-    window.client = new Fanout(site, options);
+    window.client = new Fanout(site, { ...options, ...window.options });
     client.on("state", ({ state, transport, reason, retryIn }) =>
         states.push({ state, transport, reason: reason?.code, retryIn }));
     client.on("error", (error) => errors.push({ ...error, message: error.message }));
@@ -53,9 +53,9 @@ class Reader:
         self.site = site
         self.problems: list[str] = []
 
-    def open(self, options: dict[str, Any] | None = None, *, script: str = "") -> None:
-        """Load the library and make a client of it."""
-        script = script or f"{self.site}/fanout/fanout.js"
+    def open(self, options: dict[str, Any] | None = None) -> None:
+        """Load the library and make a client of it. Options that are functions are `window.options` of the page."""
+        script = f"{self.site}/fanout/fanout.js"
         self.page.evaluate(_OPEN, [self.site, script, {**QUICK, **(options or {})}])
 
     def read(self, *channels: str, **options: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, Page
 
@@ -16,7 +17,7 @@ _PAGE = "<!doctype html><title>page</title>"
 
 @contextmanager
 def customers_server() -> Iterator[str]:
-    """Serve an empty page on a host of its own; yield the address."""
+    """Serve an empty page on a host of its own; yield the address. `?policy=…` has it come with a content policy."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -24,6 +25,8 @@ def customers_server() -> Iterator[str]:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(body)))
+            for policy in parse_qs(urlsplit(self.path).query).get("policy", []):
+                self.send_header("Content-Security-Policy", policy)
             self.end_headers()
             self.wfile.write(body)
 

@@ -23,9 +23,10 @@ class FaultyProxy:
         self.buffers = False  # responses without a length, and WebSockets, are kept until their end
         self.answers_502 = False
         self.is_down = False  # connections are dropped at once
+        self.swallows = False  # what comes from the server is lost, and the connections stay open
         self.drops_upgrades = False  # requests for a WebSocket are answered by nobody
         self.websocket_life_s: float | None = None
-        self.idle_limit_s: float | None = None
+        self.idle_limit_s: float | None = None  # without anything from the server
         self.requests: list[str] = []  # the first line of each
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -44,7 +45,7 @@ class FaultyProxy:
 
     def heal(self) -> None:
         """Switch every fault off."""
-        self.buffers = self.answers_502 = self.is_down = self.drops_upgrades = False
+        self.buffers = self.answers_502 = self.is_down = self.swallows = self.drops_upgrades = False
         self.websocket_life_s = self.idle_limit_s = None
 
     def run(self, started: threading.Event) -> None:
@@ -106,8 +107,8 @@ class FaultyProxy:
         *,
         is_upgrade: bool,
     ) -> None:
-        up = asyncio.ensure_future(self._pass_on(reader, upstream, holds=False))
-        down = asyncio.ensure_future(self._pass_on(up_reader, writer, holds=self.buffers))
+        up = asyncio.ensure_future(self._pass_on(reader, upstream, holds=False, limit_s=None))
+        down = asyncio.ensure_future(self._pass_on(up_reader, writer, holds=self.buffers, limit_s=self.idle_limit_s))
         try:
             life_s = self.websocket_life_s if is_upgrade else None
             await asyncio.wait([up, down] if is_upgrade else [down], timeout=life_s, return_when="FIRST_COMPLETED")
@@ -117,13 +118,17 @@ class FaultyProxy:
                 with contextlib.suppress(asyncio.CancelledError, OSError, TimeoutError):
                     await one
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, holds: bool) -> None:
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, holds: bool, limit_s: float | None
+    ) -> None:
         held = b""
         while True:
-            async with asyncio.timeout(self.idle_limit_s):
+            async with asyncio.timeout(limit_s):
                 data = await reader.read(65536)
             if not data:
                 break
+            if self.swallows:
+                continue
             if holds and b"content-length:" not in (held + data).lower():
                 held += data
                 continue

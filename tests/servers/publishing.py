@@ -9,7 +9,11 @@ PATIENCE_S = 15.0
 
 def publish(realm: ProductRealm, channel: str, *values: object) -> None:
     """Publish each value as the JSON of one item, all in one request."""
-    items = [{"channel": channel, "json-object": value} for value in values]
+    publish_items(realm, *({"channel": channel, "json-object": value} for value in values))
+
+
+def publish_items(realm: ProductRealm, *items: dict[str, object]) -> None:
+    """Publish items as they are, in one request."""
     answer = httpx.post(
         f"{realm.api}/publish/", json={"items": items}, auth=realm.auth, timeout=PATIENCE_S, trust_env=False
     )

@@ -12,14 +12,19 @@ from pathlib import Path
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
 from fanoutcloud.edge.site.responses import Headers, respond
-from fanoutcloud.edge.site.script_bundles import bundle_module, bundle_script
+from fanoutcloud.edge.site.script_bundles import Bundler
 
 SOURCE = Path(__file__).resolve().parents[3] / "static" / "js" / "fanout"
 #: In the order in which they need each other.
 MODULES = (
     "errors", "emitter", "deltas", "channel", "outbox", "socket", "requests", "race", "token", "page", "fanout",
 )  # fmt: skip
-EXPORTS = ("Fanout", "FanoutError")
+#: Scripts of their own: one that fanout.js loads when it is wanted, one for pages that were written for Pollymer.
+APART = ("share", "pollymer")
+
+_EXPORTS = ("Fanout", "FanoutError")
+_TAB_EXPORTS = ("TabLink",)
+_POLLYMER_EXPORTS = ("Pollymer", "Request", "ErrorTypes", "TransportTypes")
 
 _SCRIPT = b"text/javascript; charset=utf-8"
 _TYPES = b"text/plain; charset=utf-8"
@@ -46,16 +51,29 @@ class ServedFile:
 class ClientLibrary:
     """Serves the library's files. They are put together when the first of them is asked for."""
 
-    PATHS = ("/fanout/fanout.js", "/fanout/fanout.global.js", "/fanout/fanout.d.ts")
+    PATHS = (
+        "/fanout/fanout.js",
+        "/fanout/fanout.global.js",
+        "/fanout/share.js",
+        "/fanout/pollymer.js",
+        "/fanout/pollymer.module.js",
+        "/fanout/fanout.d.ts",
+        "/fanout/pollymer.d.ts",
+    )
 
     @cached_property
     def files(self) -> dict[str, ServedFile]:
         """Each file by its path."""
-        texts = [(SOURCE / f"{name}.js").read_text() for name in MODULES]
+        texts = {name: (SOURCE / f"{name}.js").read_text() for name in MODULES + APART}
+        bundler = Bundler(texts, (*_EXPORTS, *_TAB_EXPORTS, *_POLLYMER_EXPORTS))
         contents = (
-            (_SCRIPT, bundle_module(texts, EXPORTS)),
-            (_SCRIPT, bundle_script(texts, "Object.assign(globalThis,{Fanout,FanoutError});")),
+            (_SCRIPT, bundler.module(MODULES, _EXPORTS)),
+            (_SCRIPT, bundler.script(MODULES, "Object.assign(globalThis,{Fanout,FanoutError});")),
+            (_SCRIPT, bundler.module(["share"], _TAB_EXPORTS, imports='import{FanoutError}from"./fanout.js";')),
+            (_SCRIPT, bundler.script(["pollymer"], "globalThis.Pollymer=Pollymer;")),
+            (_SCRIPT, bundler.module(["pollymer"], _POLLYMER_EXPORTS)),
             (_TYPES, (SOURCE / "fanout.d.ts").read_bytes()),
+            (_TYPES, (SOURCE / "pollymer.d.ts").read_bytes()),
         )
         return {path: _prepare(*content) for path, content in zip(self.PATHS, contents, strict=True)}
 

@@ -1,7 +1,7 @@
 // What goes wrong, in the server's words where it spoke (docs/api/subscribe.md, "Errors over HTTP", "Close codes").
 
 /** A server that asks for more is asked again after this long. */
-const LONGEST_WAIT_MS = 120_000;
+const LONGEST_WAIT_MS = 12e4;
 
 /**
  * `code` is made for programs, `message` and `cure` for people. `retryable`: the same may work later. Where they are

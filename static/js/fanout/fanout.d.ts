@@ -1,6 +1,8 @@
 /** Types of fanout.js. What each thing does: docs/api/fanout-js.md. */
 
 export type Transport = "ws" | "sse" | "stream" | "poll";
+/** A page that shares a connection has "shared", whatever the tab that leads has. */
+export type UsedTransport = Transport | "shared";
 export type State = "idle" | "connecting" | "connected" | "reconnecting" | "paused" | "failed" | "closed";
 /** A place in a channel: opaque, equal on every transport and server. */
 export type Position = string;
@@ -46,6 +48,8 @@ export interface Options {
   transports?: readonly Transport[];
   /** Where channels begin. */
   positions?: Readonly<Record<string, Position>>;
+  /** One connection for all tabs of this site and user. */
+  share?: boolean;
   /** Keep positions over a reload of the page, in `sessionStorage`. */
   persist?: boolean;
   readyTimeout?: number;
@@ -156,7 +160,7 @@ export interface StateChange {
   readonly reason?: FanoutError;
   /** Milliseconds until the next try. */
   readonly retryIn?: number;
-  readonly transport?: Transport;
+  readonly transport?: UsedTransport;
 }
 
 export interface ClientEvents {
@@ -170,7 +174,7 @@ export class Fanout {
   constructor(site: string | URL, options?: Options);
   readonly site: string;
   readonly state: State;
-  readonly transport: Transport | undefined;
+  readonly transport: UsedTransport | undefined;
   readonly positions: ReadonlyMap<string, Position>;
   channel<Data = unknown>(name: string, options?: ChannelOptions): Channel<Data>;
   pattern<Data = unknown>(text: string, options?: WishOptions): Pattern<Data>;

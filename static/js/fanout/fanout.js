@@ -16,16 +16,16 @@ export { FanoutError };
 const DEFAULTS = {
   transports: ["ws", "sse", "stream", "poll"],
   readyTimeout: 4000,
-  connectTimeout: 10_000,
-  publishTimeout: 10_000,
+  connectTimeout: 1e4,
+  publishTimeout: 1e4,
   pollTimeout: 25,
   firstDelay: 1000,
-  longestDelay: 20_000,
-  calmAfter: 30_000,
-  grace: 10_000,
+  longestDelay: 2e4,
+  calmAfter: 3e4,
+  grace: 1e4,
   closeAfter: 5000,
-  pauseAfter: 300_000,
-  upgradeAfter: 300_000,
+  pauseAfter: 3e5,
+  upgradeAfter: 3e5,
 };
 /** A channel's options that the server is told. */
 const WISHES = ["filter", "delta", "presence"];
@@ -39,8 +39,10 @@ export class Fanout extends Emitter {
   #bases = new Map();
   #failures = 0;
   #filledFrom = new Map();
+  #link;
+  #race;
+  #better;
   state = "idle";
-  positions = new Map();
 
   /** `site` is the address of a realm's site, such as `https://0a1b2c3d.example.net` or `https://example.net/r/0a1b2c3d`. */
   constructor(site, options = {}) {
@@ -52,10 +54,6 @@ export class Fanout extends Emitter {
     this._access = new Token(this);
     watchPage(this);
   }
-
-  #link;
-  #race;
-  #better;
 
   /** The channel of this name; the same object each time. Options hold from the time that it is first subscribed. */
   channel(name, options) {
@@ -91,6 +89,8 @@ export class Fanout extends Emitter {
     this._isKept = false;
     const error = new FanoutError("closed", "the client was closed", { retryable: false });
     this.#stop("closed", { reason: error });
+    this._relay?._end();
+    this._relay = undefined;
     this._outbox._fail(error);
     for (const channel of this.#wanted) channel._emit("unsubscribed");
     this.#wanted.clear();
@@ -120,7 +120,12 @@ export class Fanout extends Emitter {
 
   async _read(what, query) {
     await this._access._ready();
-    return (await this._request(`${what}?${toQuery(query)}`)).json();
+    const ask = async () => (await this._request(`${what}?${toQuery(query)}`)).json();
+    return ask().catch(async (error) => {
+      if (!error._isDenied || !this._options.getToken) throw error;
+      await this._access._ready("denied");
+      return ask();
+    });
   }
 
   async #begin(channel) {
@@ -232,6 +237,7 @@ export class Fanout extends Emitter {
     this.#enter(this._connectedAt ? "reconnecting" : "connecting");
     try {
       await this._access._ready();
+      if (this._options.share) this._TabLink ??= (await import("./share.js")).TabLink;
     } catch (error) {
       return race === this.#race && this.#retry(error);
     }
@@ -253,7 +259,7 @@ export class Fanout extends Emitter {
     clearInterval(this._silenceTimer);
     this._silenceTimer = setInterval(() => this.#checkSilence(), Math.min(5000, this._options.grace / 2));
     clearTimeout(this._upgradeTimer);
-    if (Race._isSecondBest(this)) this.#upgradeLater();
+    if (this._options.transports.indexOf(link.name) > 0) this.#upgradeLater();
   }
 
   /** Try the better transports beside the one in use, and move over by position. */
@@ -383,7 +389,7 @@ export class Fanout extends Emitter {
       const isBroken = patch !== undefined ? base !== this.#bases.get(channel)?.position : gap > 1 && this.#isWhole(channel);
       if (isBroken && this.#filledFrom.get(channel) !== last) {
         this.#filledFrom.set(channel, last); // once: whoever skips it twice has it no more
-        this.#lose(new FanoutError("gap", "items are missing; coming back for them", { _isSoon: true }));
+        this.#lose(new FanoutError("gap", "items are missing", { _isSoon: true }));
         return;
       }
     }
@@ -401,7 +407,7 @@ export class Fanout extends Emitter {
     if (message.id !== undefined) return this._outbox._refuse(message);
     const error = errorFrom(message, { retryable: false });
     const channel = this.#channels.get((message.pattern ? "pattern" : "channel") + name);
-    (channel ?? this)._emit("error", error);
+    channel?._emit("error", error); // without a channel, it is the last word before a close, which tells it
     if (channel && this.#wanted.delete(channel)) channel._emit("unsubscribed", error);
   }
 
@@ -410,7 +416,7 @@ export class Fanout extends Emitter {
     if (!known) this.#channels.set(key + name, new Channel(this, key, name, { ...options }));
     else if (options && !this.#wanted.has(known)) Object.assign(known._options, options);
     const channel = this.#channels.get(key + name);
-    if (channel._options.since) this.positions.set(name, channel._options.since);
+    if (options?.since) this.positions.set(name, options.since);
     return channel;
   }
 

@@ -16,8 +16,8 @@ export class Outbox {
 
   _publish(channel, data, id = crypto.getRandomValues(new Uint32Array(4)).join("-")) {
     return new Promise((resolve, reject) => {
-      if (this.#entries.size >= MOST_UNSENT) throw new FanoutError("too_many_waiting", "100 items wait already");
-      const late = () => this._settle(id, new FanoutError("timeout", "the item was not acknowledged in time"));
+      if (this.#entries.size >= MOST_UNSENT) throw new FanoutError("too_many_waiting", "too many items wait");
+      const late = () => this._settle(id, new FanoutError("timeout", "not acknowledged in time"));
       const timer = setTimeout(late, this._core._options.publishTimeout);
       this.#entries.set(id, { channel, data, id, resolve, reject, timer });
       this._flush();

@@ -5,9 +5,9 @@ import { RequestLink } from "./requests.js";
 import { SocketLink } from "./socket.js";
 
 /** A connection that ends sooner was killed on the way rather than lost, if that happens again and again. */
-const SHORT_LIFE_MS = 10_000;
+const SHORT_LIFE_MS = 1e4;
 const MOST_SHORT_LIVES = 3;
-const REMEMBERED_MS = 3_600_000;
+const REMEMBERED_MS = 36e5;
 
 /** One round through the transports. */
 export class Race {
@@ -16,15 +16,18 @@ export class Race {
   /** `below` names the transport to find a better one for. */
   constructor(core, failures, below) {
     this._core = core;
-    const order = core._options.transports;
-    const best = Math.max(0, order.indexOf(core._best ?? recall(core)));
-    if (below) this._order = order.slice(0, order.indexOf(below));
-    else this._order = order.slice(failures % 4 > 2 ? 0 : best); // after a while, what failed may be right again
-    if (core._hasPatterns) this._order = this._order.filter((name) => name === "ws" || name === "stream");
+    this._failures = failures;
+    this._below = below;
   }
 
-  static _isSecondBest(core) {
-    return core._options.transports.indexOf(core.transport) > 0;
+  #choose() {
+    const { _core: core, _below: below } = this;
+    const order = core._options.transports;
+    const best = Math.max(0, order.indexOf(core._best ?? recall(core)));
+    if (core._TabLink) return ["shared"];
+    // After a while, what failed may be right again.
+    const chosen = below ? order.slice(0, order.indexOf(below)) : order.slice(this._failures % 4 > 2 ? 0 : best);
+    return core._hasPatterns ? chosen.filter((name) => name === "ws" || name === "stream") : chosen;
   }
 
   /** Count connections that are killed soon after they began; too many, and the next transport is the best. */
@@ -40,6 +43,7 @@ export class Race {
   _run(win, fail) {
     this._win = win;
     this._fail = fail;
+    this._order = this.#choose();
     const { connectTimeout, readyTimeout } = this._core._options;
     const late = () => this.#end(fail, new FanoutError("timeout", "no transport became ready"));
     this._timer = setTimeout(late, connectTimeout + this._order.length * readyTimeout);
@@ -49,7 +53,7 @@ export class Race {
   _cancel() {
     for (const link of this.#links) link._close();
     this.#links.clear();
-    this._order = [];
+    this._order = []; // nothing is begun any more
     clearTimeout(this._patience);
     clearTimeout(this._timer);
   }
@@ -65,7 +69,8 @@ export class Race {
       _lost: (error) => (this.#links.has(link) ? this.#lose(link, error) : this._core._lost(link, error)),
     };
     try {
-      link = name === "ws" ? new SocketLink(this._core, on) : new RequestLink(this._core, on, name);
+      const Link = { ws: SocketLink, shared: this._core._TabLink }[name] ?? RequestLink;
+      link = new Link(this._core, on, name);
     } catch {
       return this.#next(); // there is no WebSocket here
     }
@@ -97,13 +102,8 @@ export class Race {
 
 // -- from one page to the next ----------------
 
-function remember({ site, _best: best, _options: options }) {
-  if (best === options.transports[0]) return forget(site);
+function remember({ site, _best: best }) {
   store((storage) => storage.setItem("fanout:" + site, JSON.stringify([best, Date.now()])));
-}
-
-function forget(site) {
-  store((storage) => storage.removeItem("fanout:" + site));
 }
 
 function recall({ site }) {

@@ -3,7 +3,7 @@
 import { FanoutError } from "./errors.js";
 
 /** Somebody who does not give a token in this time is asked again with the next try. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 1e4;
 
 export class Token {
   #asking;
@@ -27,7 +27,7 @@ export class Token {
   async #ask(getToken, reason) {
     let timer;
     const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new FanoutError("timeout", "getToken took more than 10 s")), PATIENCE_MS);
+      timer = setTimeout(() => reject(new FanoutError("timeout", "getToken took too long")), PATIENCE_MS);
     });
     try {
       const text = await Promise.race([getToken({ reason }), late]);

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from deploy.services import find_node
-from fanoutcloud.edge.site.script_bundles import bundle_module, bundle_script
+from fanoutcloud.edge.site.script_bundles import Bundler
 
 LOWER = """
 // A comment, and "a string" in it.
@@ -29,6 +29,8 @@ export class Greeter {
 }
 """
 
+BUNDLER = Bundler({"lower": LOWER, "upper": UPPER}, ["Greeter"])
+
 
 def _run(text: bytes) -> str:
     assert find_node(), "Node.js is not installed; `make test` installs it"
@@ -40,8 +42,8 @@ def _run(text: bytes) -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        bundle_module([LOWER, UPPER], ["Greeter"]),
-        bundle_script([LOWER, UPPER], "globalThis.Greeter=Greeter;"),
+        BUNDLER.module(["lower", "upper"], ["Greeter"]),
+        BUNDLER.script(["lower", "upper"], "globalThis.Greeter=Greeter;"),
     ],
     ids=["module", "script"],
 )
@@ -50,7 +52,7 @@ def test_what_is_put_together_does_the_same(text: bytes) -> None:
 
 
 def test_comments_and_long_internal_names_are_gone() -> None:
-    text = bundle_module([LOWER, UPPER], ["Greeter"])
+    text = BUNDLER.module(["lower", "upper"], ["Greeter"])
 
     for gone in (b"//", b"comment", b"MOST_ITEMS", b"#name", b"this._loud", b"import"):
         assert gone not in text
