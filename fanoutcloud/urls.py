@@ -1,7 +1,8 @@
 """Every page of the dashboard. Subscribers and the publish API never come here: see `fanoutcloud.asgi`."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from publishing.inspector.views import receive
 from publishing.views import show_api, show_problems
 from realms.views.api_tokens import drop_personal_token, show_personal_tokens
 from realms.views.members import answer_invitation
@@ -14,6 +15,7 @@ urlpatterns = [
     path("api/", show_api, name="api_page"),
     path("api/problems/", show_problems, name="api_problems"),
     path("api/v1/", include("publishing.api.urls")),
+    re_path(r"^inspect/(?P<name>[0-9a-f]{24})/\Z", receive, name="inspect"),
     path("realm/", include("publishing.urls")),
     path("realms/", include("publishing.console.urls")),
     path("realms/<slug:realm_id>/webhooks/", include("publishing.webhooks.urls")),

@@ -167,3 +167,40 @@ class WebhookAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number}: {self.status or self.cause}"
+
+
+class Inspector(models.Model):
+    """A URL of this installation that shows what is sent to it, and the endpoint that is called there.
+
+    Whoever knows the name may send, so that is a secret of a kind.
+    """
+
+    endpoint = models.OneToOneField(WebhookEndpoint, on_delete=models.CASCADE, related_name="inspector")
+    name = models.CharField(max_length=32, unique=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    seen_at = models.DateTimeField(default=timezone.now)  # when somebody last looked at what came
+
+    class Meta:
+        indexes = [models.Index(fields=["seen_at"], name="inspector_age")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class InspectedRequest(models.Model):
+    """A request that came to an inspector. Only the newest are kept, and those for a day."""
+
+    inspector = models.ForeignKey(Inspector, on_delete=models.CASCADE, related_name="requests")
+    at = models.DateTimeField(default=timezone.now)
+    method = models.CharField(max_length=16)
+    query = models.CharField(max_length=1024, blank=True)
+    headers = models.JSONField(default=list)  # pairs
+    body = models.BinaryField()
+    verdict = models.CharField(max_length=8)  # `valid`, `invalid` or `unsigned`
+    problem = models.CharField(max_length=200, blank=True)  # why it is not valid
+
+    class Meta:
+        indexes = [models.Index(fields=["at"], name="inspected_request_age")]
+
+    def __str__(self) -> str:
+        return f"{self.method} at {self.at:%H:%M:%S}: {self.verdict}"

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from publishing.api.idempotency import forget_old_answers
+from publishing.inspector.services import forget_old_requests
 from publishing.webhooks.retention import forget_old_deliveries
 from realms.audit import forget_old_entries
 from realms.services.members import forget_old_invitations
@@ -10,8 +11,9 @@ from realms.services.members import forget_old_invitations
 
 @shared_task(name="publishing.forget_old_rows", ignore_result=True, soft_time_limit=60, time_limit=90)  # type: ignore[untyped-decorator]
 def forget_old_rows() -> None:
-    """Delete what is kept for a time: answers to repeated requests, invitations that are over, the audit log."""
+    """Delete what is kept for a time: answers to repeated requests, inspected ones, invitations, the audit log."""
     forget_old_answers()
+    forget_old_requests()
     forget_old_invitations()
     forget_old_entries()
 

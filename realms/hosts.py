@@ -1,11 +1,16 @@
 """The installation's own hosts, by its settings."""
 
+import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from django.conf import LazySettings
 
 from fanoutcloud.core.own_hosts import OwnHosts
+
+#: Where inspectors take what is sent to them: the one place of ours that webhooks may call.
+INSPECT_PATH = "/inspect/"
+_INSPECTOR = re.compile(re.escape(INSPECT_PATH) + r"[0-9a-f]{24}/")
 
 
 def own_hosts(settings: LazySettings) -> OwnHosts:
@@ -16,6 +21,12 @@ def own_hosts(settings: LazySettings) -> OwnHosts:
 def public_host(settings: LazySettings) -> str:
     """Return the dashboard's host."""
     return urlsplit(settings.PUBLIC_URL).hostname or ""
+
+
+def is_inspector(url: str, settings: LazySettings) -> bool:
+    """Tell whether a URL is one of this installation's inspectors."""
+    own: str = settings.PUBLIC_URL
+    return url.startswith(own) and _INSPECTOR.fullmatch(url, len(own)) is not None
 
 
 def is_loopback(host: str) -> bool:

@@ -190,6 +190,7 @@ NO_TEST_OF_ITS_OWN = {
     "publishing/console/forms.py": "tests/publishing/console/test_connections.py",
     "publishing/webhooks/delivery_views.py": "tests/publishing/webhooks/test_views.py",
     "publishing/webhooks/forms.py": "tests/publishing/webhooks/test_views.py",
+    "publishing/inspector/errors.py": "tests/publishing/inspector/test_services.py",
     "publishing/tasks.py": "tests/publishing/api/test_resources.py",
     "publishing/api/conditions.py": "tests/publishing/api/test_resources.py",
     "publishing/api/documents.py": "tests/publishing/api/test_schema.py",

@@ -82,12 +82,7 @@ def create_endpoint(
     }  # fmt: skip
     checked = check_settings(settings)
     refuse_in_sandbox(realm, "call URLs")
-    lock_realm(realm)
-    if WebhookEndpoint.objects.filter(realm=realm, subscription=None).count() >= MAX_ENDPOINTS_PER_REALM:
-        raise EndpointLimitReached(MAX_ENDPOINTS_PER_REALM)
-    endpoint = WebhookEndpoint.objects.create(realm=realm, **checked, **new_sealed_secrets(has_v1a=has_v1a))
-    note(realm, Action.WEBHOOK_ADDED, thing_of(endpoint))
-    announce_change(realm)
+    endpoint = add_row(realm, checked, has_v1a=has_v1a)
     return CreatedEndpoint(endpoint, open_secrets(endpoint))
 
 
@@ -97,7 +92,7 @@ def change_endpoint(*, realm: Realm, endpoint_id: int, changes: Mapping[str, Any
 
     Raises:
         EndpointNotFound: the realm has no such endpoint.
-        InvalidEndpoint, InvalidRequestUrl, InvalidLabel: see `create_endpoint`.
+        InvalidEndpoint, InvalidRequestUrl, InvalidLabel, NotInSandbox: see `create_endpoint`.
     """
     endpoint = lock_endpoint(realm, endpoint_id)
     has_v1a = changes.get("has_v1a")
@@ -106,6 +101,7 @@ def change_endpoint(*, realm: Realm, endpoint_id: int, changes: Mapping[str, Any
         checked["sealed_signing_key"] = seal(new_secret()) if has_v1a else ""
         checked["sealed_old_signing_key"] = ""
     if "url" in checked and checked["url"] != endpoint.url:
+        refuse_in_sandbox(realm, "call URLs")
         checked |= {"failures_in_row": 0, "failing_since": None, "rests_until": None, "rests": 0, "last_problem": ""}
     for name, value in checked.items():
         setattr(endpoint, name, value)
@@ -221,6 +217,17 @@ def reveal_secrets(*, realm: Realm, endpoint_id: int) -> EndpointSecrets:
 
 
 # -- parts that other modules of webhooks use
+
+
+def add_row(realm: Realm, checked: Mapping[str, Any], *, has_v1a: bool = False) -> WebhookEndpoint:
+    """Add an endpoint whose settings are checked. In a transaction; raises `EndpointLimitReached`."""
+    lock_realm(realm)
+    if WebhookEndpoint.objects.filter(realm=realm, subscription=None).count() >= MAX_ENDPOINTS_PER_REALM:
+        raise EndpointLimitReached(MAX_ENDPOINTS_PER_REALM)
+    endpoint = WebhookEndpoint.objects.create(realm=realm, **checked, **new_sealed_secrets(has_v1a=has_v1a))
+    note(realm, Action.WEBHOOK_ADDED, thing_of(endpoint))
+    announce_change(realm)
+    return endpoint
 
 
 def lock_endpoint(realm: Realm, endpoint_id: int) -> WebhookEndpoint:

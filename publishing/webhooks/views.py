@@ -187,7 +187,7 @@ def may_change(realm: Realm) -> bool:
 def _render_list(request: PageRequest, realm: Realm, *, status: int = 200, **context: object) -> HttpResponse:
     page: dict[str, Any] = {
         "realm": realm,
-        "endpoints": list_endpoints(realm, with_compatible=True),
+        "endpoints": list_endpoints(realm, with_compatible=True).select_related("inspector"),
         "form": EndpointForm.empty(),
         "may_change": may_change(realm),
     }

@@ -18,7 +18,7 @@ from realms.errors import (
     RequestSubscriptionLimitReached,
     RequestSubscriptionNotFound,
 )
-from realms.hosts import own_hosts, serves_this_machine_only
+from realms.hosts import is_inspector, own_hosts, serves_this_machine_only
 from realms.models import Realm, RequestSubscription
 from realms.models.webhooks import MAX_URL_CHARACTERS
 from realms.services.locking import lock_realm
@@ -85,7 +85,8 @@ def check_url(text: str) -> str:
         make_address_policy(settings).judge_endpoint(target.endpoint)
     except Blocked as blocked:
         raise InvalidRequestUrl(str(blocked), cure=blocked.cure, field="url") from None
-    if own_hosts(settings).includes(target.endpoint.host) and not is_local:
+    is_ours = own_hosts(settings).includes(target.endpoint.host) and not is_inspector(target.url, settings)
+    if is_ours and not is_local:
         raise InvalidRequestUrl("leads back here", cure="name a server of your own", field="url")
     if len(target.url) > MAX_URL_CHARACTERS:
         raise InvalidRequestUrl("is too long", cure=f"use {MAX_URL_CHARACTERS:,} characters at most", field="url")
