@@ -262,6 +262,7 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "10/m/ip,3/m/key",
     "reset_password_from_key": "20/m/ip",
     "change_password": "5/m/user",
+    "device_code": "20/300s/user",
     "keep_sandbox": "20/h/ip,3/h/key",
 }
 

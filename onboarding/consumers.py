@@ -22,6 +22,7 @@ from fanoutcloud.core.errors import InvalidRequest, Unavailable
 from fanoutcloud.core.names import RealmId
 from onboarding.services import QuickStartStep, get_progress, mark_step
 from onboarding.visitors import find_visitors_sandbox
+from onboarding.watchers import find_realm_by_credential
 from realms.errors import RealmNotFound
 from realms.models import Realm
 from realms.roles import Role
@@ -204,10 +205,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels is
 
 def _find_realm(scope: Scope) -> Realm | None:
     """Return the realm of the address if the session lives, and its user may look at the realm or tries it out."""
-    session = scope["session"]
+    session, wanted = scope["session"], scope["url_route"]["kwargs"]["realm"]
+    if (credential := dict(scope["headers"]).get(b"authorization")) is not None:
+        return find_realm_by_credential(credential, wanted, address=str((scope.get("client") or [""])[0]))
     if not session.session_key or not session.exists(session.session_key):
         return None  # signed out since, perhaps in another tab
-    wanted = scope["url_route"]["kwargs"]["realm"]
     sandbox = find_visitors_sandbox(session)
     if sandbox is not None and sandbox.realm_id == wanted:
         return sandbox.realm

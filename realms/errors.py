@@ -1,6 +1,6 @@
 """What can go wrong with realms and their keys; leaves of the tree in `fanoutcloud.core.errors`."""
 
-from fanoutcloud.core.errors import FanoutError, Forbidden, InvalidRequest, NotFound
+from fanoutcloud.core.errors import FanoutError, Forbidden, InvalidRequest, NotFound, RateLimited
 
 
 class RealmNotFound(NotFound):
@@ -328,3 +328,48 @@ class RequestSubscriptionLimitReached(LimitReached):
 
     def __init__(self, limit: int, what: str) -> None:
         super().__init__(f"the {what} has {limit:,} URLs, which is the limit", cure="remove some that are not used")
+
+
+class DeviceLoginNotFound(NotFound):
+    """No program waits with this code or secret, or not any more."""
+
+    code = "device_code_expired"
+
+    def __init__(self) -> None:
+        super().__init__("no program waits with this code", cure="it holds for ten minutes; run fanout login again")
+
+
+class DeviceLoginPending(InvalidRequest):
+    """Nobody has said yes or no; the program asks again."""
+
+    code = "authorization_pending"
+
+    def __init__(self) -> None:
+        super().__init__("nobody has answered yet", cure="open the page, enter the code, and ask again")
+
+
+class DeviceLoginTooFast(RateLimited):
+    """The program asks too often."""
+
+    code = "slow_down"
+
+    def __init__(self, interval_s: int) -> None:
+        super().__init__(f"asked again within {interval_s} s", retry_after_s=interval_s)
+
+
+class DeviceLoginDenied(Forbidden):
+    """Somebody has said no."""
+
+    code = "access_denied"
+
+    def __init__(self) -> None:
+        super().__init__("the request was refused on the page", cure="run fanout login again if that was a mistake")
+
+
+class TooManyDeviceLogins(RateLimited):
+    """More programs wait than are let wait."""
+
+    code = "too_many_device_logins"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("too many programs wait to be let in", retry_after_s=retry_after_s)

@@ -15,6 +15,7 @@ from realms.actors import Actor
 from realms.api_token_text import digest_of
 from realms.errors import (
     ApiTokenNotFound,
+    DeviceLoginNotFound,
     KeyNotFound,
     RealmNotFound,
     RequestSubscriptionNotFound,
@@ -30,6 +31,7 @@ from realms.models import (
     ApiKey,
     ApiToken,
     AuditEntry,
+    DeviceLogin,
     Invitation,
     Member,
     Realm,
@@ -217,6 +219,16 @@ def get_realm_token(realm: Realm, token_id: int) -> ApiToken:
 def list_personal_tokens(user: User) -> QuerySet[ApiToken]:
     """Return the person's API tokens, the oldest first."""
     return ApiToken.objects.filter(user=user).order_by("pk")
+
+
+def get_device_login(code: str) -> DeviceLogin:
+    """Return the request of the program that shows `code`, undecided and in time, or raise `DeviceLoginNotFound`."""
+    letters = "".join(letter for letter in code.upper() if letter.isalnum())
+    waiting = DeviceLogin.objects.filter(expires_at__gt=timezone.now(), approved_by__isnull=True, is_denied=False)
+    login = waiting.filter(user_code=letters).first() if letters else None
+    if login is None:
+        raise DeviceLoginNotFound
+    return login
 
 
 def list_realm_tokens(realm: Realm) -> QuerySet[ApiToken]:

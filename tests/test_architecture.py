@@ -23,6 +23,12 @@ LONG_FUNCTIONS: dict[str, str] = {}
 
 #: Modules without a test module of their own: the test that covers them, or why there is nothing to test.
 NO_TEST_OF_ITS_OWN = {
+    "fanoutcloud/client/fanoutcloud_client/cli/bench.py": "tests/client/test_measuring.py",
+    "fanoutcloud/client/fanoutcloud_client/cli/load.py": "tests/client/test_measuring.py",
+    "fanoutcloud/client/fanoutcloud_client/cli/doctor.py": "tests/client/test_measuring.py",
+    "fanoutcloud/client/fanoutcloud_client/cli/login.py": "tests/client/test_signing_in.py",
+    "fanoutcloud/client/fanoutcloud_client/cli/tail.py": "tests/client/test_signing_in.py",
+    "realms/models/device_logins.py": "tests/realms/services/test_device_logins.py",
     "fanoutcloud/client/fanoutcloud_client/blocking.py": "tests/client/test_clients.py",
     "fanoutcloud/client/fanoutcloud_client/errors.py": "tests/client/test_calls.py",
     "fanoutcloud/client/fanoutcloud_client/events.py": "tests/client/test_subscriptions.py",

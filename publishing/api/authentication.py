@@ -39,18 +39,29 @@ class CredentialAuthentication(BaseAuthentication):
         header = get_authorization_header(request)
         if not header.strip():
             return None
-        failures = cast(RealmsConfig, apps.get_app_config("realms")).failures
-        address = request.META.get("REMOTE_ADDR", "")
-        failures.check(address, "")
-        try:
-            return _authenticate(header, address, realm_in_path=_realm_in_path(request))
-        except FanoutError:
-            failures.note(address, "")
-            raise
+        return authenticate_header_text(
+            header, request.META.get("REMOTE_ADDR", ""), realm_in_path=_realm_in_path(request)
+        )
 
     def authenticate_header(self, request: Request) -> str:
         """Return what a 401 asks for."""
         return "Bearer"
+
+
+def authenticate_header_text(header: bytes, address: str, *, realm_in_path: str) -> Found:
+    """Return who calls from `address` with this value of `Authorization`; failures from there are counted.
+
+    Raises:
+        Unauthorized: the credential does not hold.
+        LimitReached: too many from this address did not.
+    """
+    failures = cast(RealmsConfig, apps.get_app_config("realms")).failures
+    failures.check(address, "")
+    try:
+        return _authenticate(header, address, realm_in_path=realm_in_path)
+    except FanoutError:
+        failures.note(address, "")
+        raise
 
 
 class DashboardAuthentication(SessionAuthentication):

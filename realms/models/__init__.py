@@ -3,6 +3,7 @@
 from realms.models.access import RealmRule, Revocation, TokenKeySet
 from realms.models.api_tokens import ApiToken, StoredAnswer
 from realms.models.audit import AuditEntry
+from realms.models.device_logins import DeviceLogin
 from realms.models.domains import RealmDomain
 from realms.models.keys import ApiKey
 from realms.models.members import Invitation, Member
@@ -17,6 +18,7 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "ConnectedCount",
+    "DeviceLogin",
     "Invitation",
     "Member",
     "Realm",

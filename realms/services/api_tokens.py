@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from realms.actors import Actor
-from realms.api_token_text import SHOWN_CHARACTERS, digest_of, new_token_text
+from realms.api_token_text import SHOWN_CHARACTERS, digest_of, is_token_text, new_token_text
 from realms.audit import Action, note
 from realms.errors import ApiTokenLimitReached, ApiTokenNotFound, BadExpiry, ScopesExceeded
 from realms.models import ApiToken, Realm
@@ -101,6 +101,13 @@ def revoke_personal_token(*, user: User, token_id: int) -> None:
     """
     if not ApiToken.objects.filter(user=user, pk=token_id).delete()[0]:
         raise ApiTokenNotFound
+
+
+def give_back_token(text: str) -> bool:
+    """Make a person's token useless for whoever has it; return whether there was one."""
+    if not is_token_text(text):
+        return False
+    return bool(ApiToken.objects.filter(digest=digest_of(text), user__isnull=False).delete()[0])
 
 
 def note_use(token: ApiToken, *, address: str) -> None:

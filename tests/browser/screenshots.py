@@ -55,6 +55,7 @@ OWN_PAGES = {
     "access": "/realms/REALM/access/",
     "usage": "/realms/REALM/usage/",
     "members": "/realms/REALM/members/",
+    "device": "/accounts/device/?code=BCDF-GHJK",
     "tokens": "/realms/REALM/tokens/",
     "audit": "/realms/REALM/audit/",
 }

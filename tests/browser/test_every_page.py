@@ -36,6 +36,7 @@ OWN_PAGES = [
     "/realms/REALM/tokens/",
     "/realms/REALM/audit/",
     "/accounts/tokens/",
+    "/accounts/device/",
     "/accounts/password/change/",
 ]
 SIZES = [PHONE, (768, 1024), (2560, 1440)]

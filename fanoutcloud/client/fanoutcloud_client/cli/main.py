@@ -4,11 +4,15 @@ import sys
 
 import click
 
+from fanoutcloud_client.cli.bench import add_bench
 from fanoutcloud_client.cli.completing import add_completion
+from fanoutcloud_client.cli.doctor import add_doctor
+from fanoutcloud_client.cli.login import add_login
 from fanoutcloud_client.cli.output import EXIT_INTERRUPTED
 from fanoutcloud_client.cli.publish import add_publish
 from fanoutcloud_client.cli.read import add_reading
 from fanoutcloud_client.cli.subscribe import add_subscribe
+from fanoutcloud_client.cli.tail import add_tail
 from fanoutcloud_client.cli.token import add_token
 from fanoutcloud_client.version import VERSION
 
@@ -23,10 +27,14 @@ def cli() -> None:
     """
 
 
+add_login(cli)
 add_publish(cli)
 add_subscribe(cli)
 add_reading(cli)
 add_token(cli)
+add_tail(cli)
+add_doctor(cli)
+add_bench(cli)
 add_completion(cli)
 
 
