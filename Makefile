@@ -29,6 +29,10 @@ prove: ## kill processes at random for a while, and prove that nothing is lost o
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis
 	@exec $(IN_VENV) -m tests.prove.run $(ARGS)
 
+prove-webhooks: ## kill workers while webhooks run, and prove that each event arrives (ARGS='--events 10000 --kills 40 --seconds 120 --seed 1')
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis
+	@exec $(IN_VENV) -m tests.prove.webhooks $(ARGS)
+
 prove-mutants: ## plant known bugs in a copy of the product, and show that the prover finds each
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis
 	@exec $(IN_VENV) -m tests.prove.mutants $(ARGS)

@@ -25,8 +25,8 @@ from realms.errors import SealBroken
 from realms.sealing import open_sealed
 
 #: Beyond the endpoint's time-out: for waiting in the worker, and for writing down what came of it.
-START_WITHIN_S = 20.0
-LEASE_SLACK_S = 40.0
+START_WITHIN_S = 5.0
+LEASE_SLACK_S = 15.0
 MAX_ENDPOINTS_PER_LOOK = 500
 MAX_BATCH_EVENTS = 100
 MAX_BATCH_BYTES = 262_144

@@ -12,10 +12,9 @@ from publishing.webhooks.schedule import SLOWS
 MAX_WINDOW = 10
 #: Of one worker's places, those that one realm may have.
 REALM_SHARE = 0.2
-#: Claimed ahead for an endpoint that answers quickly: what it takes in about half a second.
-AHEAD_S = 0.5
-MAX_AHEAD = 400
-QUICK_MS = 250.0
+#: Claimed ahead for an endpoint: twice as many each time it is through with all of them within this.
+AHEAD_S = 1.0
+MAX_AHEAD = 500
 
 
 @dataclass(slots=True)
@@ -28,12 +27,21 @@ class Lane:
     window: int = MAX_WINDOW
     ahead: int = MAX_WINDOW
     failures_in_row: int = 0
+    filled_at: float = 0.0
+    has_more: bool = False  # in the database, when it was last filled
 
-    def refresh(self, destination: Destination) -> None:
-        """Go on with the endpoint as it is now."""
+    def fill(self, destination: Destination, calls: list[Call], now: float) -> None:
+        """Go on with the endpoint as it is now, and with more calls. `now` is monotonic."""
+        self.has_more = len(calls) >= self.room
         self.destination = destination
+        self.failures_in_row = 0
         if destination.is_probed:
             self.window, self.ahead = 1, 1
+        elif not self.queue:
+            is_quick = now - self.filled_at < AHEAD_S
+            self.ahead = min(MAX_AHEAD, self.ahead * 2) if is_quick else max(self.window, self.ahead // 2)
+        self.filled_at = now
+        self.queue.extend(calls)
 
     @property
     def room(self) -> int:
@@ -53,14 +61,16 @@ class Lane:
         if outcome.verdict.is_delivered:
             self.failures_in_row = 0
             self.window = min(MAX_WINDOW, self.window + 1)
-            quick = outcome.total_ms < QUICK_MS
-            most = min(MAX_AHEAD, int(self.window * AHEAD_S * 1000 / max(1.0, outcome.total_ms)))
-            self.ahead = max(self.window, min(most, self.ahead * 2)) if quick else self.window
             return
         self.failures_in_row += 1
         self.ahead = self.window
         if outcome.verdict.status in SLOWS:
             self.window = max(1, self.window // 2)
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether it would go on now if more were claimed."""
+        return self.has_more and not self.queue and self.running < self.window
 
     @property
     def is_to_rest(self) -> bool:

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -32,9 +33,12 @@ logger = logging.getLogger(__name__)
 
 #: Calls at once in one worker.
 PLACES = 200
-#: The database is asked for work this often while there is none, and after each turn while there is.
+#: The database is asked for work this often while there is none.
 IDLE_S = 0.2
+#: While there is, after so long at least, and at most; sooner when enough is to be written or an endpoint could go on.
 BUSY_S = 0.02
+MAX_BUSY_S = 0.2
+ENOUGH_OUTCOMES = 200
 #: After a failure of the database, it is let be for so long.
 FAILED_S = 1.0
 #: A worker that ends waits so long for calls under way; what is left is found again when its lease ends.
@@ -72,12 +76,14 @@ class Pump:
         self._outcomes: list[Outcome] = []
         self._stale: list[Call] = []
         self._news = asyncio.Event()
+        self._is_woken = False
         self._database = ThreadPoolExecutor(1, thread_name_prefix="webhooks-database")
         self.delivered = 0
         self.failed = 0
 
     def wake(self) -> None:
         """Look for work now."""
+        self._is_woken = True
         self._news.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -105,9 +111,8 @@ class Pump:
         async with asyncio.TaskGroup() as tasks:
             while await self._turn() or self._turns.running or self._outcomes:
                 self._begin(tasks)
-                if self._turns.running and not self._outcomes:
-                    self._news.clear()
-                    await self._news.wait()
+                while self._turns.running and not self._outcomes:
+                    await self._rest(busy=True)
                 made += len(self._outcomes)
         return made
 
@@ -130,9 +135,7 @@ class Pump:
             return False
         for destination, calls in turn.calls:
             lane = self._lanes.setdefault(destination.endpoint_id, Lane(destination))
-            lane.refresh(destination)
-            lane.queue.extend(calls)
-            lane.failures_in_row = 0
+            lane.fill(destination, calls, time.monotonic())
         return bool(outcomes or turn.calls)
 
     def _visit(self, outcomes: list[Outcome], stale: list[Call], rooms: dict[int, int] | None) -> _Turn:
@@ -165,6 +168,7 @@ class Pump:
         for lane, call in self._turns.next_calls(self._lanes):
             if call.start_by < now:
                 lane.running -= 1
+                lane.ahead = lane.window
                 self._turns.ended(lane.destination.realm)
                 self._stale.append(call)
             else:
@@ -187,15 +191,19 @@ class Pump:
         self._news.set()
 
     async def _rest(self, *, busy: bool) -> None:
-        """Wait for news; while calls end all the time, for a few of them, so that they are written together."""
+        """Wait for news; while calls end all the time, for many of them, so that they are written together."""
         self._news.clear()
-        try:
-            async with asyncio.timeout(BUSY_S if busy else IDLE_S):
-                await self._news.wait()
-            if busy or self._turns.running:
-                await asyncio.sleep(BUSY_S)
-        except TimeoutError:
-            return
+        if not busy:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_S):
+                    await self._news.wait()
+        ends_at = time.monotonic() + MAX_BUSY_S
+        while self._turns.running and time.monotonic() < ends_at:
+            await asyncio.sleep(BUSY_S)
+            is_starved = any(lane.is_starved for lane in self._lanes.values())
+            if self._is_woken or is_starved or len(self._outcomes) >= ENOUGH_OUTCOMES:
+                break
+        self._is_woken = False
 
     async def _wind_up(self) -> None:
         """End: give back what was not begun, wait a little for what was, write it down."""

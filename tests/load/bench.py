@@ -22,9 +22,12 @@ from tests.load.compare import OURS, compare, draw_chart, ratios
 from tests.load.generator import NotMeasured
 from tests.load.holds import compare_holds
 from tests.load.measure import Figures, measure
-from tests.load.scenarios import SCENARIOS, Figure, Options
+from tests.load.scenarios import SCENARIOS as SCENARIOS_OF_EDGES
+from tests.load.scenarios import Figure, Options
 from tests.load.server import ROOT
+from tests.load.webhooks import measure_webhooks
 
+SCENARIOS = SCENARIOS_OF_EDGES | {"webhooks": measure_webhooks}
 REPORT = ROOT / "build" / "bench.json"
 CHART = ROOT / "build" / "bench.svg"
 Columns = tuple[tuple[str, str, str], ...]
