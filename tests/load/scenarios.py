@@ -16,6 +16,7 @@ from typing import Any
 from tests.load.crowd import Crowd, connected, next_round, shares
 from tests.load.fleet import Fleet, running_alone, running_fleet
 from tests.load.generator import NotMeasured, build
+from tests.load.stuck import compare_rounds
 
 CALLERS_SOURCE = Path(__file__).with_name("callers.c")
 MARKER = "fanbench000000"
@@ -176,6 +177,16 @@ def _p99(values: list[float]) -> float:
     return sorted(values)[int(0.99 * (len(values) - 1) + 0.5)]
 
 
+async def measure_slow(options: Options, folder: Path) -> list[Figure]:
+    """Whether subscribers notice that a hundredth as many others read nothing; see `stuck`."""
+    compared = await compare_rounds(folder, subscribers=options.subscribers, rounds=max(1, options.rounds // 2))
+    return [
+        Figure("slow", "nobody is slow: p99 of a round", median(compared.quiet_ms), "ms", "", compared.fault),
+        Figure("slow", "beside some who read nothing", median(compared.beside_stuck_ms), "ms"),
+        Figure("slow", "that over this, round by round", compared.ratio, "times", "≤ 1.1"),
+    ]
+
+
 # -- bursts
 
 
@@ -251,6 +262,7 @@ SCENARIOS: dict[str, Scenario] = {
     "publish": measure_publishing,
     "channels": measure_channels,
     "latency": measure_latency,
+    "slow": measure_slow,
     "bursts": measure_bursts,
     "idle": measure_idle,
     "memory": measure_memory,
