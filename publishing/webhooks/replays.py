@@ -10,7 +10,7 @@ from django.utils import timezone
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.webhooks import HookEvent
 from publishing.models import WebhookDelivery, WebhookEndpoint
-from publishing.webhooks.bodies import event_body, make_webhook_id, ordered_key
+from publishing.webhooks.bodies import JSON_TYPE, event_body, make_webhook_id, ordered_key
 from publishing.webhooks.endpoints import lock_endpoint, thing_of
 from publishing.webhooks.errors import DeliveryNotFound, EndpointDisabled
 from realms.audit import Action, note
@@ -102,6 +102,7 @@ def send_test_event(*, realm: Realm, endpoint_id: int) -> WebhookDelivery:
         webhook_id=make_webhook_id(event),
         kind=event.kind,
         order_key=ordered_key(event) if endpoint.is_ordered else "",
+        headers=[JSON_TYPE],
         body=event_body(event),
         event_at=now,
     )

@@ -9,8 +9,9 @@ from django.db import transaction
 from django.db.models import F
 
 from publishing.models import MAX_CAUSE_CHARACTERS, WebhookAttempt, WebhookDelivery
-from publishing.webhooks.calls import Outcome, Pairs
+from publishing.webhooks.calls import Outcome
 from publishing.webhooks.health import note_outcomes
+from publishing.webhooks.log_rules import cut_headers, cut_text
 from publishing.webhooks.schedule import next_attempt
 
 ROWS_PER_INSERT = 500
@@ -86,20 +87,11 @@ def _attempt(outcome: Outcome) -> WebhookAttempt:
         message=verdict.message[:MAX_CAUSE_CHARACTERS],
         cure=verdict.cure[:MAX_CAUSE_CHARACTERS],
         events=len(call.rows),
-        request_headers=_hide(outcome.request_headers),
-        response_headers=outcome.response_headers,
-        answer=outcome.answer,
+        request_headers=cut_headers(outcome.request_headers),
+        response_headers=cut_headers(outcome.response_headers),
+        answer=cut_text(outcome.answer),
     )
 
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
-
-
-#: Values of a publisher's own headers that may be credentials.
-_SECRET_NAMES = ("authorization", "token", "secret", "key", "cookie", "password")
-
-
-def _hide(headers: Pairs) -> Pairs:
-    """Return headers as they are shown: values that may be credentials are left out."""
-    return [(name, "…" if any(word in name.lower() for word in _SECRET_NAMES) else value) for name, value in headers]
