@@ -60,14 +60,11 @@ IS_LOOPBACK_ALLOWED_BY_DEFAULT = _outbound.is_loopback_by_default
 DNS_SERVERS = _outbound.name_servers
 #: A PEM file of authorities that are trusted beside the system's.
 EXTRA_AUTHORITIES = _outbound.extra_authorities
+XMPP = read_xmpp_settings(env, bind=BIND, public_host=_public.hostname)
 TARGET_SCHEMES, TARGET_PORTS = _outbound.schemes, _outbound.ports
 #: A proxy that all these requests go through, and a PEM file with our key and certificate for it.
 EGRESS_PROXY, EGRESS_CERTIFICATE = _outbound.egress_proxy, _outbound.egress_certificate
 EGRESS_FORWARDS_PLAIN = _outbound.egress_forwards_plain
-
-# -- XMPP ----------------
-
-XMPP = read_xmpp_settings(env, bind=BIND, public_host=_public.hostname)
 
 # -- which processes there are ----------------
 
@@ -166,8 +163,7 @@ TEMPLATES = [
 ]
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-USE_TZ = True
-USE_I18N = True
+USE_TZ = USE_I18N = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- management API ----------------
@@ -269,7 +265,6 @@ ACCOUNT_RATE_LIMITS = {
 # -- browser security ----------------
 
 _ws = "wss" if IS_HTTPS else "ws"
-_site_scheme = _public.scheme
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -281,7 +276,7 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": [
             SELF,
             f"{_ws}://{_public.netloc}",
-            f"{_site_scheme}://*.{EDGE_DOMAIN}",
+            f"{_public.scheme}://*.{EDGE_DOMAIN}",
             f"{_ws}://*.{EDGE_DOMAIN}",
         ],
         "object-src": [NONE],

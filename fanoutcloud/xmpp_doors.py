@@ -13,17 +13,22 @@ from fanoutcloud.broker.redis import RedisBroker
 from fanoutcloud.broker.redis_xmpp import RedisSubscriptionStore
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
+from fanoutcloud.core.stanza_format import write_stanza
+from fanoutcloud.core.streams import StoredItem
 from fanoutcloud.core.xmpp_subscriptions import MemorySubscriptionStore, SubscriptionStore
 from fanoutcloud.xmpp.access import Access
 from fanoutcloud.xmpp.addresses import Domains
 from fanoutcloud.xmpp.channels import ChannelParts, Channels
+from fanoutcloud.xmpp.commands import CommandService
 from fanoutcloud.xmpp.component import ComponentDoor
 from fanoutcloud.xmpp.gateway import Gateway, PubsubService, ServerService
 from fanoutcloud.xmpp.listener import Listener, ListenerSettings
+from fanoutcloud.xmpp.node_settings import BookNodeSettings
 from fanoutcloud.xmpp.sign_in import SignInEndpoint
 from fanoutcloud.xmpp.wires import Wires
 from fanoutcloud.xmpp_certificate import make_tls
 from fanoutcloud.xmpp_settings import XmppSettings
+from publishing.xmpp_commands import XmppCommands
 
 if TYPE_CHECKING:
     from fanoutcloud.plane import Plane
@@ -38,10 +43,15 @@ class XmppDoors:
         self._data_dir: Path = settings.DATA_DIR
         domains = Domains(self._settings.domain)
         access = Access(plane.directory, plane.hub.gate, plane.quotas.failures, self._check_key)
-        parts = ChannelParts(plane.hub, plane.broker, plane.reads, plane.publisher, plane.clock)
-        channels = Channels(parts, access, Wires(domains))
+        book = XmppCommands(plane)
+        settings_of_nodes = BookNodeSettings(book)
+        parts = ChannelParts(
+            plane.hub, plane.broker, plane.reads, plane.publisher, plane.clock, settings=settings_of_nodes
+        )
+        channels = Channels(parts, access, Wires(domains, self._find_stanza))
         self.gateway = Gateway(domains, access, channels, plane.hub)
         self.gateway.services[domains.pubsub] = PubsubService(channels)
+        self.gateway.services[domains.api] = CommandService(book, access, domains, plane.clock)
         self._listener: Listener | None = None
         self._component: ComponentDoor | None = None
         self.sign_in: SignInEndpoint | None = None
@@ -55,6 +65,13 @@ class XmppDoors:
             store = RedisSubscriptionStore(plane.broker.connection_for, domains.main)
         self._component = ComponentDoor(self.gateway, plane.hub, store, server=server, secret=secret)
         self.sign_in = SignInEndpoint(self.gateway.access, domains, secret)
+
+    def _find_stanza(self, realm: RealmId, stored: StoredItem) -> bytes | None:
+        """Return the stanza that an item brings, where its realm has stanzas sent."""
+        stanza, snapshot = stored.item.xmpp_stanza, self._plane.directory.find_cached(realm)
+        if stanza is None or snapshot is None or not snapshot.xmpp.sends_stanzas:
+            return None
+        return write_stanza(stanza, sender=f"{realm.lower()}@{self.gateway.domains.stanza}")
 
     async def _check_key(self, realm: RealmId, token: str) -> str:
         _, key = await self._plane.authenticator.authenticate(realm, f"Bearer {token}".encode())

@@ -41,9 +41,11 @@ from realms.models import (
     Revocation,
     Sandbox,
     TokenKeySet,
+    XmppAdmin,
 )
 from realms.roles import Role
 from realms.scopes import Scope
+from realms.xmpp_errors import XmppAdminNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +288,19 @@ def get_request_subscription(realm: Realm, subscription_id: int) -> RequestSubsc
     row = list_request_subscriptions(realm).filter(pk=subscription_id).first()
     if row is None:
         raise RequestSubscriptionNotFound
+    return row
+
+
+def list_xmpp_admins(realm: Realm) -> QuerySet[XmppAdmin]:
+    """Return the XMPP addresses that may administer the realm, the oldest first."""
+    return XmppAdmin.objects.filter(realm=realm).order_by("pk")
+
+
+def get_xmpp_admin(realm: Realm, admin_id: int) -> XmppAdmin:
+    """Return an address on the realm's list, or raise `XmppAdminNotFound`."""
+    row = list_xmpp_admins(realm).filter(pk=admin_id).first()
+    if row is None:
+        raise XmppAdminNotFound
     return row
 
 

@@ -14,10 +14,11 @@ from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.public_keys import parse_key_set
 from fanoutcloud.core.revocations import NOTHING_REVOKED, Revocations
 from fanoutcloud.core.rules import ChannelRules, make_rules
+from fanoutcloud.core.xmpp_rights import NO_XMPP_RIGHTS, XmppRights
 from realms.domain_documents import read_domain
 from realms.errors import SealBroken
 from realms.limit_settings import apply_limits
-from realms.models import ApiKey, Realm, RealmDomain, RealmRule, Revocation, TokenKeySet
+from realms.models import ApiKey, Realm, RealmDomain, RealmRule, Revocation, TokenKeySet, XmppAdmin
 from realms.rule_settings import read_rule
 from realms.sealing import open_sealed
 
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
-    """Return what the database holds about the realm, or None if it holds no such realm. Blocks: six queries.
+    """Return what the database holds about the realm, or None if it holds no such realm. Blocks: seven queries.
 
     A key that can't be opened is left out and logged; the realm's others go on working.
     """
@@ -45,6 +46,7 @@ def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
         fetches_keys=any(row.url for row in key_sets),
         revocations=_read_revocations(realm),
         has_subscription_feed=realm.has_subscription_feed,
+        xmpp=_read_xmpp(realm),
     )
 
 
@@ -92,6 +94,11 @@ def _read_public_keys(key_sets: Sequence[TokenKeySet]) -> tuple[PublicKey, ...]:
         except InvalidRequest:
             logger.error("token_keys_not_readable", extra={"realm": row.realm_id, "key_set": row.pk})
     return tuple(keys)
+
+
+def _read_xmpp(realm: Realm) -> XmppRights:
+    admins = frozenset(XmppAdmin.objects.filter(realm=realm).values_list("address", flat=True))
+    return XmppRights(admins, realm.sends_stanzas) if admins or realm.sends_stanzas else NO_XMPP_RIGHTS
 
 
 def _read_revocations(realm: Realm) -> Revocations:

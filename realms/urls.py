@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from realms.views import access, api_tokens, audit, domains, keys, members, realms, rules, usage
+from realms.views import access, api_tokens, audit, domains, keys, members, realms, rules, usage, xmpp
 
 app_name = "realms"
 urlpatterns = [
@@ -38,6 +38,10 @@ urlpatterns = [
     path("<slug:realm_id>/access/keys/<int:key_set_id>/remove/", access.remove_keys, name="access_keys_remove"),
     path("<slug:realm_id>/access/revocations/add/", access.revoke, name="access_revoke"),
     path("<slug:realm_id>/access/revocations/<int:revocation_id>/withdraw/", access.withdraw, name="access_withdraw"),
+    path("<slug:realm_id>/xmpp/", xmpp.show_xmpp, name="xmpp"),
+    path("<slug:realm_id>/xmpp/admins/add/", xmpp.add_admin, name="xmpp_admin_add"),
+    path("<slug:realm_id>/xmpp/admins/<int:admin_id>/remove/", xmpp.remove_admin, name="xmpp_admin_remove"),
+    path("<slug:realm_id>/xmpp/stanzas/", xmpp.set_stanzas, name="xmpp_stanzas"),
     path("<slug:realm_id>/usage/", usage.show_usage, name="usage"),
     path("<slug:realm_id>/audit/", audit.show_audit, name="audit"),
     path("<slug:realm_id>/console/", realms.show_console, name="console"),

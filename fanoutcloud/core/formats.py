@@ -16,8 +16,18 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from fanoutcloud.core.errors import InvalidItem, InvalidRequest
-from fanoutcloud.core.items import Action, HttpRequest, HttpResponse, HttpStream, Item, RequestMethod, WsMessage
+from fanoutcloud.core.items import (
+    Action,
+    HttpRequest,
+    HttpResponse,
+    HttpStream,
+    Item,
+    RequestMethod,
+    WsMessage,
+    XmppStanza,
+)
 from fanoutcloud.core.names import ChannelName, parse_channel_name
+from fanoutcloud.core.stanza_format import parse_stanza
 from fanoutcloud.core.tags import TagValue, check_tags
 
 #: More items than this in one request are refused; libraries send up to ten.
@@ -30,8 +40,8 @@ MAX_CLOSE_REASON_BYTES = 123
 MAX_REQUEST_HEADERS = 32
 MAX_REQUEST_HEADER_BYTES = 8_192
 
-_OUR_FORMATS = {"json-object", "fpp", "http-stream", "http-response", "ws-message", "http-request"}
-_A_FORMAT = "one of json-object, http-stream, http-response, ws-message, http-request"
+_OUR_FORMATS = {"json-object", "fpp", "http-stream", "http-response", "ws-message", "http-request", "xmpp-stanza"}
+_A_FORMAT = "one of json-object, http-stream, http-response, ws-message, http-request, xmpp-stanza"
 _EXAMPLE = '{"items":[{"channel":"hello","json-object":{"text":"hi"}}]}'
 
 
@@ -70,6 +80,10 @@ class _WireHttpRequest(msgspec.Struct, rename="kebab"):
     body_bin: str | None = None
 
 
+class _WireXmppStanza(msgspec.Struct):
+    content: str | None = None
+
+
 class _WireFormats(msgspec.Struct, rename="kebab"):
     json_object: Raw | UnsetType = UNSET
     fpp: Raw | UnsetType = UNSET  # the older name of json-object
@@ -78,7 +92,7 @@ class _WireFormats(msgspec.Struct, rename="kebab"):
     ws_message: _WireWsMessage | None = None
     http_request: _WireHttpRequest | None = None
     # For receivers that this server does not reach; accepted, as any unknown format is.
-    xmpp_stanza: Raw | UnsetType = UNSET
+    xmpp_stanza: _WireXmppStanza | None = None
 
 
 class _WireItem(_WireFormats, rename="kebab"):
@@ -186,6 +200,7 @@ def _to_item(wire: _WireItem, index: int, named: _NamedFormats, channel: Channel
         http_response=_to_http_response(formats.http_response, at),
         ws_message=_to_ws_message(formats.ws_message, at),
         http_request=_to_http_request(formats.http_request, at),
+        xmpp_stanza=_to_xmpp_stanza(formats.xmpp_stanza, f"{at}.xmpp-stanza"),
         meta=wire.meta or {},
         no_seq=wire.no_seq,
         tags=wire.tags or {},
@@ -199,9 +214,6 @@ def _to_item(wire: _WireItem, index: int, named: _NamedFormats, channel: Channel
 
 def _has_foreign_format(wire: _WireItem, index: int, named: _NamedFormats) -> bool:
     """Tell whether an item without a format of ours has another one; those are accepted and passed over."""
-    formats = wire if wire.formats is None else wire.formats
-    if formats.xmpp_stanza is not UNSET:
-        return True
     return wire.formats is not None and not named()[index].keys() <= _OUR_FORMATS
 
 
@@ -300,6 +312,14 @@ def _to_http_request(wire: _WireHttpRequest | None, at: str) -> HttpRequest | No
         cure = f"send {MAX_REQUEST_HEADERS} headers of {MAX_REQUEST_HEADER_BYTES:,} bytes together at most"
         raise InvalidItem("holds too many headers", cure=cure, field=f"{place}.headers")
     return HttpRequest(method, checked, _content(wire.body, wire.body_bin, place, name="body") or b"")
+
+
+def _to_xmpp_stanza(wire: _WireXmppStanza | None, place: str) -> XmppStanza | None:
+    if wire is None:
+        return None
+    if wire.content is None:
+        _lacks(place, "'content'")
+    return parse_stanza(wire.content, place)
 
 
 def _lacks(place: str, members: str) -> NoReturn:

@@ -56,6 +56,14 @@ class HttpRequest(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tr
     body: bytes = b""
 
 
+class XmppStanza(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """Format `xmpp-stanza`: a checked stanza without addresses; `rest` is what follows on its name."""
+
+    name: str
+    rest: bytes
+    resource: str = ""  # of the address that it is from
+
+
 class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One published unit. `json_object` is JSON text on one line."""
 
@@ -71,6 +79,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     tags: dict[str, TagValue] = msgspec.field(default_factory=dict)
     user: str | None = None  # the client that published it, by its token
     http_request: HttpRequest | None = None
+    xmpp_stanza: XmppStanza | None = None
 
     @property
     def formats(self) -> list[str]:
@@ -80,6 +89,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
             "http-stream": self.http_stream,
             "http-response": self.http_response,
             "ws-message": self.ws_message,
+            "xmpp-stanza": self.xmpp_stanza,
             "http-request": self.http_request,
         }
         return [name for name, value in carried.items() if value is not None]
@@ -88,8 +98,8 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     def size_bytes(self) -> int:
         """Bytes of content over all formats."""
         size = 0 if self.json_object is None else len(self.json_object)
-        others = (self.http_stream, self.http_response, self.ws_message, self.http_request)
-        if others == (None, None, None, None):
+        others = (self.http_stream, self.http_response, self.ws_message, self.http_request, self.xmpp_stanza)
+        if others == (None, None, None, None, None):
             return size  # as most are: asked for with each publish and each broadcast, so the list is not made
         return sum(map(len, self._contents()))
 
@@ -106,6 +116,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
             None if stream is None else stream.content,
             None if response is None else response.body_patch if response.body is None else response.body,
             None if message is None else message.content,
+            None if self.xmpp_stanza is None else self.xmpp_stanza.rest,
             None if request is None else request.body,
         ]
         return [content for content in contents if content is not None]

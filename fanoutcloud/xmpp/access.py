@@ -99,6 +99,20 @@ class Access:
             return Rights(realm, grant)
         return Rights(realm, replace(grant, permissions=_EVERYTHING), is_admin=True)
 
+    async def check_key(self, realm: RealmId, token: str, *, address: str) -> None:
+        """Return if the token is signed with a key of the realm, as those of the customer's servers are.
+
+        Raises:
+            Unauthorized: it is not; an unknown realm looks the same.
+            LimitReached, Unavailable: it can't be checked now.
+        """
+        self._failures.check(address, realm)
+        try:
+            await self._check_key(realm, token)
+        except (Unauthorized, Forbidden) as error:
+            self._failures.note(address, realm)
+            raise Unauthorized("bad_token", str(error), cure="sign a JWT with a key of the realm: iss, exp") from None
+
     async def sign_in(self, user_name: Account, token: str, *, address: str) -> Rights:
         """Check what somebody signs in with.
 

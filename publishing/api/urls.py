@@ -22,6 +22,7 @@ from publishing.api import (
     usage,
     webhook_deliveries,
     webhooks,
+    xmpp,
 )
 from publishing.api.documents import show_asyncapi, show_openapi
 from publishing.api.refusals import answer_not_found
@@ -55,6 +56,9 @@ urlpatterns = [
     ),
     path(f"{REALM}/disconnect", in_own_thread(delivery.Disconnect.as_view()), name="disconnect"),
     path(f"{REALM}/limits", limits.Limits.as_view(), name="limits"),
+    path(f"{REALM}/xmpp", xmpp.XmppSettings.as_view(), name="xmpp"),
+    path(f"{REALM}/xmpp/admins", xmpp.XmppAdminList.as_view(), name="xmpp-admins"),
+    path(f"{REALM}/xmpp/admins/<int:admin_id>", xmpp.XmppAdminDetail.as_view(), name="xmpp-admin"),
     path(f"{REALM}/audit", audit.AuditLog.as_view(), name="audit"),
     path(f"{REALM}/presence", in_own_thread(presence.Presence.as_view()), name="presence"),
     path(f"{REALM}/subscriber-tokens", subscriber_tokens.SubscriberTokens.as_view(), name="subscriber-tokens"),

@@ -11,6 +11,7 @@ from realms.models.realms import MAX_LABEL_CHARACTERS, Realm, new_realm_id
 from realms.models.sandboxes import Sandbox
 from realms.models.usage import ConnectedCount, UsageDay
 from realms.models.webhooks import RequestSubscription
+from realms.models.xmpp import XmppAdmin
 
 __all__ = [
     "MAX_LABEL_CHARACTERS",
@@ -30,5 +31,6 @@ __all__ = [
     "StoredAnswer",
     "TokenKeySet",
     "UsageDay",
+    "XmppAdmin",
     "new_realm_id",
 ]

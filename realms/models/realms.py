@@ -27,6 +27,7 @@ class Realm(models.Model):
     #: What an operator allows it in place of the installation's limits; see `realms.limit_settings`.
     limits = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    sends_stanzas = models.BooleanField(default=False)  # whether items bring whole stanzas to XMPP subscribers
     has_subscription_feed = models.BooleanField(default=False)  # since a publisher first asked for it
 
     class Meta:

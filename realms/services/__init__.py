@@ -11,6 +11,7 @@ from realms.services.sandboxes import keep_sandbox, open_sandbox, remove_expired
 from realms.services.token_keys import add_token_keys, remove_token_keys
 from realms.services.token_making import make_token
 from realms.services.usage import add_usage, say_connected
+from realms.services.xmpp import add_xmpp_admin, allow_stanzas, remove_xmpp_admin
 
 __all__ = [
     "CreatedRealm",
@@ -19,6 +20,8 @@ __all__ = [
     "add_rule",
     "add_token_keys",
     "add_usage",
+    "add_xmpp_admin",
+    "allow_stanzas",
     "change_origin",
     "change_rule",
     "claim_domain",
@@ -34,6 +37,7 @@ __all__ = [
     "remove_expired_sandboxes",
     "remove_rule",
     "remove_token_keys",
+    "remove_xmpp_admin",
     "reveal_api_key",
     "revoke_api_key",
     "revoke_token",

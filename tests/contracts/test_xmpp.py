@@ -266,3 +266,29 @@ async def test_guests_read_public_channels_and_nothing_else(xmpp_site: XmppSite,
         assert await guest.data() == ["for all"]
         assert (await refusal(guest.publish(channel, 1)))[0] == "forbidden"
         assert (await refusal(guest.subscribe(channel, realm="no-such-realm")))[0] == "item-not-found"
+
+
+async def test_rest_fires_off_stanzas_where_the_realm_has_them(xmpp_site: XmppSite, channel: str) -> None:
+    realm = xmpp_site.foreign
+    stanza = "<message type='chat' from='boss@bank.example/desk'><body>The door is open</body></message>"
+    item = {"channel": channel, "json-object": {"open": True}, "xmpp-stanza": {"content": stanza}}
+
+    def send() -> httpx.Response:
+        return httpx.post(f"{realm.api}/publish/", json={"items": [item]}, auth=realm.auth, timeout=10, trust_env=False)
+
+    def allow() -> None:
+        xmpp_site.product.run_python(
+            "from realms.models import Realm; Realm.objects.filter(pk=sys.argv[1]).update(sends_stanzas=True)",
+            realm.realm,
+        )
+
+    async with signed_in(xmpp_site) as client:
+        await asyncio.to_thread(allow)  # before anybody has asked for the realm
+        await client.subscribe(channel, realm=realm.realm)
+        assert (await asyncio.to_thread(send)).status_code == 200
+        async with asyncio.timeout(15):
+            message = await client.chats.get()
+
+    assert message["body"] == "The door is open"
+    assert str(message["from"]) == f"{realm.realm}@stanza.{xmpp_site.domain}/desk"
+    assert client.items.empty()

@@ -161,7 +161,6 @@ def test_meta_and_no_seq_are_kept():
     "members",
     [
         {"formats": {"carrier-pigeon": {"rings": 2}}},
-        {"xmpp_stanza": {"content": "<message/>"}},
     ],
 )
 def test_an_item_with_only_a_format_for_others_is_accepted(members: dict[str, Any]):

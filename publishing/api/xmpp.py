@@ -1,0 +1,106 @@
+"""Who may administer a realm over XMPP, and whether items bring whole stanzas there."""
+
+from django.urls import reverse
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from publishing.api.operations import Operation
+from publishing.api.resources import RealmResource
+from publishing.api.serializers import Fields, PageQuery
+from realms.models.xmpp import MAX_ADDRESS_CHARACTERS
+from realms.roles import Role
+from realms.scopes import Scope
+from realms.selectors import get_xmpp_admin, list_xmpp_admins
+from realms.services import add_xmpp_admin, allow_stanzas, remove_xmpp_admin
+
+
+class XmppAdminBody(Fields):
+    """An address to let in."""
+
+    address = serializers.CharField(
+        max_length=MAX_ADDRESS_CHARACTERS, help_text="`ops@example.org`, or `@example.org` for everybody there."
+    )
+
+
+class XmppAdminFields(XmppAdminBody):
+    """An address on the list."""
+
+    id = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+
+
+class XmppBody(Fields):
+    """What is set for XMPP."""
+
+    sends_stanzas = serializers.BooleanField(help_text="Whether items bring whole stanzas (`xmpp-stanza`).")
+
+
+class XmppAdminList(RealmResource):
+    """The realm's XMPP admins."""
+
+    operations = {
+        "GET": Operation(
+            "listXmppAdmins", "List XMPP admins", Scope.KEYS_READ, Role.VIEWER,
+            answers=XmppAdminFields, query=PageQuery, has_pages=True,
+        ),
+        "POST": Operation(
+            "addXmppAdmin", "Let an XMPP address administer the realm", Scope.KEYS_WRITE, Role.ADMIN,
+            about="It may do by stanza what the API can. A domain lets in everybody who has an address there.",
+            takes=XmppAdminBody, answers=XmppAdminFields, status=201, example={"address": "ops@example.org"},
+        ),
+    }  # fmt: skip
+
+    def get(self, request: Request, realm_id: str) -> Response:
+        """Answer with a page of addresses, the oldest first."""
+        return self.page(list_xmpp_admins(self.realm))
+
+    def post(self, request: Request, realm_id: str) -> Response:
+        """Add one."""
+        row = add_xmpp_admin(realm=self.realm, address=self.body["address"])
+        return self.answer(row, location=reverse("api:xmpp-admin", args=[self.realm.pk, row.pk]))
+
+
+class XmppAdminDetail(RealmResource):
+    """One XMPP admin."""
+
+    operations = {
+        "GET": Operation(
+            "readXmppAdmin", "Read an XMPP admin", Scope.KEYS_READ, Role.VIEWER, answers=XmppAdminFields
+        ),
+        "DELETE": Operation(
+            "removeXmppAdmin", "Take an XMPP address off the list", Scope.KEYS_WRITE, Role.ADMIN,
+            about="What it has subscribed to as an admin ends.", status=204,
+        ),
+    }  # fmt: skip
+
+    def get(self, request: Request, realm_id: str, admin_id: int) -> Response:
+        """Answer with the address."""
+        return self.answer(get_xmpp_admin(self.realm, admin_id))
+
+    def delete(self, request: Request, realm_id: str, admin_id: int) -> Response:
+        """Remove it."""
+        remove_xmpp_admin(realm=self.realm, admin_id=admin_id)
+        return Response(status=204)
+
+
+class XmppSettings(RealmResource):
+    """What is set for XMPP."""
+
+    operations = {
+        "GET": Operation("readXmpp", "Read what is set for XMPP", Scope.RULES_READ, Role.VIEWER, answers=XmppBody),
+        "PUT": Operation(
+            "setXmpp", "Set whether items bring whole stanzas", Scope.RULES_WRITE, Role.ADMIN,
+            about="Else subscribers over XMPP get the JSON of items that have both.",
+            takes=XmppBody, answers=XmppBody, example={"sends_stanzas": True},
+        ),
+    }  # fmt: skip
+
+    def get(self, request: Request, realm_id: str) -> Response:
+        """Answer with what is set."""
+        return self.answer(self.realm)
+
+    def put(self, request: Request, realm_id: str) -> Response:
+        """Set it."""
+        allow_stanzas(realm=self.realm, is_allowed=self.body["sends_stanzas"])
+        return self.answer(self.realm)

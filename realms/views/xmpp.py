@@ -1,0 +1,141 @@
+"""XMPP on the pages of a realm: addresses to use, who may administer it from there, programs to begin with."""
+
+from dataclasses import dataclass
+from string import Template
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from fanoutcloud.core.errors import FanoutError
+from realms.http import PageRequest, get_realm_or_404
+from realms.models import Realm
+from realms.models.xmpp import MAX_ADDRESS_CHARACTERS
+from realms.roles import Role
+from realms.selectors import list_xmpp_admins
+from realms.services import add_xmpp_admin, allow_stanzas, remove_xmpp_admin
+from realms.views.pages import sentence
+from realms.xmpp_errors import XmppAdminNotFound
+
+_SLIXMPP = Template("""\
+import os
+from slixmpp import ClientXMPP
+
+class Kiosk(ClientXMPP):
+    def __init__(self):
+        super().__init__("$realm.kiosk@$domain", os.environ["FANOUT_TOKEN"])
+        self.register_plugin("xep_0060")
+        self.add_event_handler("session_start", self.begin)
+        self.add_event_handler("pubsub_publish", print)
+
+    async def begin(self, event):
+        await self.plugin["xep_0060"].subscribe("pubsub.$domain", "/$realm/hello")
+
+client = Kiosk()
+client.connect()
+client.loop.run_forever()
+""")
+_CHAT = Template("""\
+Contact:  admin-$realm@api.$domain
+
+admin-add --token TOKEN you@example.org
+help
+publish hello '{"text": "hi"}'
+info hello
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class XmppSnippet:
+    """Something to begin with, as `components/_snippets.html` shows it."""
+
+    slug: str
+    name: str
+    how: str
+    text: str
+
+
+class AdminForm(forms.Form):
+    """An address to let in."""
+
+    address = forms.CharField(max_length=MAX_ADDRESS_CHARACTERS)
+
+
+@login_required
+@never_cache
+@require_GET
+def show_xmpp(request: PageRequest, realm_id: str) -> HttpResponse:
+    """The page."""
+    return _render(request, get_realm_or_404(request.user, realm_id, at_least=Role.VIEWER))
+
+
+@login_required
+@never_cache
+@require_POST
+def add_admin(request: PageRequest, realm_id: str) -> HttpResponse:
+    """Put an address on the list."""
+    realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
+    form = AdminForm(request.POST)
+    if not form.is_valid():
+        return _render(request, realm, form=form, status=422)
+    try:
+        row = add_xmpp_admin(realm=realm, address=form.cleaned_data["address"])
+    except FanoutError as error:
+        form.add_error("address", sentence(error))
+        return _render(request, realm, form=form, status=422)
+    everybody = " Everybody who has an address there may now." if row.address.startswith("@") else ""
+    messages.success(request, f"{row.address} may administer this realm.{everybody}")
+    return redirect("realms:xmpp", realm.pk)
+
+
+@login_required
+@never_cache
+@require_POST
+def remove_admin(request: PageRequest, realm_id: str, admin_id: int) -> HttpResponse:
+    """Take an address off the list."""
+    realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
+    try:
+        remove_xmpp_admin(realm=realm, admin_id=admin_id)
+    except XmppAdminNotFound as error:
+        raise Http404 from error
+    messages.success(request, "The address may administer this realm no more.")
+    return redirect("realms:xmpp", realm.pk)
+
+
+@login_required
+@never_cache
+@require_POST
+def set_stanzas(request: PageRequest, realm_id: str) -> HttpResponse:
+    """Set whether items bring whole stanzas."""
+    realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
+    allow_stanzas(realm=realm, is_allowed="sends_stanzas" in request.POST)
+    messages.success(request, "Saved.")
+    return redirect("realms:xmpp", realm.pk)
+
+
+def _render(request: PageRequest, realm: Realm, *, form: AdminForm | None = None, status: int = 200) -> HttpResponse:
+    domain = settings.XMPP.domain
+    names = {"realm": realm.pk, "domain": domain}
+    context = {
+        "realm": realm,
+        "is_on": settings.XMPP.is_on,
+        "addresses": [
+            ("Channels", f"pubsub.{domain}", f"each is a node, such as /{realm.pk}/hello"),
+            ("Commands", f"admin-{realm.pk}@api.{domain}", "for programs, and as a contact to chat with"),
+            ("Accounts", f"{realm.pk}.NAME@{domain}", "the password is a token of the user NAME, or of your server"),
+            ("Guests", f"guest.{domain}", "sign in without a password; public channels only"),
+        ],
+        "admins": list(list_xmpp_admins(realm)),
+        "form": form or AdminForm(),
+        "may_change": Role(realm.role).is_at_least(Role.ADMIN),
+        "snippets": [
+            XmppSnippet("slixmpp", "slixmpp", "Python, with a token in FANOUT_TOKEN", _SLIXMPP.substitute(names)),
+            XmppSnippet("chat", "Chat client", "Gajim, Dino or Conversations", _CHAT.substitute(names)),
+        ],
+    }
+    return render(request, "realms/xmpp.html", context, status=status)
