@@ -109,10 +109,7 @@ class Plane:
         self.quotas = Quotas(self.broker, self.directory, clock, self.statistics)
         self.usage_store = self._make_usage_store(clock)
         self.site_finder = SiteFinder(self.sites, self.directory, self.quotas.failures)
-        self.outbox = self._make_outbox(clock)
-        self.happenings = Happenings(self.activity, self.outbox, self.directory, clock)
         self.hub = self._make_hub(clock)
-        self.hub.happenings = self.happenings
         self.enforcement = Enforcement(self.hub)
         self.activity.on_watch(self.hub.tell_all_connected)
         self.presence = self.hub.presence = self._make_presence(clock)
@@ -142,7 +139,9 @@ class Plane:
             self.xmpp = XmppDoors(self, settings)
 
     def _make_hub(self, clock: Clock) -> Hub:
-        return Hub(
+        self.outbox = self._make_outbox(clock)
+        self.happenings = Happenings(self.activity, self.outbox, self.directory, clock)
+        hub = Hub(
             broker=self.broker,
             activity=self.activity,
             limits=self.limits,
@@ -150,6 +149,8 @@ class Plane:
             ledger=self.quotas.ledger,
             gate=AccessGate(clock, self.directory, self.quotas.failures, refresh_keys=self._refresh_keys),
         )
+        hub.happenings = self.happenings
+        return hub
 
     def _make_usage_store(self, clock: Clock) -> UsageStore:
         process = secrets.token_hex(8)
