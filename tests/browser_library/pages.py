@@ -1,5 +1,6 @@
 """A page that reads channels by fanout.js and notes what it gets, and a publisher that numbers what it publishes."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,16 @@ _OPEN = """async ([site, script, options]) => {
         });
     };
 }"""
+
+
+#: `make try-fanout-js` takes its time, and tries every transport where `make test` tries those that differ.
+IS_FULL = os.environ.get("FANOUT_JS_TRIES") == "full"
+TRANSPORTS = ["ws", "sse", "stream", "poll"]
+
+
+def some(*transports: str) -> list[str]:
+    """Return these transports, or all of them where there is time."""
+    return TRANSPORTS if IS_FULL else list(transports)
 
 
 class Reader:

@@ -1,16 +1,12 @@
 """Whatever happens to the connection, what the page gets is what was published: no gap, no repeat."""
 
-import os
-
 import pytest
 
-from tests.browser_library.pages import Reader, publishing
+from tests.browser_library.pages import IS_FULL, TRANSPORTS, Reader, publishing, some
 from tests.fakes.faulty_proxy import FaultyProxy
 from tests.servers.product import Product, ProductRealm
 
-TRANSPORTS = ["ws", "sse", "stream", "poll"]
 #: `make try-fanout-js` takes its time: cuts of a second and of a minute, proxies that wait for half a minute.
-IS_FULL = os.environ.get("FANOUT_JS_TRIES") == "full"
 CUTS_S = [1.0, 60.0] if IS_FULL else [0.3]
 IDLE_LIMIT_S = 30.0 if IS_FULL else 1.8
 
@@ -116,7 +112,7 @@ def test_a_better_transport_is_taken_once_it_works_again(
     assert "reconnecting" not in states(reader)
 
 
-@pytest.mark.parametrize("transport", ["ws", "sse", "stream"])
+@pytest.mark.parametrize("transport", some("ws", "sse"))
 def test_a_proxy_that_drops_idle_connections_meets_none(
     reader: Reader, proxy: FaultyProxy, realm: ProductRealm, channel: str, transport: str
 ):

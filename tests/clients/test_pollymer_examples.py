@@ -22,7 +22,7 @@ _SET_UP = """
     const wait = window.setTimeout;
     window.setTimeout = (action, ms, ...more) => {
         told.push(["wait", ms]);
-        return wait(action, ms / 100, ...more);
+        return wait(action, ms < 60000 ? ms / 100 : ms, ...more);
     };
     window.watch = (req) => {
         req.on("finished", function (code, result, headers) {
@@ -31,8 +31,9 @@ _SET_UP = """
         req.on("error", (reason) => told.push(["error", reason]));
         return req;
     };
-    window.until = (name, count = 1) => new Promise((done) => {
+    window.until = (name, count = 1) => new Promise((done, fail) => {
         const look = () => told.filter(([one]) => one === name).length >= count ? done() : wait(look, 5);
+        wait(() => fail(new Error(JSON.stringify(told))), 15000);
         look();
     });
 """
@@ -88,7 +89,7 @@ EXAMPLES = {
         req.start('GET', url + '/json');
         req.start('GET', url + '/ignored');
         await until("finished");
-        req.start('PUT', url + '/text', null, "again");
+        req.start('POST', url + '/text', null, "again");
         await until("finished", 2);
     """,
     "retry": """
@@ -204,7 +205,7 @@ def recorder() -> Iterator[tuple[Recorder, str]]:
             except OSError:
                 pass  # it was aborted
 
-        do_GET = do_POST = do_PUT = answer  # noqa: N815 - names of the standard library
+        do_GET = do_POST = answer  # noqa: N815 - names of the standard library
 
         def do_OPTIONS(self) -> None:
             self.send_response(204)

@@ -60,5 +60,6 @@ async def respond_error(send: Send, error: FanoutError, *, site_headers: Headers
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
         headers.append((b"retry-after", str(retry_after_s).encode()))
+        headers.append((b"access-control-expose-headers", b"retry-after"))
     body = msgspec.json.encode({"error": error_members(error)}) + b"\n"
     await respond(send, error.http_status, body, headers=headers, site_headers=site_headers)

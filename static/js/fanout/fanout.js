@@ -140,10 +140,15 @@ export class Fanout extends Emitter {
   /** Hand over what is kept, and go on behind it. */
   async #beginWithHistory(channel, limit) {
     try {
-      const { items, position } = await channel.history({ limit });
-      if (!position || !this.#wanted.has(channel)) return;
-      this.positions.set(channel.name, position);
-      for (const item of items.reverse()) channel._emit("item", item);
+      let page = await channel.history({ limit });
+      if (!page.position) {
+        // Nothing has happened here yet. A poll makes a place to begin at, so that the first item is not missed.
+        await this._request(`poll?${toQuery({ channel: channel.name, timeout: 0 })}`);
+        page = await channel.history({ limit });
+      }
+      if (!this.#wanted.has(channel)) return;
+      this.positions.set(channel.name, page.position);
+      for (const item of page.items.reverse()) channel._emit("item", item);
     } catch (error) {
       channel._emit("error", error);
     }

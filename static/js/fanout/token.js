@@ -56,7 +56,8 @@ export class Token {
 
   /** After a refusal: whether another token may do better. One that was just made is not asked for again. */
   _mayTryAgain(error) {
-    const mayTry = !!this._core._options.getToken && !this.#wasDenied;
+    if (!this._core._options.getToken) return false;
+    const mayTry = !this.#wasDenied;
     this.#wasDenied = true;
     this._reason = error.code === "token_expired" ? "expiring" : "denied";
     this._text = undefined;
