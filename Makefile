@@ -1,7 +1,7 @@
 # One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
 
 .DEFAULT_GOAL := help
-.PHONY: help up test screenshots check try-fanout-js npm-pack prove prove-mutants compare-pushpin bench demo-100k conformance cluster xmpp format lock clean
+.PHONY: help up test test-browser screenshots check try-fanout-js npm-pack prove prove-mutants compare-pushpin bench demo-100k conformance cluster xmpp format lock clean
 MAKEFLAGS += --no-print-directory
 
 # Finds Python 3.11 or newer, and becomes it.
@@ -17,6 +17,10 @@ up: ## install what is needed, migrate and serve everything in one process (PORT
 test: ## install what the tests need and run them (ARGS='-k hub' goes to pytest)
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node prosody
 	@$(IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-browser: ## the tests in Chromium alone; tells clicks, fields and seconds of each way through the pages
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py chromium node
+	@$(IN_VENV) -m pytest tests/browser $(ARGS)
 
 screenshots: ## pictures of every page, three sizes, light and dark, into var/screenshots (ARGS='landing --size phone')
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py chromium

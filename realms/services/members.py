@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 from django.db import transaction
 from django.template.loader import render_to_string
@@ -216,11 +216,13 @@ def _mail(invitation: Invitation, secret: str) -> None:
         "link": f"{settings.PUBLIC_URL}{reverse('invitation', args=[secret])}",
         "days": INVITATION_LIFE.days,
     }
-    EmailMessage(
+    mail = EmailMultiAlternatives(
         subject=render_to_string("emails/invitation/subject.txt", context).strip(),
         body=render_to_string("emails/invitation/body.txt", context),
         to=[invitation.email],
-    ).send()
+    )
+    mail.attach_alternative(render_to_string("emails/invitation/body.html", context), "text/html")
+    mail.send()
 
 
 def _email_of(user_id: int) -> str:

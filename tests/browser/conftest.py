@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
 
+from tests.browser.figures import walked
 from tests.factories import PASSWORD
 from tests.servers.product import Product, product
 
@@ -34,6 +35,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what the ways through the pages cost."""
+    if walked:
+        terminalreporter.section("ways through the pages")
+        for walk in walked:
+            terminalreporter.line(walk.line)
 
 
 @pytest.fixture(scope="module")

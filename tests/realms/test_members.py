@@ -44,6 +44,7 @@ def invite(created: CreatedRealm, email: str = "bob@example.com", role: Role = R
     assert sent.to == [email]
     found = re.search(r"http://localhost:8000/invitations/([\w-]+)/", str(sent.body))
     assert found is not None
+    assert found[0] in str(sent.alternatives[0][0])  # the mail in HTML leads to the same
     return found[1]
 
 
