@@ -89,6 +89,9 @@ DRAIN_STEP_S = 0.05
 class Plane:
     """Parts of the delivery plane, and their life. One per process; lives on one event loop."""
 
+    #: The XMPP gateway, where this process is it: see `use_xmpp`.
+    xmpp: "XmppDoors | None" = None
+
     def __init__(self, settings: LazySettings) -> None:
         self.clock: Clock = SystemClock()
         clock = self.clock
@@ -125,7 +128,6 @@ class Plane:
         self.endpoint = self._make_endpoint(clock, max_body_bytes=settings.PUBLISH_BODY_BYTES)
         self.health = Health(self._probes(settings), clock, self.statistics.process)
         self.ops = self._make_ops(settings)
-        self.xmpp: XmppDoors | None = None
         self._running: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._closing = contextlib.ExitStack()
