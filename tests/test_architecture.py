@@ -23,6 +23,7 @@ LONG_FUNCTIONS: dict[str, str] = {}
 
 #: Modules without a test module of their own: the test that covers them, or why there is nothing to test.
 NO_TEST_OF_ITS_OWN = {
+    "fanoutcloud/client/fanoutcloud_client/cli/listen.py": "tests/client/test_signing_in.py",
     "fanoutcloud/client/fanoutcloud_client/cli/bench.py": "tests/client/test_measuring.py",
     "fanoutcloud/client/fanoutcloud_client/cli/load.py": "tests/client/test_measuring.py",
     "fanoutcloud/client/fanoutcloud_client/cli/doctor.py": "tests/client/test_measuring.py",

@@ -38,7 +38,7 @@ MAX_OPEN = 10_000
 #: No vowels, so that no words come out, and nothing that looks like something else (RFC 8628 §6.1).
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 CODE_CHARACTERS = 8
-#: What a program is asked for where it names nothing: what `fanout` does, and nothing that changes a realm.
+#: What a program is asked for where it names nothing: what `fanout` does.
 DEFAULT_SCOPES = (
     Scope.REALMS_READ,
     Scope.ITEMS_PUBLISH,
@@ -49,6 +49,7 @@ DEFAULT_SCOPES = (
     Scope.ACCESS_ISSUE,
     Scope.USAGE_READ,
     Scope.WEBHOOKS_READ,
+    Scope.WEBHOOKS_WRITE,  # `fanout listen` opens an endpoint while it runs
 )
 
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -125,3 +126,52 @@ def test_tail_of_a_realm_that_is_not_yours_says_so(fanout: Fanout) -> None:
 
     assert done.status == 4
     assert "connections:read" in done.errors
+
+
+def test_listen_relays_webhooks_to_this_machine(
+    installed: Installed, environment: dict[str, str], product: Product, realm: ProductRealm, fanout: Fanout
+) -> None:
+    token = product.run_python(_ISSUE_TOKEN, realm.realm).strip()
+    came: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
+
+    class Hooks(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            came.put(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Hooks)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    words = ["listen", f"http://127.0.0.1:{server.server_port}/", "--pattern", "hooked", "--count", "1", "--json"]
+    ours = environment | {"FANOUT_API_TOKEN": token, "FANOUT_KEY": ""}
+    process = subprocess.Popen([installed.fanout, *words], env=ours, stdout=subprocess.PIPE, text=True)
+    while process.poll() is None and came.empty():
+        fanout("publish", "hooked", '{"paid":true}')
+    told, _ = process.communicate(timeout=PATIENCE_S)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+    headers, body = came.get(timeout=PATIENCE_S)
+    row = json.loads(told)
+    assert (process.returncode, row["status"], row["verdict"]) == (0, 204, "valid")
+    assert headers["webhook-id"] == row["id"]
+    assert b'"paid":true' in body
+    assert fanout("listen", "http://127.0.0.1:9", FANOUT_KEY=realm.key).status == 3
+
+
+_ISSUE_TOKEN = """
+from accounts.models import User
+from realms.actors import Actor
+from realms.models import Realm
+from realms.scopes import Scope
+from realms.services.api_tokens import issue_api_token
+realm = Realm.objects.get(pk=sys.argv[1])
+scopes = [Scope.WEBHOOKS_READ, Scope.WEBHOOKS_WRITE]
+print(issue_api_token(issued_by=Actor.of_person(realm.owner), scopes=scopes).text)
+"""

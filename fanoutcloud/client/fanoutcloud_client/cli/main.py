@@ -7,6 +7,7 @@ import click
 from fanoutcloud_client.cli.bench import add_bench
 from fanoutcloud_client.cli.completing import add_completion
 from fanoutcloud_client.cli.doctor import add_doctor
+from fanoutcloud_client.cli.listen import add_listen
 from fanoutcloud_client.cli.login import add_login
 from fanoutcloud_client.cli.output import EXIT_INTERRUPTED
 from fanoutcloud_client.cli.publish import add_publish
@@ -33,6 +34,7 @@ add_subscribe(cli)
 add_reading(cli)
 add_token(cli)
 add_tail(cli)
+add_listen(cli)
 add_doctor(cli)
 add_bench(cli)
 add_completion(cli)
