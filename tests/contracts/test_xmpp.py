@@ -269,7 +269,7 @@ async def test_guests_read_public_channels_and_nothing_else(xmpp_site: XmppSite,
 
 
 async def test_rest_fires_off_stanzas_where_the_realm_has_them(xmpp_site: XmppSite, channel: str) -> None:
-    realm = xmpp_site.foreign
+    realm = await asyncio.to_thread(xmpp_site.product.create_realm)  # of its own: nobody has asked for it yet
     stanza = "<message type='chat' from='boss@bank.example/desk'><body>The door is open</body></message>"
     item = {"channel": channel, "json-object": {"open": True}, "xmpp-stanza": {"content": stanza}}
 
@@ -283,7 +283,7 @@ async def test_rest_fires_off_stanzas_where_the_realm_has_them(xmpp_site: XmppSi
         )
 
     async with signed_in(xmpp_site) as client:
-        await asyncio.to_thread(allow)  # before anybody has asked for the realm
+        await asyncio.to_thread(allow)
         await client.subscribe(channel, realm=realm.realm)
         assert (await asyncio.to_thread(send)).status_code == 200
         async with asyncio.timeout(15):
