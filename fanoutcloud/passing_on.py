@@ -32,6 +32,7 @@ class PassingOn:
             activity=activity,
             clock=hub.clock,
             statistics=statistics,
+            flight=hub.ledger.flight,
         )
         self.proxy = Proxy(gateway, GripHolds(hub, broker), via=make_via(settings.SECRET_KEY), ledger=hub.ledger)
 

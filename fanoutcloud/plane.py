@@ -32,6 +32,7 @@ from fanoutcloud.broker.roll_call import RollCall
 from fanoutcloud.core.clock import Clock, SystemClock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import Unavailable
+from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.presence import PresenceStore
 from fanoutcloud.core.statistics import Statistics
@@ -220,6 +221,7 @@ class Plane:
             usage=self.quotas.usage,
             board=self.board,
             outbox=self.outbox,
+            flight=self.quotas.flight,
         )
 
     def _make_outbox(self, clock: Clock) -> EventOutbox:
@@ -250,7 +252,13 @@ class Plane:
             max_body_bytes=max_body_bytes,
             statistics=self.statistics.publish,
             pacer=self.quotas.pacer,
+            flight=self.quotas.flight,
         )
+
+    @property
+    def flight(self) -> FlightRecorder:
+        """What happened here lately."""
+        return self.quotas.flight
 
     async def start(self) -> None:
         """Connect the broker and begin the plane's own work. Idempotent.
@@ -376,6 +384,7 @@ class Plane:
             self.directory.invalidate_host(HostName(host))
         if message["type"] == "realm_deleted":
             self.hub.close_realm(realm)
+            self.quotas.flight.forget(realm)
             self.hub.spawn(self._forget_realm(realm))
         else:
             self.enforcement.realm_changed(realm)

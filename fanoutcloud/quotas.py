@@ -14,6 +14,7 @@ from fanoutcloud.broker.redis_limit_store import RedisLimitStore
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmDirectory
 from fanoutcloud.core.failures import FailuresByAddress
+from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.core.statistics import Statistics
 from fanoutcloud.core.usage import UsageMeter
@@ -39,12 +40,14 @@ class Quotas:
             store=store, directory=directory, egress=self.egress, clock=clock, statistics=statistics.limits
         )
         self.usage = UsageMeter(clock)
+        self.flight = FlightRecorder(clock, knows=lambda realm: directory.find_cached(realm) is not None)
         self.ledger = Ledger(
             statistics.edge,
             limits=statistics.limits,
             admission=self.admission,
             egress=self.egress,
             usage=self.usage,
+            flight=self.flight,
         )
         self.publish_limiter = PublishLimiter(clock, store=store, egress=self.egress, statistics=statistics.limits)
         self.failures = FailuresByAddress(clock, statistics.limits)

@@ -9,6 +9,7 @@ from fanoutcloud.broker.activity import ActivityFeed
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmDirectory
+from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.reads import DeliveryReads
 from fanoutcloud.core.webhooks import EventOutbox
 from publishing.authentication import Authenticator
@@ -51,6 +52,9 @@ class DeliveryPlane(Protocol):
 
     @property
     def authenticator(self) -> Authenticator: ...
+
+    @property
+    def flight(self) -> FlightRecorder: ...
 
     @property
     def clock(self) -> Clock: ...

@@ -29,6 +29,8 @@ MAX_REMEMBERED_TOKENS = 20_000
 #: Longer ones are checked each time, so that what is remembered stays small: 20 MB at most.
 MAX_REMEMBERED_BYTES = 1024
 MAX_CREDENTIAL_BYTES = 8192
+#: Of shorter texts, which may be somebody's password, nothing is shown.
+MIN_HINTED_CHARACTERS = 20
 
 
 class _Hs256(HMACAlgorithm):
@@ -135,7 +137,7 @@ class Authenticator:
         if credential.named_realm is not None and credential.named_realm != realm:
             await self._refuse_foreign(realm, credential)
         if snapshot is None:
-            raise _wrong_key(realm)
+            raise WrongKey(realm)
         key, until = check_credential(snapshot, credential, self._clock.now())
         self._remember((realm, header or b""), _Verified(snapshot, key, until))
         return snapshot, key
@@ -145,11 +147,11 @@ class Authenticator:
         named = find_realm_id(credential.named_realm or "")
         other = await self._directory.find_realm(named) if named is not None else None
         if other is None:
-            raise _wrong_key(realm)
+            raise WrongKey(realm)
         try:
             check_credential(other, credential, self._clock.now())
         except Unauthorized:
-            raise _wrong_key(realm) from None
+            raise WrongKey(realm) from None
         raise Forbidden(
             f"the credential is of realm {other.realm}, the path names realm {realm}",
             cure="use the key of the realm that you publish to",
@@ -183,7 +185,7 @@ def check_credential(snapshot: RealmSnapshot, credential: Credential, now: float
         if hmac.compare_digest(given, base64.b64encode(key.secret)):
             found = key
     if found is None:
-        raise _wrong_key(snapshot.realm)
+        raise WrongKey(snapshot.realm, credential.key_text)
     return found, math.inf
 
 
@@ -271,7 +273,7 @@ def _check_token(snapshot: RealmSnapshot, token: str, claims: _Claims, now: floa
         except jwt.PyJWTError:
             raise _no_jwt() from None
         return key, _check_times(claims, now, key)
-    raise _wrong_key(snapshot.realm)
+    raise WrongKey(snapshot.realm)
 
 
 def _check_times(claims: _Claims, now: float, key: RealmKey) -> float:
@@ -303,9 +305,13 @@ def _span(seconds: float) -> str:
     return f"{int(seconds // 86_400)} days"
 
 
-def _wrong_key(realm: RealmId) -> Unauthorized:
-    return Unauthorized(
-        "wrong_key",
-        f"the credential is of no key of realm {realm}",
-        cure="copy the key from the realm's page; a JWT is signed with the decoded key",
-    )
+class WrongKey(Unauthorized):
+    """The credential is of no key of the realm. `key_hint`: the last characters of what was sent as a key."""
+
+    def __init__(self, realm: RealmId, key_text: str | None = None) -> None:
+        super().__init__(
+            "wrong_key",
+            f"the credential is of no key of realm {realm}",
+            cure="copy the key from the realm's page; a JWT is signed with the decoded key",
+        )
+        self.key_hint = f"…{key_text[-4:]}" if key_text and len(key_text) >= MIN_HINTED_CHARACTERS else ""

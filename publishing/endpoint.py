@@ -18,7 +18,9 @@ from fanoutcloud.core.errors import (
     LimitReached,
     MethodNotAllowed,
 )
+from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.formats import parse_publish
+from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId, find_realm_id, parse_channel_name
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.core.statistics import PublishStatistics
@@ -71,6 +73,7 @@ class PublishEndpoint:
         body_timeout_s: float = BODY_TIMEOUT_S,
         statistics: PublishStatistics | None = None,
         pacer: RefusalPacer | None = None,
+        flight: FlightRecorder | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._publisher = publisher
@@ -80,6 +83,7 @@ class PublishEndpoint:
         self._body_timeout_s = body_timeout_s
         self._statistics = statistics or PublishStatistics()
         self._pacer = pacer or RefusalPacer(clock)
+        self._flight = flight or FlightRecorder(clock)
 
     async def serve(self, target: PublishTarget, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: 200 once its items are stored, else the reason why not."""
@@ -114,12 +118,28 @@ class PublishEndpoint:
         )
         self._publisher.check_limits(realm)  # before the items are parsed: a refusal must be cheap
         channel = _path_channel(target)
-        items = parse_publish(body, channel=channel)
+        items = _parse(body, channel, headers.get(b"content-type", b""))
         await self._publisher.publish_items(realm, items, via="rest", key_hint=hint_of(key))
 
     def _tell_refused(self, realm: RealmId, scope: Scope, error: FanoutError) -> None:
+        self._flight.refused(realm, error, side="publish", address=_address(scope))
         if self._activity.is_watched(realm):
             self._activity.record(realm, refused_event(error, at=self._clock.now(), address=_address(scope)))
+
+
+#: Content types of forms: what client libraries send when they are not told that it is JSON.
+_FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+
+
+def _parse(body: bytes, channel: ChannelName | None, content_type: bytes) -> list[Item]:
+    """Return the items; where a form came in place of JSON, say that. curl declares JSON as a form, and is let be."""
+    try:
+        return parse_publish(body, channel=channel)
+    except InvalidRequest as error:
+        if error.field == "body" and content_type.lower().startswith(_FORMS) and body.lstrip()[:1] not in (b"{", b"["):
+            cure = "send JSON with Content-Type: application/json"
+            raise InvalidRequest("this is a form, not JSON", cure=cure, field="body") from None
+        raise
 
 
 def _path_channel(target: PublishTarget) -> ChannelName | None:

@@ -8,6 +8,7 @@ from fanoutcloud.broker.pattern_board import PatternBoard
 from fanoutcloud.core.activity import ActivitySink, Published, preview_of
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmSnapshot
+from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.statistics import PublishStatistics
 from fanoutcloud.core.usage import UsageMeter
@@ -30,6 +31,7 @@ class Publisher:
         usage: UsageMeter | None = None,
         board: PatternBoard | None = None,
         outbox: EventOutbox | None = None,
+        flight: FlightRecorder | None = None,
     ) -> None:
         """`board` knows which patterns subscribers follow, `outbox` takes what webhooks are called with."""
         self._broker = broker
@@ -40,6 +42,7 @@ class Publisher:
         self._usage = usage
         self._board = board
         self._outbox = outbox
+        self._flight = flight or FlightRecorder(clock)
 
     def check_limits(self, realm: RealmSnapshot) -> None:
         """Raise `LimitReached` if the realm can't publish anything now: known without a look at the items."""
@@ -70,6 +73,10 @@ class Publisher:
         if self._usage is not None:
             new = sum(result.outcome is not Outcome.DUPLICATE for result in results)
             self._usage.received(realm.realm, new)
+        for item, result in zip(items, results, strict=True):
+            self._flight.published(
+                realm.realm, item, result.position, outcome=result.outcome.value, via=via, key=key_hint or ""
+            )
         if self._activity.is_watched(realm.realm):
             for item, result in zip(items, results, strict=True):
                 self._tell(realm, item, result, via=via, key_hint=key_hint)

@@ -328,6 +328,11 @@ def get_live_key(realm: Realm, key_id: int) -> ApiKey:
     return key
 
 
+def find_revoked_key(realm: Realm, hint: str) -> ApiKey | None:
+    """Return the key of the realm that was revoked last and whose text ends so, or None."""
+    return ApiKey.objects.filter(realm=realm, hint=hint, revoked_at__isnull=False).order_by("-revoked_at").first()
+
+
 def list_live_keys(realm: Realm) -> QuerySet[ApiKey]:
     """Return the realm's keys that are not revoked, the oldest first."""
     return ApiKey.objects.live(realm)

@@ -13,6 +13,7 @@ from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.presence import Member
 from fanoutcloud.core.streams import StreamPosition
+from fanoutcloud.core.why import Accounts
 
 #: More on one page is not offered.
 MAX_PAGE = 1000
@@ -211,6 +212,9 @@ class DeliveryReads(Protocol):
         """
 
     async def connection(self, realm: RealmId, connection: str) -> ConnectionFound: ...
+
+    async def accounts(self, realm: RealmId, kind: str, about: str) -> Accounts:
+        """Return what every process knows of a message, a channel, a user or a connection: `kind` says which."""
 
     async def disconnect(
         self, realm: RealmId, whose: Whose, *, reason: str = "", may_reconnect: bool = False

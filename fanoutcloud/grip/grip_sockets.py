@@ -10,7 +10,7 @@ from typing import Protocol
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError
-from fanoutcloud.core.items import WsMessage
+from fanoutcloud.core.items import Item, WsMessage
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StoredItem
 from fanoutcloud.edge.encoding.wire import Ending
@@ -160,6 +160,10 @@ class GripSocket(Subscriber):
             self.drop()
 
     # -- from publishers
+
+    def find_filter(self, item: Item) -> str:
+        """See `Subscriber.find_filter`: GRIP's delivery filters, such as skip-self."""
+        return self.subscriptions.find_filter(item)
 
     def deliver(self, stored: StoredItem) -> None:
         message = stored.item.ws_message

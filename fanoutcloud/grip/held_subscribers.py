@@ -86,6 +86,10 @@ class HeldSubscriber(Subscriber):
 
     # -- items
 
+    def find_filter(self, item: Item) -> str:
+        """See `Subscriber.find_filter`: GRIP's delivery filters, such as skip-self."""
+        return self.subscriptions.find_filter(item)
+
     def has_use_for(self, item: Item) -> bool:
         """Whether the item has a format for this kind of hold."""
         raise NotImplementedError

@@ -3,12 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TypeVar
 
 from fanoutcloud.core.activity import ActivitySink, OriginFailure, PassedOn
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.domains import Domain, Origin
+from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.statistics import OriginStatistics
 from fanoutcloud.grip.exchange import OriginFailed, OriginRequest, OriginResponse
 from fanoutcloud.grip.headers import FEATURES, ClientSide, host_for
@@ -36,6 +38,10 @@ class Caller:
     origins: tuple[Origin, ...]
 
 
+#: Statuses by which an origin says that it does not believe who asks.
+_TURNED_AWAY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+
 class OriginGateway:
     """Sends requests to origins, and to servers that origins link to. One per process."""
 
@@ -48,7 +54,9 @@ class OriginGateway:
         activity: ActivitySink,
         clock: Clock,
         statistics: OriginStatistics,
+        flight: FlightRecorder | None = None,
     ) -> None:
+        self._flight = flight or FlightRecorder(clock)
         self._client = client
         self._rules = rules
         self._signer = signer
@@ -133,6 +141,17 @@ class OriginGateway:
         """Tell the realm's owner, if anybody watches, and count."""
         self._statistics.requests[failure.cause] += 1
         realm = caller.snapshot.realm
+        self._flight.note_refusal(
+            realm,
+            side="origin",
+            status=failure.status,
+            code=f"origin_{failure.cause}",
+            message=failure.message,
+            cure=cure,
+            field=failure.field or "",
+            address=caller.client.address,
+            origin=origin,
+        )
         if self._activity.is_watched(realm):
             event = OriginFailure(
                 at=self._clock.now(),
@@ -161,6 +180,8 @@ class OriginGateway:
         self._statistics.head_waits.observe(wait_s)
         status = answer.response.status if isinstance(answer, Upgraded) else answer.status
         realm = caller.snapshot.realm
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TURNED_AWAY:
+            self._note_answer(caller, origin, request, status)
         if self._activity.is_watched(realm):
             event = PassedOn(
                 at=self._clock.now(),
@@ -172,6 +193,25 @@ class OriginGateway:
                 address=caller.client.address,
             )
             self._activity.record(realm, event)
+
+    def _note_answer(self, caller: Caller, origin: Origin, request: OriginRequest, status: int) -> None:
+        """Note an answer that says that something is wrong."""
+        turned_away = status in _TURNED_AWAY
+        path = request.target.decode("latin-1").partition("?")[0][:100]
+        cure = "look into its own log for the time of the request"
+        if turned_away:
+            cure = "if it checks Grip-Sig, give it a live key of this realm; else the client has to sign in there"
+        self._flight.note_refusal(
+            caller.snapshot.realm,
+            side="origin",
+            status=status,
+            code="origin_turned_away" if turned_away else "origin_error",
+            message=f"the origin answered {status} to {request.method.decode('latin-1')} {path}",
+            cure=cure,
+            field="",
+            address=caller.client.address,
+            origin=origin.authority,
+        )
 
     def _failed(self, caller: Caller, origin: str, request: OriginRequest, error: OutboundError) -> OriginFailed:
         failure = OriginFailed(str(error), cause=error.cause, field=getattr(error, "field", None))

@@ -87,6 +87,11 @@ class Subscriptions:
             return False
         return not channel.filters or filters.passes(channel.filters, item.meta, self._as_filters_see_it())
 
+    def find_filter(self, item: Item) -> str:
+        """Return the delivery filters that keep the item from this connection, or nothing."""
+        channel = self.channels.get(item.channel)
+        return "" if channel is None or self.lets_through(item) else ", ".join(channel.filters)
+
     def _as_filters_see_it(self) -> filters.Subscription:
         return filters.Subscription(self.meta, self.channels.__contains__, self.last_ids())
 

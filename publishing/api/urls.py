@@ -22,6 +22,7 @@ from publishing.api import (
     usage,
     webhook_deliveries,
     webhooks,
+    why,
     xmpp,
 )
 from publishing.api.documents import show_asyncapi, show_openapi
@@ -108,6 +109,7 @@ urlpatterns = [
         webhook_deliveries.DeliveryReplay.as_view(),
         name="webhook-delivery-replay",
     ),
+    path(f"{REALM}/why", in_own_thread(why.Why.as_view()), name="why"),
     path(f"{REALM}/usage", usage.RealmUsage.as_view(), name="usage"),
     path(f"{REALM}/revocations", access.RevocationList.as_view(), name="revocations"),
     path(f"{REALM}/revocations/<int:revocation_id>", access.RevocationDetail.as_view(), name="revocation"),

@@ -58,10 +58,23 @@ def _plane() -> DeliveryPlane | None:
     return cast(PublishingConfig, apps.get_app_config("publishing")).plane
 
 
+def refuse(request: HttpRequest, realm_id: str, error: FanoutError) -> HttpResponse:
+    """Answer with an error, in text or JSON as the client takes it; who watches the realm is told."""
+    _tell_refused(request, realm_id, error)
+    try:
+        as_json = wants_json_answer(request.headers.get("Accept", "*/*").lower().encode("latin-1"))
+    except FanoutError:
+        as_json = False
+    return _respond(error.http_status, *error_answer(error, as_json=as_json))
+
+
 def _tell_refused(request: HttpRequest, realm_id: str, error: FanoutError) -> None:
     plane, realm = _plane(), find_realm_id(realm_id)
-    if plane is not None and realm is not None and plane.activity.is_watched(realm):
-        address = request.META.get("REMOTE_ADDR") or ""
+    if plane is None or realm is None:
+        return
+    address = request.META.get("REMOTE_ADDR") or ""
+    plane.flight.refused(realm, error, side="publish", address=address)
+    if plane.activity.is_watched(realm):
         plane.activity.record(realm, refused_event(error, at=plane.clock.now(), address=address))
 
 

@@ -4,6 +4,7 @@ from django import forms
 
 from fanoutcloud.core.activity import TRANSPORTS
 from fanoutcloud.core.reads import MAX_REASON_BYTES
+from publishing.why.explaining import KINDS
 
 MAX_NAME_CHARACTERS = 512
 
@@ -39,3 +40,10 @@ class ItemPlaceForm(forms.Form):
 
     channel = forms.CharField(max_length=MAX_NAME_CHARACTERS, strip=False)
     position = forms.CharField(max_length=100)
+
+
+class WhyForm(forms.Form):
+    """About what somebody asks why."""
+
+    about = forms.CharField(max_length=MAX_NAME_CHARACTERS, strip=False)
+    kind = forms.ChoiceField(required=False, choices=[("", "find out"), *((kind, f"a {kind}") for kind in KINDS)])

@@ -31,6 +31,10 @@ class Dashboard:
         """What the browser would send along."""
         return dict(self._client.cookies)
 
+    def read(self, path: str, **query: str) -> str:
+        """Return a page, whatever its status is."""
+        return self._client.get(path, params=query).text
+
     def sign_up(self, email: str) -> str:
         """Sign up; return the realm that came with it."""
         return self._realm_of(self._send("/accounts/signup/", email=email, password1=PASSWORD))

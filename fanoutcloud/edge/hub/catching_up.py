@@ -117,7 +117,7 @@ class _CatchingUp:
             self._is_told = True
         if self._recovered:
             self._subscriber.tell_reset(self._local.channel, lost.top, lost.reason)
-            self._ledger.edge.resets[lost.reason] += 1
+            self._ledger.lost(self._subscriber, self._local.channel, lost.reason)
         self._joining.at = lost.top
         self._notice(lost.top)
 

@@ -182,6 +182,7 @@ class Hub:
     def tell_refused(self, realm: RealmId, error: FanoutError, address: str) -> None:
         """Count a subscriber, or a command of one, that was turned away, and show it to watchers of the realm."""
         self.ledger.edge.refusals[error.code] += 1
+        self.ledger.flight.refused(realm, error, side="subscribe", address=address)
         if self.happenings.is_watched(realm):
             self.happenings.record(realm, refused_event(error, at=self.clock.now(), address=address))
 
@@ -227,6 +228,7 @@ class Hub:
                 return
             if local.channel not in subscriber.channels:
                 subscriber.channels.append(local.channel)
+                self.ledger.joined(subscriber, local.channel, starts[local.channel] if since is not None else None)
                 self.note_entered(subscriber, [local])
             await self._join_one(subscriber, local, since)
 
@@ -253,6 +255,7 @@ class Hub:
         if channel not in subscriber.channels:
             return False
         subscriber.channels.remove(channel)
+        self.ledger.left(subscriber, channel)
         self._leave(subscriber, channel)
         if self.followers is not None and subscriber.following is not None:
             self.followers.left(subscriber, channel)
@@ -358,6 +361,7 @@ class Hub:
 
     def broadcast(self, local: LocalChannel, stored: StoredItem) -> None:
         begin_s = perf_counter()
+        self.ledger.flight.seen(local.realm, stored)
         size_bytes = local.broadcast(stored, self.ledger.sent_to(local.realm))
         self.ledger.fanned_out(local, size_bytes, perf_counter() - begin_s)
         if self._activity.is_watched(local.realm):

@@ -7,6 +7,7 @@ from typing import Protocol
 from fanoutcloud.core.access import ANONYMOUS
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError
+from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.patterns import ChannelPattern
 from fanoutcloud.core.streams import StoredItem, StreamPosition, write_cursor
@@ -84,6 +85,10 @@ class Subscriber:
     def find_wish(self, channel: ChannelName) -> Wish | None:
         """Return what it wants of the channel, or None for all of it as it is."""
         return None if self.wishes is None else self.wishes.get(channel)
+
+    def find_filter(self, item: Item) -> str:
+        """Name what of the connection's own keeps the item from it, beside its wish; empty: nothing does."""
+        return ""
 
     def set_wish(self, channel: ChannelName, wish: Wish | None) -> None:
         """Want this of the channel; only while it is in none of the channel's groups."""

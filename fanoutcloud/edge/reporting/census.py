@@ -16,6 +16,7 @@ from fanoutcloud.core.reads import ChannelCount, ChannelPlace, ConnectionInfo
 from fanoutcloud.edge.hub.channel import LocalChannel
 from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.hub.subscriber import Subscriber
+from fanoutcloud.edge.reporting.accounting import Accounting
 from fanoutcloud.edge.reporting.tcp_counters import read_counters
 
 #: So many connections are ended in one turn of the event loop.
@@ -65,6 +66,14 @@ class AskConnection(msgspec.Struct, tag=True, frozen=True):
     connection: str
 
 
+class AskWhy(msgspec.Struct, tag=True, frozen=True):
+    """What happened to a message, a channel, a user, a connection? Answer: `core.why.Account`."""
+
+    realm: RealmId
+    kind: str
+    about: str
+
+
 class EndConnections(msgspec.Struct, tag=True, frozen=True):
     """End those of one connection, user or channel. Answer: how many, as `int`."""
 
@@ -85,7 +94,9 @@ class TakeSession(msgspec.Struct, tag=True, frozen=True):
     number: int
 
 
-Question: TypeAlias = AskChannel | AskOpen | AskChannels | AskConnections | AskConnection | EndConnections | TakeSession
+Question: TypeAlias = (
+    AskChannel | AskOpen | AskChannels | AskConnections | AskConnection | AskWhy | EndConnections | TakeSession
+)
 
 _questions: msgspec.msgpack.Decoder[Question] = msgspec.msgpack.Decoder(Question)
 encode = msgspec.msgpack.Encoder().encode
@@ -96,6 +107,7 @@ class Census:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._accounting = Accounting(hub)
         self.edge = ""
         self.give_session: Callable[[TakeSession], bytes] = lambda asked: b""
 
@@ -114,6 +126,8 @@ class Census:
                 return encode([self._describe(one) for one in _first(found, asked.after, asked.limit)])
             case AskConnection(realm, connection):
                 return encode([self._describe(one) for one in self._find_named(realm, connection)])
+            case AskWhy(realm, kind, about):
+                return encode(self._accounting.account(self.edge, realm, kind, about))
             case EndConnections() as asked:
                 return encode(self._end(asked))
             case TakeSession() as asked:

@@ -3,13 +3,15 @@
 One object between the hub and those who count, so that fan-out has one call per broadcast to make.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fanoutcloud.broker.egress import EgressMeter
+from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.directory import RealmSnapshot
+from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.statistics import EdgeStatistics, LimitStatistics
-from fanoutcloud.core.streams import StoredItem
+from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.core.usage import UsageMeter
 from fanoutcloud.edge.access.admission import Admission
 from fanoutcloud.edge.hub.channel import LocalChannel, estimate_bytes
@@ -27,12 +29,14 @@ class Ledger:
         admission: Admission | None = None,
         egress: EgressMeter | None = None,
         usage: UsageMeter | None = None,
+        flight: FlightRecorder | None = None,
     ) -> None:
         self.edge = statistics or EdgeStatistics()
         self.limits = limits or LimitStatistics()
         self._admission = admission
         self._egress = egress
         self.usage = usage
+        self.flight = flight or FlightRecorder(SystemClock())
         if usage is not None:
             usage.all_sent = self.edge.items_written
             self.edge.gather = usage.gather
@@ -68,6 +72,7 @@ class Ledger:
         self.edge.open_now[transport] += 1
         if self._admission is not None:
             self._admission.count_in(subscriber.realm)
+        self._note(subscriber, "opened")
         if self.usage is not None:
             self.usage.opened(subscriber.realm, transport, subscriber.connected_at, is_new=is_new)
 
@@ -78,8 +83,43 @@ class Ledger:
         self.edge.closes[transport, reason or subscriber.close_reason.reason] += 1
         if self._admission is not None:
             self._admission.count_out(subscriber.realm)
+        self._note(subscriber, "closed", detail=reason or subscriber.close_reason.reason, channels=subscriber.channels)
         if self.usage is not None:
             self.usage.closed(subscriber.realm, subscriber.connected_at)
+
+    def joined(self, subscriber: Subscriber, channel: ChannelName, since: StreamPosition | None) -> None:
+        """Enter that a subscriber has a channel, from a position or from now on."""
+        self._note(subscriber, "joined", channel=channel, detail="" if since is None else str(since))
+
+    def left(self, subscriber: Subscriber, channel: ChannelName) -> None:
+        """Enter that it has the channel no more."""
+        self._note(subscriber, "left", channel=channel)
+
+    def lost(self, subscriber: Subscriber, channel: ChannelName, reason: str) -> None:
+        """Enter that items were lost to it, and that it was told."""
+        self.edge.resets[reason] += 1
+        self._note(subscriber, "reset", channel=channel, detail=reason)
+
+    def _note(
+        self,
+        subscriber: Subscriber,
+        kind: str,
+        *,
+        channel: str = "",
+        detail: str = "",
+        channels: Sequence[ChannelName] = (),
+    ) -> None:
+        self.flight.moment(
+            subscriber.realm,
+            kind,
+            subscriber.connection,
+            subscriber.wire.transport,
+            subscriber.grant.user,
+            subscriber.address,
+            channel=channel,
+            detail=detail,
+            channels=channels,
+        )
 
     def heard(self, subscriber: Subscriber) -> None:
         """Enter that a message, not a published one, went over a subscriber's WebSocket."""

@@ -30,12 +30,14 @@ from fanoutcloud.core.reads import (
     Whose,
 )
 from fanoutcloud.core.streams import EPOCH_CHANGED, HISTORY_EXPIRED, StreamPosition
+from fanoutcloud.core.why import Account, Accounts
 from fanoutcloud.edge.reporting.census import (
     AskChannel,
     AskChannels,
     AskConnection,
     AskConnections,
     AskOpen,
+    AskWhy,
     EndConnections,
     Question,
     encode,
@@ -45,6 +47,7 @@ T = TypeVar("T")
 _CONNECTION = re.compile(r"[0-9a-f]{1,32}\Z")
 _counts = msgspec.msgpack.Decoder(list[ChannelCount])
 _connections = msgspec.msgpack.Decoder(list[ConnectionInfo])
+_account = msgspec.msgpack.Decoder(Account)
 _booleans = msgspec.msgpack.Decoder(bool)
 _numbers = msgspec.msgpack.Decoder(int)
 
@@ -162,6 +165,11 @@ class AskingReads:
             EndConnections(realm, whose.connection, whose.user, whose.channel, reason, may_reconnect)
         )
         return Disconnected(sum(map(_numbers.decode, answers.by_edge.values())), answers.missing)
+
+    async def accounts(self, realm: RealmId, kind: str, about: str) -> Accounts:
+        """See `DeliveryReads.accounts`."""
+        answers = await self._ask(AskWhy(realm, kind, about))
+        return Accounts([_account.decode(part) for part in answers.by_edge.values()], answers.missing)
 
     async def _ask(self, question: Question) -> Answers:
         return await self._roll_call.ask(encode(question))

@@ -12,6 +12,7 @@ from django.test import Client
 
 from accounts.models import User
 from fanoutcloud.core.domains import Domain, Origin, Route
+from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.names import RealmId
 from publishing.authentication import Authenticator
 from realms.models import RealmDomain
@@ -40,7 +41,7 @@ def plane(created: CreatedRealm, foreign: CreatedRealm) -> Iterator[SimpleNamesp
     snapshots = [find_snapshot(RealmId(one.realm.pk)) for one in (created, foreign)]
     authenticator = Authenticator(FakeDirectory(*filter(None, snapshots)), clock)
     activity = RecordingActivity(RealmId(created.realm.pk))
-    plane = SimpleNamespace(authenticator=authenticator, activity=activity, clock=clock)
+    plane = SimpleNamespace(flight=FlightRecorder(clock), authenticator=authenticator, activity=activity, clock=clock)
     config = apps.get_app_config("publishing")
     config.plane = plane
     yield plane

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.test import AsyncRequestFactory
 
 from accounts.models import User
+from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.names import RealmId
 from publishing.authentication import Authenticator
 from publishing.compatible.request_subscriptions import change_request_subscriptions
@@ -44,7 +45,10 @@ def plane(created: CreatedRealm, foreign: CreatedRealm, settings: Any) -> Iterat
     authenticator = Authenticator(FakeDirectory(*filter(None, snapshots)), clock)
     config = apps.get_app_config("publishing")
     config.plane = SimpleNamespace(
-        authenticator=authenticator, activity=RecordingActivity(RealmId(created.realm.pk)), clock=clock
+        flight=FlightRecorder(clock),
+        authenticator=authenticator,
+        activity=RecordingActivity(RealmId(created.realm.pk)),
+        clock=clock,
     )
     yield
     config.plane = None

@@ -1,0 +1,1 @@
+"""Answers to "why?": from what processes recorded to findings in plain words (docs/topics/why.md)."""
