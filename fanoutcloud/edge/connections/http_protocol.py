@@ -23,6 +23,7 @@ from fanoutcloud.edge.site.sites import SiteNames, decode_path
 MAX_HEAD_BYTES = 32_768
 #: A connection that has not sent a whole request head by then is closed.
 HEAD_TIMEOUT_S = 15.0
+_UPGRADE_HEADERS = (b"connection", b"upgrade", b"http2-settings")
 
 
 class StreamOffer:
@@ -87,13 +88,40 @@ class EdgeHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._head_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._feed(data)
         if self._is_head_done or self.transport.is_closing():
             return
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse_head()
         elif self._head_timer is None:
             self._arm_head_timer()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            else:
+                self._go_on_without_upgrade(data[upgrade.args[0] :])
+
+    def _go_on_without_upgrade(self, rest: bytes) -> None:
+        """Read the request again as if no other protocol had been asked for: nobody has to grant it (RFC 9110 §7.8).
+
+        The parser ends such a request at its head and takes the body for the other protocol; Java's client asks for
+        `h2c` with every first request. `rest` is what came behind the head.
+        """
+        version = self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)]
+        head += [b"%b: %b\r\n" % header for header in self.headers if header[0] not in _UPGRADE_HEADERS]
+        asked = b",".join(value for name, value in self.headers if name == b"connection").lower()
+        head += [b"connection: %b\r\n" % word for word in (b"close", b"keep-alive") if word in asked]
+        self.parser = httptools.HttpRequestParser(self)
+        self._feed(b"".join([*head, b"\r\n", rest]))
 
     def _refuse_head(self) -> None:
         text = b"The request line and headers are larger than %d bytes.\n" % MAX_HEAD_BYTES
@@ -117,6 +145,8 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         self._head_bytes, self._is_head_done, self._is_receiving = 0, False, True
 
     def on_message_complete(self) -> None:
+        if self._is_read_again:
+            return
         super().on_message_complete()
         self._is_receiving = False
 
@@ -125,10 +155,17 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refuse_head()  # a large head may come whole in one read
             raise ValueError("the head is too large")  # ends the parser; goes no further than it
+        if self._is_read_again:
+            return
         offer = StreamOffer(self, is_chunked=self.parser.get_http_version() != "1.0")
         cast(Scope, self.scope)["extensions"] = {EXTENSION: offer}  # an open mapping in ASGI
         super().on_headers_complete()
         offer.cycle = self.cycle
+
+    @property
+    def _is_read_again(self) -> bool:
+        """Whether the parser has stopped at a wish for another protocol, which is not granted."""
+        return self.parser.should_upgrade() and not self._should_upgrade()
 
     # -- other processes
 
