@@ -23,6 +23,8 @@ OWN_PAGES = [
     "/realms/REALM/start/notify/",
     "/realms/REALM/console/",
     "/realms/REALM/connections/",
+    "/realms/REALM/why/",
+    "/realms/REALM/why/?about=news",
     "/realms/REALM/delete/",
     "/realms/REALM/domains/",
     "/realms/REALM/domains/default/",
