@@ -4,6 +4,20 @@ import "./copy.js";
 
 document.documentElement.classList.remove("no-script");
 
+// On a phone the realm's tabs are one row that scrolls: it begins where the open page is and follows the keyboard.
+// It does not move under a finger, or the tap would miss.
+const tabs = document.querySelector(".realmbar-tabs");
+
+function centre(tab) {
+  tabs.scrollLeft = tab.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
+}
+
+if (tabs) {
+  const open = tabs.querySelector('[aria-current="page"]');
+  if (open) centre(open);
+  tabs.addEventListener("focusin", ({ target }) => target.matches(":focus-visible") && centre(target));
+}
+
 function closeMenus(except) {
   for (const menu of document.querySelectorAll("details[data-menu][open]")) {
     if (!menu.contains(except)) menu.open = false;

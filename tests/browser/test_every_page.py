@@ -137,6 +137,36 @@ def test_the_keyboard_reaches_the_content_first(strangers_page: Page):
     expect(strangers_page.locator("#main")).to_be_focused()
 
 
+#: The tabs of the realm that stick out of the window, by their words.
+TABS_OUT_OF_SIGHT = """() => [...document.querySelectorAll(".realmbar-tab")].filter((tab) => {
+  const { left, right } = tab.getBoundingClientRect();
+  return left < 0 || right > innerWidth;
+}).map((tab) => tab.textContent)"""
+
+
+@pytest.mark.parametrize("width", [768, 1280, 2560])
+def test_all_tabs_of_a_realm_are_in_sight(page: Page, alices_realm: str, width: int):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"/realms/{alices_realm}/audit/")
+
+    expect(page.locator(".realmbar-tab")).to_have_count(14)
+    assert page.evaluate(TABS_OUT_OF_SIGHT) == []
+    assert page.evaluate("(row => row.scrollWidth - row.clientWidth)(document.querySelector('.realmbar-tabs'))") <= 0
+
+
+def test_on_a_phone_the_tabs_scroll_to_the_open_page_and_with_the_keyboard(page: Page, alices_realm: str):
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    page.goto(f"/realms/{alices_realm}/audit/")
+    tabs = page.locator(".realmbar-tab")
+    expect(page.locator(".realmbar-tab[aria-current=page]")).to_be_in_viewport(ratio=1)
+
+    tabs.first.focus()
+    for place in range(tabs.count()):
+        expect(tabs.nth(place)).to_be_focused()
+        expect(tabs.nth(place)).to_be_in_viewport(ratio=1)
+        page.keyboard.press("Tab")
+
+
 # -- colours ----------------
 
 SURFACES = ["paper", "surface", "surface-sunk"]
