@@ -9,11 +9,13 @@ from tests.contracts.brokers import MemoryWorld, RedisWorld, Runner, World
 from tests.contracts.sites import channel, http, plain_realm, prepared_realm, reader, site
 from tests.contracts.xmpp import embedded_door, prosody_door, xmpp_site
 from tests.servers.cluster import RedisCluster, redis_cluster
+from tests.servers.node import node_packages
 
 __all__ = [
     "channel",
     "embedded_door",
     "http",
+    "node_packages",
     "plain_realm",
     "prepared_realm",
     "prosody_door",

@@ -18,7 +18,8 @@ DOMAIN = "push.test"
 def embedded_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]:
     """The embedded listener."""
     port = free_port()
-    product = Product(tmp_path_factory.mktemp("xmpp"), environment={"XMPP_PORT": str(port), "XMPP_DOMAIN": DOMAIN})
+    environment = {"XMPP_PORT": str(port), "XMPP_DOMAIN": DOMAIN, "ALLOWED_TARGETS": "127.0.0.0/8"}  # for webhooks
+    product = Product(tmp_path_factory.mktemp("xmpp"), environment=environment)
     try:
         product.start()
         realm, foreign = product.create_realms("alice@example.com", "charlie@example.com")
