@@ -22,6 +22,8 @@ PAGES = (
     "publish-items",
     "subscribe-to-channels",
     "resume",
+    "see-who-is-there",
+    "read-history",
     "make-tokens",
     "verify-webhooks",
 )
