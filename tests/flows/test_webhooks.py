@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 from urllib.parse import quote
 
 import httpx
@@ -13,13 +14,36 @@ from tests.servers.webhook_sink import WebhookSink, running_sink
 
 PATIENCE_S = 20.0
 
-_ADD_ENDPOINT = """
-import json, sys
+KINDS = ["channel.occupied", "channel.vacated", "connection.opened", "connection.closed"]
+
+_CREATE = """
+import io
+from django.core.management import call_command
 from publishing.webhooks.endpoints import create_endpoint
 from realms.models import Realm
-realm, url, settings = sys.argv[1:]
-create_endpoint(realm=Realm.objects.get(pk=realm), url=url, **json.loads(settings))
+for url, settings in json.loads(sys.argv[1]):
+    printed = io.StringIO()
+    call_command("create_realm", "--json", "--owner", "alice@example.com", stdout=printed)
+    print(printed.getvalue().strip())
+    create_endpoint(realm=Realm.objects.get(pk=json.loads(printed.getvalue())["realm"]), url=url, **settings)
 """
+
+
+class CalledRealm(NamedTuple):
+    """A realm, and the receiver that its endpoint calls."""
+
+    realm: ProductRealm
+    sink: WebhookSink
+
+
+@pytest.fixture(scope="module")
+def called_realms(product: Product) -> Iterator[list[CalledRealm]]:
+    """One that is called with items, one with who comes and goes. Made at once: starting Django takes a second."""
+    with running_sink() as items, running_sink() as kinds:
+        settings = [(f"{items.url}/in", {}), (f"{kinds.url}/in", {"events": KINDS})]
+        printed = product.run_python(_CREATE, json.dumps(settings)).splitlines()
+        realms = [ProductRealm(**json.loads(line)) for line in printed]
+        yield [CalledRealm(*pair) for pair in zip(realms, (items, kinds), strict=True)]
 
 
 @pytest.fixture
@@ -45,8 +69,9 @@ def numbers_of(sink: WebhookSink) -> list[int]:
 
 
 def test_a_url_of_the_compatible_api_is_called_with_requests(
-    http: httpx.Client, realm: ProductRealm, channel: str, sink: WebhookSink
+    http: httpx.Client, called_realms: list[CalledRealm], channel: str, sink: WebhookSink
 ):
+    realm = called_realms[1].realm  # its endpoint does not ask for items
     hooks = f"{realm.api}/channel/{channel}/hrq-subscription"
     assert http.post(f"{hooks}s/", auth=realm.auth, data={"url": f"{sink.url}/in"}).status_code == 200
     request = {"method": "POST", "headers": {"Content-Type": "text/plain"}, "body": "hello"}
@@ -61,10 +86,9 @@ def test_a_url_of_the_compatible_api_is_called_with_requests(
 
 
 def test_what_was_acknowledged_is_delivered_although_everything_is_killed(
-    http: httpx.Client, product: Product, channel: str, sink: WebhookSink
+    http: httpx.Client, product: Product, channel: str, called_realms: list[CalledRealm]
 ):
-    realm = product.create_realm("dora@example.com")
-    product.run_python(_ADD_ENDPOINT, realm.realm, f"{sink.url}/in", json.dumps({"patterns": [channel]}))
+    realm, sink = called_realms[0]
     sink.behave = lambda request: "hang"
 
     publish(http, realm, channel, *range(20))
@@ -83,10 +107,8 @@ def test_what_was_acknowledged_is_delivered_although_everything_is_killed(
     assert len(sink.received) == 40
 
 
-def test_who_comes_and_goes_is_told(http: httpx.Client, product: Product, channel: str, sink: WebhookSink):
-    realm = product.create_realm("emil@example.com")
-    kinds = ["channel.occupied", "channel.vacated", "connection.opened", "connection.closed"]
-    product.run_python(_ADD_ENDPOINT, realm.realm, f"{sink.url}/in", json.dumps({"events": kinds}))
+def test_who_comes_and_goes_is_told(http: httpx.Client, channel: str, called_realms: list[CalledRealm]):
+    realm, sink = called_realms[1]
 
     with http.stream("GET", f"{realm.site}/fanout/sse", params={"channel": channel}) as answer:
         assert answer.status_code == 200
@@ -95,5 +117,5 @@ def test_who_comes_and_goes_is_told(http: httpx.Client, product: Product, channe
 
     events = [json.loads(one.body) for one in sink.received]
     assert {event["type"] for event in events[:2]} == {"channel.occupied", "connection.opened"}
-    assert {event["type"] for event in events} == set(kinds)
+    assert {event["type"] for event in events} == set(KINDS)
     assert {event["data"].get("channel", channel) for event in events} == {channel}
