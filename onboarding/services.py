@@ -7,8 +7,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from onboarding.models import QuickStartProgress
+from publishing.inspector.services import list_inspectors, open_inspector
+from publishing.models import Inspector
 from realms.models import Realm
 from realms.services import create_realm
+from realms.services.locking import lock_realm
 
 
 class QuickStartStep(enum.Enum):
@@ -64,3 +67,20 @@ def mark_step(realm: Realm, step: QuickStartStep) -> bool:
     QuickStartProgress.objects.get_or_create(realm=realm)
     first_time = QuickStartProgress.objects.filter(realm=realm, **{f"{step.value}__isnull": True})
     return bool(first_time.update(**{step.value: timezone.now()}))
+
+
+def find_receiver(realm: Realm, channel: str) -> Inspector | None:
+    """Return the realm's newest inspector that is called with items of `channel`, and of no other."""
+    inspectors = list_inspectors(realm).order_by("-pk")
+    return next((one for one in inspectors if one.endpoint.patterns == [channel]), None)
+
+
+@transaction.atomic
+def open_receiver_once(realm: Realm, channel: str) -> Inspector:
+    """Return what `find_receiver` finds, opened if there is none. Safe to call again, also at the same time.
+
+    Raises:
+        InspectorLimitReached, EndpointLimitReached: the realm has as many as one may.
+    """
+    lock_realm(realm)
+    return find_receiver(realm, channel) or open_inspector(realm=realm, patterns=[channel])

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from onboarding import about_views, app_views, notify_views, sandbox_views, subscriber_views, views
+from onboarding import about_views, app_views, notify_views, sandbox_views, subscriber_views, views, webhook_views
 from onboarding.docs import views as docs_views
 
 app_name = "onboarding"
@@ -24,6 +24,9 @@ urlpatterns = [
     path("s/<str:realm_id>/<path:channel>/", subscriber_views.show_subscriber, name="subscriber"),
     path("realms/<slug:realm_id>/start/", views.show_quick_start, name="quick_start"),
     path("realms/<slug:realm_id>/start/notify/", notify_views.show_notify_start, name="notify_start"),
+    path("realms/<slug:realm_id>/start/webhooks/", webhook_views.show_webhook_start, name="webhook_start"),
+    path("realms/<slug:realm_id>/start/webhooks/open/", webhook_views.open_receiver, name="webhook_open"),
+    path("realms/<slug:realm_id>/start/webhooks/came/", webhook_views.show_came, name="webhook_came"),
     path("realms/<slug:realm_id>/start/app/", app_views.show_app_start, name="app_start"),
     path("realms/<slug:realm_id>/start/app/origin/", app_views.set_app_origin, name="app_origin"),
     path("realms/<slug:realm_id>/start/send/", views.send, name="send"),

@@ -1,5 +1,6 @@
 """Opening inspectors, taking what is sent to them, and forgetting it again."""
 
+import json
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
@@ -89,6 +90,16 @@ def list_requests(inspector: Inspector, *, after: int = 0) -> QuerySet[Inspected
         Inspector.objects.filter(pk=inspector.pk).update(seen_at=now)
     rows = InspectedRequest.objects.filter(inspector=inspector, at__gt=now - KEPT_FOR)
     return rows.filter(pk__gt=after).order_by("-pk")
+
+
+def show_body(row: InspectedRequest) -> str:
+    """Return the body as text, JSON with its lines."""
+    body = bytes(row.body)
+    try:
+        text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = body.decode("utf-8", "replace")
+    return text[:MAX_BODY_BYTES]
 
 
 def newest_request(inspector: Inspector) -> int:

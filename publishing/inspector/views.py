@@ -1,7 +1,5 @@
 """The door of inspectors, and the pages that show what came."""
 
-import json
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -20,9 +18,10 @@ from publishing.inspector.services import (
     inspector_url,
     list_requests,
     open_inspector,
+    show_body,
     take_request,
 )
-from publishing.models import InspectedRequest, Inspector
+from publishing.models import Inspector
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
 from realms.roles import Role
@@ -84,7 +83,7 @@ def show_inspector(request: PageRequest, realm_id: str, inspector_id: int) -> Ht
         "realm": realm,
         "inspector": inspector,
         "url": inspector_url(inspector),
-        "requests": [(one, *_shown_body(one)) for one in list_requests(inspector)[:SHOWN]],
+        "requests": [(one, show_body(one), len(one.body)) for one in list_requests(inspector)[:SHOWN]],
         "kept": MAX_REQUESTS,
         "may_change": Role(realm.role).is_at_least(Role.DEVELOPER),
     }
@@ -111,16 +110,6 @@ def _get_or_404(realm: Realm, inspector_id: int) -> Inspector:
         return get_inspector(realm, inspector_id)
     except InspectorNotFound as error:
         raise Http404 from error
-
-
-def _shown_body(row: InspectedRequest) -> tuple[str, int]:
-    """Return the body as text, JSON with its lines, and its size."""
-    body = bytes(row.body)
-    try:
-        text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        text = body.decode("utf-8", "replace")
-    return text[:MAX_BODY_BYTES], len(body)
 
 
 def _refuse(status: int, problem: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 import { clock, make, plural, sentence } from "./dom.js";
 import { watchRealm } from "./live.js";
+import { announce, markDone } from "./steps.js";
 import { setUpTabs } from "./tabs.js";
 
 const MAX_FAILURES = 3;
@@ -20,14 +21,7 @@ function tick(step, { isNews, words }) {
     line.textContent = words;
     line.hidden = false;
   }
-  const box = byId(`step-${step}`);
-  if ("done" in box.dataset) return;
-  box.dataset.done = "";
-  box.querySelector("[data-step-state]").textContent = "(done)";
-  if (isNews) {
-    box.dataset.fresh = "";
-    byId("announcer").textContent = `${STEPS[step]}: done.`;
-  }
+  if (markDone(step, { isNews }) && isNews) announce(`${STEPS[step]}: done.`);
 }
 
 function showFailure(event) {

@@ -4,6 +4,7 @@ import { clock, plural } from "./dom.js";
 import { listen } from "./item_list.js";
 import { watchRealm } from "./live.js";
 import { clearRefusals, showRefusal } from "./refusals.js";
+import { announce, markDone } from "./steps.js";
 import { setUpTabs } from "./tabs.js";
 
 const root = document.getElementById("quick-start");
@@ -18,15 +19,9 @@ const STEPS = { subscribed: "Somebody listens", published: "You publish", delive
 const KIND_TO_STEP = { connected: "subscribed", published: "published", delivered: "delivered" };
 
 function tick(step, { isNews }) {
-  const box = byId(`step-${step}`);
-  if ("done" in box.dataset) return;
-  box.dataset.done = "";
-  box.querySelector("[data-step-state]").textContent = "(done)";
+  if (!markDone(step, { isNews })) return;
   const isComplete = Object.keys(STEPS).every((name) => "done" in byId(`step-${name}`).dataset);
-  if (isNews) {
-    box.dataset.fresh = "";
-    byId("announcer").textContent = `${STEPS[step]}: done.${isComplete ? " All three steps are done." : ""}`;
-  }
+  if (isNews) announce(`${STEPS[step]}: done.${isComplete ? " All three steps are done." : ""}`);
   if (isComplete) byId("next")?.removeAttribute("hidden");
 }
 

@@ -48,6 +48,7 @@ OWN_PAGES = {
     "realm": "/realms/REALM/",
     "quick-start": "/realms/REALM/start/",
     "quick-start-notify": "/realms/REALM/start/notify/",
+    "quick-start-webhooks": "/realms/REALM/start/webhooks/",
     "quick-start-app": "/realms/REALM/start/app/",
     "console": "/realms/REALM/console/",
     "domains": "/realms/REALM/domains/",

@@ -12,7 +12,7 @@ from tests.servers.grip_app import running_app
 
 def use_origin(page: Page, realm: str, origin: str) -> None:
     page.goto(f"/realms/{realm}/start/")
-    page.get_by_role("link", name="I have a web application").click()
+    page.get_by_role("link", name="Stream from my web application").click()
     page.get_by_label("Where your application runs").fill(origin)
     page.get_by_role("button", name=re.compile("Use it|Change")).click()
     expect(page.get_by_text(f"Requests are passed on to {origin} now.")).to_be_visible()

@@ -20,6 +20,7 @@ OWN_PAGES = [
     "/realms/REALM/",
     "/realms/REALM/start/",
     "/realms/REALM/start/app/",
+    "/realms/REALM/start/webhooks/",
     "/realms/REALM/start/notify/",
     "/realms/REALM/console/",
     "/realms/REALM/connections/",

@@ -209,3 +209,20 @@ def test_the_page_says_all_it_can_without_a_script(chromium: Browser, product: P
 
     assert plain.get_by_text("Sent to the channel hello.").is_visible()
     context.close()
+
+
+def test_one_click_and_one_line_show_a_webhook_with_its_signature(page: Page, realm: str):
+    page.get_by_role("link", name="Call webhooks").click()
+    page.get_by_role("button", name="Open the inspector").click()
+    expect(page.locator("#feed-state")).to_have_text("Live")
+    expect(page.locator(".step[data-done]")).to_have_count(1)
+    publish(page, credential=f"{realm}:AAAA")
+    expect(page.locator(".refusal")).to_contain_text("401 wrong_key")
+
+    assert run(["bash", "-c", snippet(page, "curl")]).startswith("Published")
+
+    expect(page.get_by_text("Signature valid")).to_be_visible()
+    expect(page.locator("#receiver")).to_contain_text("Order 42 is paid")
+    expect(page.locator(".step[data-done]")).to_have_count(3)
+    expect(page.get_by_role("link", name="Verify what comes")).to_be_visible()
+    expect(page.locator(".refusal")).to_have_count(0)
