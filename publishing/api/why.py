@@ -117,7 +117,7 @@ class WhyFields(Fields):
     about = serializers.CharField()
     kind = serializers.ChoiceField(choices=KINDS)
     summary = serializers.CharField(help_text="The likeliest cause in a sentence.")
-    findings = FindingFields(many=True, help_text="Faults first, the newest first.")
+    findings = FindingFields(many=True, help_text="Faults first, and of these what is about the very thing asked for.")
     items = ItemStoryFields(many=True)
     timeline = EventFields(many=True)
     unseen = UnseenFields(many=True, help_text="Where to look when nothing is wrong here.")

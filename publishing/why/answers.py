@@ -12,7 +12,8 @@ SEVERITIES = ("fault", "notice", "fine")
 class Finding:
     """One thing that was found. `code` is for programs; `where` names an address, an origin or a key.
 
-    Times are in seconds since 1970; 0: there is none.
+    Times are in seconds since 1970; 0: there is none. `is_beside`: it happened in the same minutes, and nothing says
+    that it is about what was asked for.
     """
 
     code: str
@@ -24,6 +25,7 @@ class Finding:
     first_at: float = 0.0
     last_at: float = 0.0
     where: str = ""
+    is_beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

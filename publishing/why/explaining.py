@@ -81,7 +81,7 @@ def _make_answer(about: str, kind: str, accounts: Accounts, webhooks: list[Findi
         refusals = [] if items or published else refusals
     elif not moments:
         findings.append(_UNKNOWN[kind](about))
-    findings += find_in_refusals(refusals)
+    findings += find_in_refusals(about, refusals)
     findings += webhooks if kind in ("channel", "message") else []
     ordered = in_order(findings)
     return Answer(
@@ -183,10 +183,11 @@ def _webhooks_of(realm: Realm) -> list[Finding]:
             cause = f"{name} is {endpoint.state}{f': {endpoint.state_reason}' if endpoint.state_reason else ''}"
             severity = "notice" if endpoint.paused_by == endpoint.Pause.BY_HAND else "fault"
             found.append(Finding("webhook_stopped", severity, "A webhook is not called", cause,
-                                 "turn it on again on the webhooks page", 1, last_at, last_at, name))  # fmt: skip
+                                 "turn it on again on the webhooks page", 1, last_at, last_at, name,
+                                 is_beside=True))  # fmt: skip
         elif endpoint.failures_in_row:
             cause = f"{name} failed {endpoint.failures_in_row} times in a row: {endpoint.last_problem}"
             found.append(Finding("webhook_failing", "fault", "A webhook's target fails", cause,
                                  "mend the target; deliveries are repeated, and can be replayed",
-                                 endpoint.failures_in_row, last_at, last_at, name))  # fmt: skip
+                                 endpoint.failures_in_row, last_at, last_at, name, is_beside=True))  # fmt: skip
     return found

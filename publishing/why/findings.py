@@ -77,18 +77,18 @@ def choose_refusals(
     ]
 
 
-def find_in_refusals(refusals: Iterable[Refusal]) -> list[Finding]:
+def find_in_refusals(about: str, refusals: Iterable[Refusal]) -> list[Finding]:
     """Return refusals as findings, alike ones of several processes together."""
     merged: dict[tuple[str, ...], Finding] = {}
     for refusal in refusals:
-        finding = _refused(refusal)
+        finding = _refused(refusal, is_beside=about not in (refusal.channel, refusal.user))
         name = (finding.code, finding.where, finding.cause)
         known = merged.get(name)
         merged[name] = finding if known is None else _join_findings(known, finding)
     return list(merged.values())
 
 
-def _refused(refusal: Refusal) -> Finding:
+def _refused(refusal: Refusal, *, is_beside: bool) -> Finding:
     title = REFUSED.get(refusal.code, "A request was turned away")
     who = [
         f"key {refusal.key}" if refusal.key else "",
@@ -97,7 +97,7 @@ def _refused(refusal: Refusal) -> Finding:
     ]
     return Finding(
         refusal.code, "fault", title, f"{refusal.message} ({refusal.status})", refusal.cure, refusal.count,
-        refusal.first_at, refusal.last_at, where=", ".join(part for part in who if part),
+        refusal.first_at, refusal.last_at, where=", ".join(part for part in who if part), is_beside=is_beside,
     )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def _join_findings(one: Finding, other: Finding) -> Finding:
     newer = one if one.last_at >= other.last_at else other
     return Finding(
         newer.code, newer.severity, newer.title, newer.cause, newer.cure, one.count + other.count,
-        min(one.first_at, other.first_at), newer.last_at, newer.where,
+        min(one.first_at, other.first_at), newer.last_at, newer.where, one.is_beside and other.is_beside,
     )  # fmt: skip
 
 
@@ -145,7 +145,8 @@ def find_in_channel(about: str, parts: list[Account], published: list[PublishedI
         cause = f"no connection has the channel {about!r} now"
         severity = "fault" if published and not found else "notice"
         cure = "check the name on the subscriber's side, and that it is connected to this realm"
-        found.append(Finding("nobody_subscribed", severity, "Nobody is subscribed", cause, cure))
+        # As little as a refusal of these minutes does it say why: whoever was to subscribe may have been refused.
+        found.append(Finding("nobody_subscribed", severity, "Nobody is subscribed", cause, cure, is_beside=True))
     if not published:
         cause = f"no item for {about!r} was accepted while records reach"
         cure = "check the channel's name and the realm on the publisher's side; refused attempts are listed here"
@@ -203,11 +204,11 @@ def find_in_moments(moments: Iterable[Moment]) -> list[Finding]:
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Return each once, faults first, the newest first."""
+    """Return each once: faults first, of these what is about the very thing that was asked for, the newest first."""
     once: dict[tuple[str, str, str], Finding] = {}
     for finding in findings:
         once.setdefault((finding.code, finding.where, finding.cause), finding)
-    ranked = sorted(once.values(), key=lambda one: (SEVERITIES.index(one.severity), -one.last_at))
+    ranked = sorted(once.values(), key=lambda one: (SEVERITIES.index(one.severity), one.is_beside, -one.last_at))
     return ranked[:MAX_FINDINGS]
 
 

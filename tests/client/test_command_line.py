@@ -67,6 +67,20 @@ def test_realms_and_presence_are_listed(fanout: Fanout, realm: ProductRealm) -> 
     assert "0 users" in fanout("presence", "door").errors
 
 
+def test_why_names_what_is_wrong_with_its_cure_and_exits_with_1(fanout: Fanout) -> None:
+    fanout("publish", "lonely", "1", "--id", "19")
+    plain, as_json = fanout("why", "19"), fanout("why", "lonely", "--json")
+    [told] = as_json.rows
+    unknown = fanout("why", "alice", "--kind", "user")
+
+    assert (plain.status, as_json.status, unknown.status) == (1, 1, 1)
+    assert plain.output.startswith("Nobody was subscribed: ")
+    assert "fault   Nobody was subscribed\n" in plain.output
+    assert "cure: ask about the channel 'lonely'" in plain.output
+    assert (told["kind"], told["findings"][0]["code"]) == ("channel", "nobody_subscribed")
+    assert "This user has not been here" in unknown.output
+
+
 @pytest.mark.parametrize(
     ("words", "variables", "status", "cause", "cure"),
     [

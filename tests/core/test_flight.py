@@ -1,10 +1,11 @@
 """The flight recorder: in order, in bounds, of realms that exist."""
 
+import msgspec
 import pytest
 
 from fanoutcloud.core import flight
 from fanoutcloud.core.errors import Unauthorized
-from fanoutcloud.core.flight import FlightRecorder, format_names
+from fanoutcloud.core.flight import FlightRecorder, Refusal, format_names
 from fanoutcloud.core.items import HttpStream, Item, WsMessage
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
@@ -45,6 +46,20 @@ def test_numbers_order_all_that_happens(recorder: FlightRecorder) -> None:
     log = recorder.find(ALICES)
     assert log is not None
     assert next(iter(log.moments)).number < next(iter(log.items))[0]
+
+
+@pytest.mark.parametrize(("channel", "shown"), [(None, ""), ("news", "news")])
+def test_a_refusal_can_be_sent_whether_its_error_names_a_channel_or_not(
+    recorder: FlightRecorder, channel: str | None, shown: str
+) -> None:
+    error = Unauthorized("wrong_key", "no", cure="copy it")
+    error.channel = channel
+    recorder.refused(ALICES, error, side="subscribe", address="192.0.2.1")
+
+    log = recorder.find(ALICES)
+    assert log is not None
+    [refusal] = msgspec.msgpack.decode(msgspec.msgpack.encode(list(log.refusals.values())), type=list[Refusal])
+    assert (refusal.code, refusal.channel, refusal.user, refusal.key) == ("wrong_key", shown, "", "")
 
 
 def test_the_newest_items_are_exact_and_of_older_ones_a_sample_stays(

@@ -12,6 +12,7 @@ import httpx
 import jwt
 from websockets.sync.client import ClientConnection, connect
 
+from tests.flows.why_origins import Answering, checks_with, fails, holds_for_alice, origin, untrusted
 from tests.servers.command import free_port
 from tests.servers.listening import PATIENCE_S
 from tests.servers.product import ProductRealm
@@ -25,7 +26,7 @@ SET_UP: dict[str, str] = {
     "private channel": "add_rule(realm=realm, pattern='news', settings=RuleSettings(access='token'))",
     "token without the channel": "add_rule(realm=realm, pattern='news', settings=RuleSettings(access='token'))",
     "history too short": "add_rule(realm=realm, pattern='news', settings=RuleSettings(history_items=1))",
-    "message expired": "add_rule(realm=realm, pattern='news', settings=RuleSettings(history_age_s=0))",
+    "message expired": "add_rule(realm=realm, pattern='news', settings=RuleSettings(history_age_s=1))",
     "revoked token": "revoke_user(realm=realm, user='42')",
     "key rotated away": "new = issue_api_key(realm=realm, issued_by=None); revoke_api_key(realm=realm, key_id=created)",
     "webhook target down": (
@@ -81,6 +82,11 @@ class Stage:
             self.receive(client, "subscribed")
         return client
 
+    def come_back(self, position: str) -> ClientConnection:
+        """Subscribe to `news` from a position on."""
+        url = f"{self.realm.site.replace('http', 'ws', 1)}/fanout/ws?channel=news&since={position}"
+        return self.stack.enter_context(connect(url, open_timeout=PATIENCE_S, proxy=None))
+
     def stream(self, query: str = "?channel=news", path: str = "sse") -> Iterator[str]:
         """Open an HTTP subscriber; return its lines, once it is subscribed."""
         url = f"{self.realm.site}/fanout/{path}{query}"
@@ -107,10 +113,8 @@ class Stage:
 
     def set_origin(self, port: int, *, is_tls: bool = False) -> None:
         """Have requests passed on to this port."""
-        fields = {
-            "host": "127.0.0.1", "port": str(port), "ssl": "true" if is_tls else "false",
-            "rewrite_host": "false", "over_http": "true",
-        }  # fmt: skip
+        kind = "ssl_" if is_tls else ""
+        fields = {f"{kind}host": "127.0.0.1", f"{kind}port": str(port), "rewrite_host": "false", "over_http": "true"}
         answer = self.http.post(f"{self.realm.api}/http/default/", data=fields, auth=self.realm.auth)
         assert answer.status_code == 200, answer.text
 
@@ -166,9 +170,33 @@ def _comes_too_late_for_history(stage: Stage) -> None:
     stage.publish()
     stage.publish()
     stage.publish()
-    url = f"{stage.realm.site.replace('http', 'ws', 1)}/fanout/ws?channel=news&since={position}"
-    client = stage.stack.enter_context(connect(url, open_timeout=PATIENCE_S, proxy=None))
-    stage.receive(client, "reset")
+    stage.receive(stage.come_back(position), "reset")
+
+
+def _comes_back_after_it_expired(stage: Stage) -> None:
+    first = stage.subscribe()
+    stage.publish()
+    position = stage.receive(first, "item")["position"]
+    stage.publish()
+    history = stage.realm.api.replace("/realm/", "/api/v1/realms/") + "/history"
+    until = time.monotonic() + PATIENCE_S
+    while stage.http.get(history, params={"channel": "news"}, auth=stage.realm.auth).json()["items"]:
+        assert time.monotonic() < until
+    stage.receive(stage.come_back(position), "reset")
+
+
+def _is_skipped_as_the_sender(stage: Stage) -> None:
+    stage.set_origin(stage.stack.enter_context(origin(holds_for_alice)))
+    held = stage.stack.enter_context(stage.http.stream("GET", f"{stage.realm.site}/page"))
+    assert held.status_code == 200
+    stage.publish(**{"http-stream": {"content": "hi\n"}, "meta": {"sender": "alice"}})
+
+
+def _slips_while_others_are_refused(stage: Stage) -> None:
+    stage.subscribe("?channel=nwes")
+    stage.publish("news")
+    stage.publish(auth=(stage.realm.realm, "x" * 43 + "="))
+    stage.send(b'{"items": [')
 
 
 def _publishes_twice(stage: Stage) -> None:
@@ -227,6 +255,15 @@ def _passes_on_to(port: Callable[[], int], *, is_tls: bool = False) -> Play:
     return play
 
 
+def _passes_on_to_one_that(answering: Callable[[Stage], Answering], *, status: int, is_tls: bool = False) -> Play:
+    def play(stage: Stage) -> None:
+        serving = origin(answering(stage), tls=untrusted() if is_tls else None)
+        stage.set_origin(stage.stack.enter_context(serving), is_tls=is_tls)
+        assert stage.http.get(f"{stage.realm.site}/page").status_code == status
+
+    return play
+
+
 MISTAKES = [
     Mistake("wrong key", lambda s: s.publish(auth=(s.realm.realm, "x" * 43 + "=")), "wrong_key", "copy the key"),
     Mistake("wrong realm", _wrong_realm, "forbidden", "use the key of the realm"),
@@ -279,11 +316,27 @@ MISTAKES = [
     Mistake("nobody listens", lambda s: s.publish(), "nobody_subscribed", "subscriber's side"),
     Mistake("subscriber late", _comes_late, "subscribed_late", "subscribe first", about="early"),
     Mistake("history too short", _comes_too_late_for_history, "history_too_short", "keep more"),
+    Mistake("message expired", _comes_back_after_it_expired, "history_too_short", "keep more or longer"),
     Mistake(
-        "message expired", lambda s: None, "unknown_message", "refused attempts", about="k3v9q1zt:7", kind="message"
+        "unknown message", lambda s: None, "unknown_message", "refused attempts", about="k3v9q1zt:7", kind="message"
     ),
+    Mistake("skip-self", _is_skipped_as_the_sender, "filtered", "change the filter"),
+    Mistake("typo while others are refused", _slips_while_others_are_refused, "channel_spelling", "same name"),
     Mistake("webhook target down", lambda s: s.publish(), "webhook_failing", "mend the target"),
     Mistake("origin that is down", _passes_on_to(free_port), "origin_connect_refused", ""),
+    Mistake("origin that fails", _passes_on_to_one_that(lambda s: fails, status=500), "origin_error", "its own log"),
+    Mistake(
+        "TLS error at the origin",
+        _passes_on_to_one_that(lambda s: fails, status=502, is_tls=True),
+        "origin_tls",
+        "certificate",
+    ),
+    Mistake(
+        "origin that checks with another key",
+        _passes_on_to_one_that(lambda s: checks_with(base64.b64decode(s.foreign.key)), status=403),
+        "origin_turned_away",
+        "live key of this realm",
+    ),
     Mistake("bad JSON", lambda s: s.send(b'{"items": ['), "invalid_request", "valid JSON"),
     Mistake("wrong content type", _sends_a_form, "invalid_request", "application/json"),
     Mistake("batch with one bad item", _sends_a_bad_batch, "invalid_item", "add one of them"),

@@ -69,6 +69,12 @@ def read_presence(service: Service, channel: str, *, token: str | None = None) -
             return Presence(members, int(told.get("count", len(members))), int(told.get("anonymous", 0)))
 
 
+def ask_why(service: Service, about: str, *, kind: str | None = None) -> Call[JsonObject]:
+    """Return what happened to a message, a channel, a user or a connection: the answer of `GET …/why`, as it is."""
+    answer = yield from ask(_get(service, "why", {"about": about, "kind": kind}))
+    return answer.json()
+
+
 def list_all(service: Service, path: str, query: Mapping[str, Any] | None = None) -> Call[list[JsonObject]]:
     """Return every row of a list of the API, such as `/realms`, over all pages."""
     rows: list[JsonObject] = []

@@ -15,6 +15,7 @@ from fanoutcloud_client.cli.read import add_reading
 from fanoutcloud_client.cli.subscribe import add_subscribe
 from fanoutcloud_client.cli.tail import add_tail
 from fanoutcloud_client.cli.token import add_token
+from fanoutcloud_client.cli.why import add_why
 from fanoutcloud_client.version import VERSION
 
 
@@ -36,6 +37,7 @@ add_token(cli)
 add_tail(cli)
 add_listen(cli)
 add_doctor(cli)
+add_why(cli)
 add_bench(cli)
 add_completion(cli)
 
