@@ -53,6 +53,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/client/fanoutcloud_client/cli/settings.py": "tests/client/test_command_line.py",
     "fanoutcloud/client/fanoutcloud_client/cli/subscribe.py": "tests/client/test_command_line.py",
     "fanoutcloud/client/fanoutcloud_client/cli/token.py": "tests/client/test_command_line.py",
+    "fanoutcloud/client/fanoutcloud_client/cli/why.py": "tests/client/test_command_line.py",
     "fanoutcloud/client/fanoutcloud_client/transports/http_stream.py": "tests/client/test_subscriptions.py",
     "fanoutcloud/client/fanoutcloud_client/transports/link.py": "declarations",
     "fanoutcloud/client/fanoutcloud_client/transports/long_poll.py": "tests/client/test_subscriptions.py",
