@@ -10,9 +10,10 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, S
 
 from tests.browser.figures import walked
 from tests.factories import PASSWORD
+from tests.servers.node import node_packages
 from tests.servers.product import Product, product
 
-__all__ = ["product"]
+__all__ = ["node_packages", "product"]
 
 ARGUMENTS = [
     "--no-sandbox",
