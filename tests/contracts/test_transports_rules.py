@@ -261,6 +261,22 @@ async def test_a_client_publishes_over_http(ruled: SiteUnderTest, channel: str) 
     assert (item["data"], item["user"]) == ([1], "alice")
 
 
+async def test_a_stranger_repeats_an_item_and_the_id_does_not_tell_from_where(
+    ruled: SiteUnderTest, channel: str
+) -> None:
+    name = f"chat.{channel}"
+    async with WebSocketReader(ruled, name) as subscriber:
+        await subscriber.ready()
+        answers = [await post(ruled, {"channel": name, "data": data, "id": "7"}) for data in (1, 1)]
+        await ruled.publish(name, 2)
+        first, second = await subscriber.items(2)
+
+    assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+    assert (first["data"], second["data"]) == (1, 2)
+    author, _, own = first["id"].partition(":")
+    assert (own, len(author), "127.0.0.1" in first["id"]) == ("7", 16, False)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [

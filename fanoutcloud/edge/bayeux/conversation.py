@@ -16,7 +16,7 @@ from fanoutcloud.edge.bayeux.protocol import CONNECTION_TYPES, VERSION, Step, re
 from fanoutcloud.edge.bayeux.session import BayeuxSession
 from fanoutcloud.edge.bayeux.sessions import Sessions
 from fanoutcloud.edge.hub.hub import Hub
-from fanoutcloud.edge.site.client_publishing import ClientItem, publish_for
+from fanoutcloud.edge.site.client_publishing import ClientItem, name_stranger, publish_for
 
 #: How long a connect is held: proxies in front commonly give up at 60 s.
 CONNECT_S = 45.0
@@ -227,7 +227,7 @@ class Conversation:
         session = await self._find(step, answer)
         if session is None:
             grant, refused = await self._grant(step)
-            author = grant.user or self._address
+            author = grant.user or name_stranger(self._realm, self._address)
         else:
             refused = await self._renew(session, step)
             grant, author = session.grant, session.grant.user or session.connection

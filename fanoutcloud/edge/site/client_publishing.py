@@ -1,6 +1,8 @@
 """What subscribers publish: over their WebSocket, or with `POST /fanout/publish` (docs/api/subscribe.md)."""
 
 import asyncio
+import hmac
+import secrets
 
 import msgspec
 
@@ -36,8 +38,9 @@ _decoder = msgspec.json.Decoder(ClientItem)
 async def publish_for(hub: Hub, grant: Grant, realm: RealmSnapshot, wanted: ClientItem, *, author: str) -> bytes:
     """Publish a client's item, with its user on it; return the message that says where it went.
 
-    `author` is who repeats an item with the same `id`: the user, or the connection of somebody without a token. Ids
-    of clients have it in front, so that nobody's item can be taken for another's, or for one of the realm's servers.
+    `author` is who repeats an item with the same `id`: the user, or the connection or `name_stranger` of somebody
+    without a token. Ids of clients have it in front, so that nobody's item can be taken for another's, or for one of
+    the realm's servers.
 
     Raises:
         InvalidRequest: channel, data or id is wrong.
@@ -68,6 +71,14 @@ async def publish_for(hub: Hub, grant: Grant, realm: RealmSnapshot, wanted: Clie
     return messages.published_message(channel, position, wanted.id)
 
 
+def name_stranger(realm: RealmSnapshot, address: str) -> str:
+    """Return an author's name for somebody without a token: the same on all edges, and it does not tell the address."""
+    keys = sorted(key.secret for key in realm.keys)
+    if not keys:
+        return secrets.token_hex(8)
+    return hmac.digest(keys[0], f"stranger at {address}".encode(), "sha256").hex()[:16]
+
+
 class ClientPublishTransport:
     """`POST /fanout/publish`, for clients whose transport goes one way."""
 
@@ -89,7 +100,7 @@ class ClientPublishTransport:
             raise InvalidRequest("is no item", cure='send {"channel":"hello","data":1}', field="body") from None
         address = client_address(scope)
         grant = await self._hub.gate.admit(realm, read_token(scope, options), address=address)
-        answer = await publish_for(self._hub, grant, realm, wanted, author=grant.user or address)
+        answer = await publish_for(self._hub, grant, realm, wanted, author=grant.user or name_stranger(realm, address))
         await respond(send, 200, answer + b"\n", headers=[(b"content-type", b"application/json")])
 
 
