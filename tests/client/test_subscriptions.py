@@ -260,7 +260,8 @@ async def test_without_a_token_the_cause_and_the_cure_are_raised(
 ) -> None:
     async with opened(guarded) as fanout, fanout.subscribe("guarded.b", transports=[transport]) as subscription:
         with pytest.raises(Unauthorized) as raised:
-            await subscription.get(timeout_s=PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                [event async for event in subscription]  # a WebSocket tells of the channel before it ends
 
     assert raised.value.code == "no_token"
     assert raised.value.cure != ""

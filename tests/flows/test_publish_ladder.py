@@ -138,10 +138,8 @@ def test_one_wrong_item_keeps_all_of_its_request_back(
 ):
     answer = publish(http, realm, {"channel": channel, "json-object": "refused"}, {"channel": channel})
 
-    assert (answer.status_code, answer.text) == (
-        400,
-        "items[1]: has no format; add one of json-object, http-stream, http-response, ws-message, http-request\n",
-    )
+    formats = "json-object, http-stream, http-response, ws-message, http-request, xmpp-stanza"
+    assert (answer.status_code, answer.text) == (400, f"items[1]: has no format; add one of {formats}\n")
     assert_nothing_came(http, realm, channel, listener)
 
 

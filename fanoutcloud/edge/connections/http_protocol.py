@@ -104,7 +104,9 @@ class EdgeHttpProtocol(HttpToolsProtocol):
             self.logger.warning("Invalid HTTP request received.")
             self.send_400_response("Invalid HTTP request received.")
         except httptools.HttpParserUpgrade as upgrade:
-            if self._should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self.send_400_response("This is no proxy: it makes no tunnels.")
+            elif self._should_upgrade():
                 self.handle_websocket_upgrade()
             else:
                 self._go_on_without_upgrade(data[upgrade.args[0] :])
