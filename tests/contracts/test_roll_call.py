@@ -1,7 +1,7 @@
 """Questions to all edges, over every broker: who answers, who is missed and when, and that no wait is long."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,6 +12,18 @@ from fanoutcloud.broker.roll_call import LEASE_S, RollCall
 from fanoutcloud.core.errors import Unavailable
 from tests.contracts.brokers import PATIENCE_S, World
 from tests.fakes.clock import SteppedClock
+from tests.servers.redis import RedisServer
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis without other edges: the one that tests share may have a gateway of theirs in its roll."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.kill()
 
 
 class Edges:

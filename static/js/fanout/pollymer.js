@@ -156,7 +156,7 @@ export const Pollymer = {
 function fetchOnce({ method, uri, headers, body }, withCredentials, answer) {
   const ending = new AbortController();
   const credentials = withCredentials ? "include" : "same-origin";
-  fetch(uri, { method, headers, body: body ?? undefined, credentials, signal: ending.signal })
+  fetch(uri, { method, headers: headers ?? undefined, body: body ?? undefined, credentials, signal: ending.signal })
     .then(async (response) => [response.status, await response.text(), Object.fromEntries(response.headers)])
     .catch(() => [0, "", {}])
     .then((told) => ending.signal.aborted || answer(...told));
