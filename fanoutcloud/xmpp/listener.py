@@ -318,6 +318,8 @@ class ClientConnection(asyncio.Protocol):
         if not frame or self._is_ending:
             return
         transport = self._transport
+        if transport.is_closing():
+            return  # lost a moment ago, which is told us in a later turn; uvloop would log each write until then
         transport.write(frame)
         if transport.get_write_buffer_size() > self._limits.outbox_bytes:
             self.end("resource-constraint", "the connection does not keep up; reconnect and resume")
