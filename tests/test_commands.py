@@ -158,7 +158,7 @@ def test_make_test_installs_then_looks_for_servers_then_runs_pytest() -> None:
 
     install, run = planned.stdout.splitlines()
     assert "deploy/prepare.py test" in install
-    assert install.endswith("deploy/services.py postgresql redis chromium node")
+    assert install.endswith("deploy/services.py postgresql redis chromium node prosody")
     assert run.startswith(".venv/bin/python -m pytest ")
     assert run.endswith(" -k hub")
 
