@@ -1,7 +1,8 @@
 """The two doors: `Fanout` for blocking programs, `AsyncFanout` for asyncio. The same calls, in the same words."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any, Self, Unpack
 
 import httpx
 
@@ -12,10 +13,8 @@ from fanoutcloud_client.items import NOTHING, Item, JsonObject
 from fanoutcloud_client.publishing import Published, publish_as_user, publish_items
 from fanoutcloud_client.reading import History, Presence, read_history, read_presence, request_api
 from fanoutcloud_client.service import Service
-from fanoutcloud_client.subscriptions import AsyncSubscription, GetToken, Wanted
+from fanoutcloud_client.subscriptions import AsyncSubscription, GetToken, SubscribeOptions, Wanted
 from fanoutcloud_client.tokens import Capability, make_token
-from fanoutcloud_client.transports.ladder import ALL_TRANSPORTS
-from fanoutcloud_client.transports.link import TransportName
 
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
@@ -66,10 +65,9 @@ class _Client:
             token_id=token_id,
         )
 
-    def _wanted(self, channels: Sequence[str], **options: Any) -> Wanted:  # Any: the fields of Wanted
-        if options["token"] is None:
-            options["token"] = self._token
-        return Wanted(channels, **options)
+    def _wanted(self, channels: Sequence[str], options: SubscribeOptions) -> Wanted:
+        wanted = Wanted(channels, **options)
+        return wanted if wanted.token is not None else replace(wanted, token=self._token)
 
     @property
     def _fixed_token(self) -> str | None:
@@ -111,28 +109,9 @@ class Fanout(_Client):
             return [run_blocking(call, self.http) for call in calls]
         return run_blocking(publish_items(self.service, items, patience_s=self._patience_s), self.http)
 
-    def subscribe(
-        self,
-        *channels: str,
-        patterns: Sequence[str] = (),
-        since: Mapping[str, str] | None = None,
-        filter: str | None = None,  # noqa: A002 - the word of the protocol
-        presence: bool = False,
-        transports: Sequence[TransportName] = ALL_TRANSPORTS,
-        token: str | GetToken | None = None,
-        on_state: Any = None,
-    ) -> Subscription:
+    def subscribe(self, *channels: str, **options: Unpack[SubscribeOptions]) -> Subscription:
         """Return a subscription, to iterate over; see `fanoutcloud_client.blocking.Subscription`."""
-        wanted = self._wanted(
-            channels,
-            patterns=patterns,
-            since=since,
-            filter=filter,
-            presence=presence,
-            transports=transports,
-            token=token,
-            on_state=on_state,
-        )
+        wanted = self._wanted(channels, options)
         return Subscription(self.service, wanted, lambda: httpx.AsyncClient(timeout=timeouts(), limits=_LIMITS))
 
     def history(
@@ -184,28 +163,9 @@ class AsyncFanout(_Client):
             return [await run(call, self.http) for call in calls]
         return await run(publish_items(self.service, items, patience_s=self._patience_s), self.http)
 
-    def subscribe(
-        self,
-        *channels: str,
-        patterns: Sequence[str] = (),
-        since: Mapping[str, str] | None = None,
-        filter: str | None = None,  # noqa: A002 - the word of the protocol
-        presence: bool = False,
-        transports: Sequence[TransportName] = ALL_TRANSPORTS,
-        token: str | GetToken | None = None,
-        on_state: Any = None,
-    ) -> AsyncSubscription:
+    def subscribe(self, *channels: str, **options: Unpack[SubscribeOptions]) -> AsyncSubscription:
         """Return a subscription, to iterate over; see `fanoutcloud_client.subscriptions.AsyncSubscription`."""
-        wanted = self._wanted(
-            channels,
-            patterns=patterns,
-            since=since,
-            filter=filter,
-            presence=presence,
-            transports=transports,
-            token=token,
-            on_state=on_state,
-        )
+        wanted = self._wanted(channels, options)
         return AsyncSubscription(self.service, wanted, self.http)
 
     async def history(

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import isawaitable
-from typing import Literal, Self
+from typing import Literal, Self, TypedDict
 
 import httpx
 
@@ -66,6 +66,18 @@ class Wanted:
     transports: Sequence[TransportName] = ALL_TRANSPORTS
     token: str | GetToken | None = None
     on_state: Callable[[State], None] | None = None
+
+
+class SubscribeOptions(TypedDict, total=False):
+    """What `subscribe` takes besides channels: the other fields of `Wanted`."""
+
+    patterns: Sequence[str]
+    since: Mapping[str, str] | None
+    filter: str | None
+    presence: bool
+    transports: Sequence[TransportName]
+    token: str | GetToken | None
+    on_state: Callable[[State], None] | None
 
 
 class AsyncSubscription:
