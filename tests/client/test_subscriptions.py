@@ -221,7 +221,7 @@ async def test_a_token_is_renewed_before_it_ends(
 
         async def get_token(reason: str) -> str:
             reasons.append(reason)
-            return fanout.make_token({"guarded.*": ["subscribe"]}, user="alice", lifetime_s=1)
+            return fanout.make_token({"guarded.*": ["subscribe"]}, user="alice", lifetime_s=3)
 
         channel = f"guarded.{transport}"
         async with fanout.subscribe(channel, token=get_token, transports=[transport]) as subscription:

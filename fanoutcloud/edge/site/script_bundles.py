@@ -4,6 +4,7 @@ Not a bundler for any JavaScript, but for ours (static/js/fanout), which keeps t
 
 - imports and exports are named, one statement each, without renaming; modules import only what stands before them;
 - names at the top of modules are unique over all of them;
+- every statement that is no block ends with a semicolon, and none is empty: no `while (more());`;
 - what begins with `#` or `_` is known in these modules only, and so gets a short name here; as do names at the top with
   a capital letter, which no text has in it.
 """
@@ -19,6 +20,9 @@ import rjsmin
 _IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:class|function|const) )", re.MULTILINE)
 _EXPORT_LIST = re.compile(r"^export \{[^}]*\};\n", re.MULTILINE)
+_NEEDLESS = re.compile(
+    r"""(?P<literal>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)|,(?=[})\]])|;(?=\})|(?<=[};)])\n"""
+)
 _MEMBER = re.compile(r"\.([#_][A-Za-z]\w*)")
 _TOP = re.compile(r"^(?:export )?(?:async )?(?:class|function|const) (\w*[A-Z]\w*)", re.MULTILINE)
 _FIRST, _MORE = string.ascii_letters, string.ascii_letters + string.digits
@@ -29,7 +33,7 @@ class Bundler:
 
     def __init__(self, texts: Mapping[str, str], public: Iterable[str]) -> None:
         """`texts` are the modules by their names, `public` what any bundle exports."""
-        self._texts = {name: str(rjsmin.jsmin(_bare(text))) for name, text in texts.items()}
+        self._texts = {name: _tighten(rjsmin.jsmin(_bare(text))) for name, text in texts.items()}
         top = {name for text in texts.values() for name in _TOP.findall(text)} - set(public)
         self._shorten = _make_shortener("\n".join(self._texts.values()), top)
 
@@ -47,6 +51,11 @@ class Bundler:
 
 def _bare(text: str) -> str:
     return _EXPORT_LIST.sub("", _EXPORT.sub("", _IMPORT.sub("", text)))
+
+
+def _tighten(text: str) -> str:
+    """Leave out what `rjsmin` keeps for scripts with less order: last commas and semicolons, ends of lines."""
+    return _NEEDLESS.sub(lambda match: match["literal"] or "", text)
 
 
 def _make_shortener(text: str, top: Set[str]) -> Callable[[str], str]:

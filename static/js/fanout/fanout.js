@@ -1,12 +1,13 @@
 // Fanout Cloud in a page: subscribes over whichever transport gets through, and never loses its place.
 // How to use it: docs/howto/subscribe-in-a-page.md. What it promises: docs/api/fanout-js.md.
 
-import { Channel, readItem } from "./channel.js";
-import { mergePatch } from "./deltas.js";
+import { readItem } from "./channel.js";
+import { Channels, toQuery } from "./channels.js";
 import { Emitter } from "./emitter.js";
 import { FanoutError, errorFrom, readRefusal } from "./errors.js";
 import { Outbox } from "./outbox.js";
 import { watchPage } from "./page.js";
+import { Places } from "./places.js";
 import { Race } from "./race.js";
 import { Token } from "./token.js";
 
@@ -27,18 +28,11 @@ const DEFAULTS = {
   pauseAfter: 3e5,
   upgradeAfter: 3e5,
 };
-/** A channel's options that the server is told. */
-const WISHES = ["filter", "delta", "presence"];
-/** Requests get longer than some proxies take with more channels than this. */
-const MOST_CHANNELS_PER_REQUEST = 100;
 
 /** One page's connection to a realm's site. */
 export class Fanout extends Emitter {
-  #channels = new Map();
-  #wanted = new Set();
-  #bases = new Map();
   #failures = 0;
-  #filledFrom = new Map();
+  #places;
   #link;
   #race;
   #better;
@@ -50,6 +44,8 @@ export class Fanout extends Emitter {
     this.site = String(site).replace(/\/+$/, "");
     this._options = { ...DEFAULTS, ...options };
     this.positions = new Map(Object.entries(options.positions ?? {}));
+    this.#places = new Places(this.positions);
+    this._channels = new Channels(this.positions);
     this._outbox = new Outbox(this, () => this._token && this.#link?._publish && this.#link);
     this._access = new Token(this);
     watchPage(this);
@@ -57,21 +53,17 @@ export class Fanout extends Emitter {
 
   /** The channel of this name; the same object each time. Options hold from the time that it is first subscribed. */
   channel(name, options) {
-    return this.#find("channel", name, options);
+    return this._channels._find(this, "channel", name, options);
   }
 
   /** Every channel that begins so: `orders.*`. Only over WebSocket and HTTP streaming. */
   pattern(text, options) {
-    return this.#find("pattern", text, options);
+    return this._channels._find(this, "pattern", text, options);
   }
 
   /** The name of the transport in use. */
   get transport() {
     return this.#link?.name;
-  }
-
-  get _hasPatterns() {
-    return [...this.#wanted].some((one) => one._key === "pattern");
   }
 
   get _token() {
@@ -92,25 +84,25 @@ export class Fanout extends Emitter {
     this._relay?._end();
     this._relay = undefined;
     this._outbox._fail(error);
-    for (const channel of this.#wanted) channel._emit("unsubscribed");
-    this.#wanted.clear();
+    for (const channel of this._channels._wanted) channel._emit("unsubscribed");
+    this._channels._wanted.clear();
   }
 
   // -- for channels ----------------
 
   _want(channel) {
     clearTimeout(this._idleTimer);
-    if (this.#wanted.has(channel)) return;
-    this.#wanted.add(channel);
+    if (this._channels._wanted.has(channel)) return;
+    this._channels._wanted.add(channel);
     this.#begin(channel);
   }
 
   _leave(channel) {
-    if (!this.#wanted.delete(channel)) return;
+    if (!this._channels._wanted.delete(channel)) return;
     this.#link?._unsubscribe(channel);
-    if (channel._key === "channel") this.#forget(channel.name);
+    if (channel._key === "channel") this.#places._forget(channel.name);
     channel._emit("unsubscribed");
-    if (this.#wanted.size || this._isKept) return;
+    if (this._channels._wanted.size || this._isKept) return;
     this._idleTimer = setTimeout(() => this.#stop("idle"), this._options.closeAfter);
   }
 
@@ -132,9 +124,9 @@ export class Fanout extends Emitter {
     const count = channel._options.history;
     if (count && !this.positions.has(channel.name)) await this.#beginWithHistory(channel, count);
     channel._isBegun = true;
-    if (!this.#wanted.has(channel)) return;
+    if (!this._channels._wanted.has(channel)) return;
     this._resume();
-    if (this.state === "connected") this.#link._subscribe(this.#wish(channel));
+    if (this.state === "connected") this.#link._subscribe(this._channels._wish(channel));
   }
 
   /** Hand over what is kept, and go on behind it. */
@@ -146,7 +138,7 @@ export class Fanout extends Emitter {
         await this._request(`poll?${toQuery({ channel: channel.name, timeout: 0 })}`);
         page = await channel.history({ limit });
       }
-      if (!this.#wanted.has(channel)) return;
+      if (!this._channels._wanted.has(channel)) return;
       this.positions.set(channel.name, page.position);
       for (const item of page.items.reverse()) channel._emit("item", item);
     } catch (error) {
@@ -173,48 +165,11 @@ export class Fanout extends Emitter {
     return response;
   }
 
-  /** What is wanted, each as a command of a WebSocket has it. */
-  _wishes() {
-    const found = [...this.positions.keys()].filter((name) => !this.#isNamed(name));
-    const wishes = [...this.#wanted].filter((channel) => channel._isBegun).map((channel) => this.#wish(channel));
-    for (const name of found) {
-      const pattern = this.#patternsOf(name)[0];
-      if (pattern) wishes.push({ ...this.#wish(pattern), _key: "channel", name, since: this.positions.get(name), _isFound: true });
-    }
-    return wishes;
-  }
-
-  /** The queries of requests that bring all that is wanted. */
-  _lanes() {
-    const groups = new Map();
-    for (const { _key: key, _isFound: isFound, name, since, ...wish } of this._wishes()) {
-      if (isFound) continue;
-      const options = toQuery({ ...wish, presence: wish.presence && 1 });
-      const group = groups.get(options) ?? [];
-      groups.set(options, [...group, `${key}=${encodeURIComponent(name)}`]);
-    }
-    const lanes = new Set();
-    for (const [options, names] of groups)
-      while (names.length) lanes.add([...names.splice(0, MOST_CHANNELS_PER_REQUEST), options].join("&"));
-    return lanes;
-  }
-
-  /** The query of a lane as it goes out now: its channels in order, and where each begins. */
-  _begin(lane) {
-    const query = new URLSearchParams(lane);
-    for (const { name, _isFound: isFound } of this._wishes())
-      if (isFound && query.getAll("pattern").some((pattern) => matches(pattern, name))) query.append("channel", name);
-    const channels = query.getAll("channel");
-    const since = channels.map((name) => this.positions.get(name) ?? "");
-    if (since.some(Boolean)) query.set("since", since.join());
-    return { query: "?" + query, channels, since };
-  }
-
   // -- the connection ----------------
 
   /** Connect if that is wanted and not under way. */
   _resume() {
-    if (this.#link || this.#race || !(this.#wanted.size || this._isKept)) return;
+    if (this.#link || this.#race || !(this._channels._wanted.size || this._isKept)) return;
     this.#connect();
   }
 
@@ -356,10 +311,10 @@ export class Fanout extends Emitter {
     this._emit("message", message);
     if (type === "item" || type === "position") this.#takeItem(message);
     else if (type === "subscribed" || type === "reset") this.#takePlace(message);
-    else if (type === "presence") this.#named(channel)?._noteMembers(message);
+    else if (type === "presence") this._channels._get("channel", channel)?._noteMembers(message);
     else if (type === "published") this._outbox._settle(message.id, message);
     else if (type === "error") this.#takeError(message);
-    else if (type === "unsubscribed" && channel && !this.#isNamed(channel)) this.#forget(channel);
+    else if (type === "unsubscribed" && channel && !this._channels._isWanted(channel)) this.#places._forget(channel);
     else if (type === "welcome" || type === "authorized") {
       this._keepAlive = message.keep_alive_s ?? this._keepAlive;
       this._access._note(message);
@@ -377,33 +332,25 @@ export class Fanout extends Emitter {
   }
 
   #takePlace({ type, channel, pattern, position, ...told }) {
-    if (type === "reset") this.#bases.delete(channel);
-    if (channel && (type === "reset" || !this.positions.has(channel))) this.positions.set(channel, position);
-    for (const one of pattern ? [this.#channels.get("pattern" + pattern)] : this.#hearers(channel)) {
+    if (channel) this.#places._begin(channel, position, type === "reset");
+    for (const one of pattern ? [this._channels._get("pattern", pattern)] : this._channels._hearers(channel)) {
       one?._emit(type, { channel, position, ...told });
       if (told.recovered) one?._emit("recovered", { channel, position });
     }
   }
 
-  #takeItem({ base, patch, ...message }) {
-    const { type, channel, position } = message;
-    const last = this.positions.get(channel);
-    if (last && isSameEpoch(last, position)) {
-      const gap = offsetOf(position) - offsetOf(last);
-      if (gap <= 0) return;
-      const isBroken = patch !== undefined ? base !== this.#bases.get(channel)?.position : gap > 1 && this.#isWhole(channel);
-      if (isBroken && this.#filledFrom.get(channel) !== last) {
-        this.#filledFrom.set(channel, last); // once: whoever skips it twice has it no more
-        this.#lose(new FanoutError("gap", "items are missing", { _isSoon: true }));
-        return;
-      }
+  #takeItem(message) {
+    const hearers = this._channels._hearers(message.channel);
+    const has = (option) => hearers.some(({ _options: options }) => options[option]);
+    // Where every item of the channel is to come, a number left out means a loss.
+    const isWhole = this.transport !== "poll" && !has("filter");
+    try {
+      message = this.#places._take(message, isWhole, has("delta"));
+    } catch (error) {
+      return this.#lose(error);
     }
-    this.positions.set(channel, position);
-    if (type === "position") return;
+    if (message?.type !== "item") return;
     const item = readItem(message);
-    if (patch !== undefined) item.data = mergePatch(this.#bases.get(channel)?.data, patch);
-    const hearers = this.#hearers(channel);
-    if (hearers.some(({ _options: options }) => options.delta)) this.#bases.set(channel, { position, data: item.data });
     for (const one of hearers) one._emit("item", item);
   }
 
@@ -411,59 +358,10 @@ export class Fanout extends Emitter {
     const name = message.channel ?? message.pattern;
     if (message.id !== undefined) return this._outbox._refuse(message);
     const error = errorFrom(message, { retryable: false });
-    const channel = this.#channels.get((message.pattern ? "pattern" : "channel") + name);
+    const channel = this._channels._get(message.pattern ? "pattern" : "channel", name);
     channel?._emit("error", error); // without a channel, it is the last word before a close, which tells it
-    if (channel && this.#wanted.delete(channel)) channel._emit("unsubscribed", error);
-  }
-
-  #find(key, name, options) {
-    const known = this.#channels.get(key + name);
-    if (!known) this.#channels.set(key + name, new Channel(this, key, name, { ...options }));
-    else if (options && !this.#wanted.has(known)) Object.assign(known._options, options);
-    const channel = this.#channels.get(key + name);
-    if (options?.since) this.positions.set(name, options.since);
-    return channel;
-  }
-
-  #wish({ _key: key, name, _options: options }) {
-    const wish = { _key: key, name, since: key === "channel" ? this.positions.get(name) : undefined };
-    for (const one of WISHES) if (options[one]) wish[one] = options[one] === true && one === "delta" ? "merge-patch" : options[one];
-    return wish;
-  }
-
-  #named(name) {
-    return this.#channels.get("channel" + name);
-  }
-
-  #isNamed(name) {
-    return this.#wanted.has(this.#named(name));
-  }
-
-  #patternsOf(name) {
-    return [...this.#wanted].filter((one) => one._key === "pattern" && matches(one.name, name));
-  }
-
-  #hearers(name) {
-    return [...(this.#isNamed(name) ? [this.#named(name)] : []), ...this.#patternsOf(name)];
-  }
-
-  /** Whether every item of the channel is to come, so that a number left out means a loss. */
-  #isWhole(name) {
-    return this.transport !== "poll" && !this.#hearers(name).some(({ _options: options }) => options.filter);
-  }
-
-  #forget(name) {
-    this.positions.delete(name);
-    this.#bases.delete(name);
+    if (channel && this._channels._wanted.delete(channel)) channel._emit("unsubscribed", error);
   }
 }
 
 const silence = () => new FanoutError("silent", "nothing was heard from the server");
-const matches = (pattern, name) => name.startsWith(pattern.slice(0, -1));
-const isSameEpoch = (a, b) => a.split(":")[0] === b.split(":")[0];
-const offsetOf = (position) => +position.split(":")[1];
-
-function toQuery(members) {
-  const known = Object.entries(members).filter(([, value]) => value !== undefined && value !== false);
-  return String(new URLSearchParams(known));
-}

@@ -27,7 +27,7 @@ export class Race {
     if (core._TabLink) return ["shared"];
     // After a while, what failed may be right again.
     const chosen = below ? order.slice(0, order.indexOf(below)) : order.slice(this._failures % 4 > 2 ? 0 : best);
-    return core._hasPatterns ? chosen.filter((name) => name === "ws" || name === "stream") : chosen;
+    return core._channels._hasPatterns ? chosen.filter((name) => name === "ws" || name === "stream") : chosen;
   }
 
   /** Count connections that are killed soon after they began; too many, and the next transport is the best. */

@@ -4,7 +4,7 @@
 import { FanoutError } from "./errors.js";
 
 /**
- * A link (see socket.js) of one or more requests: channels that are wanted in the same way share one. `core._lanes()`
+ * A link (see socket.js) of one or more requests: channels that are wanted in the same way share one. `core._channels._lanes()`
  * gives the query of each; a lane whose query changes is asked for again, from the positions that it has reached.
  */
 export class RequestLink {
@@ -54,7 +54,7 @@ export class RequestLink {
   }
 
   #arrange() {
-    const wanted = this._core._lanes();
+    const wanted = this._core._channels._lanes();
     for (const [query, lane] of this.#lanes) {
       if (wanted.delete(query)) continue;
       lane.abort();
@@ -97,7 +97,7 @@ export class RequestLink {
   }
 
   async #stream(query, signal) {
-    const { query: whole } = this._core._begin(query);
+    const { query: whole } = this._core._channels._begin(query);
     const response = await this._core._request(this.name + whole, { signal });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
@@ -122,7 +122,7 @@ export class RequestLink {
   }
 
   async #poll(query, signal, isFirst) {
-    const { query: whole, channels, since } = this._core._begin(query);
+    const { query: whole, channels, since } = this._core._channels._begin(query);
     const patience = isFirst ? 0 : this._core._options.pollTimeout;
     const response = await this._core._request(`poll${whole}&timeout=${patience}`, { signal });
     const { items, cursor, resets = [] } = await response.json();

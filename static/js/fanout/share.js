@@ -26,7 +26,7 @@ function makeTabLink() {
     }
 
     _start() {
-      for (const wish of this._core._wishes()) this._subscribe(wish);
+      for (const wish of this._core._channels._wishes()) this._subscribe(wish);
     }
 
     _subscribe({ _key: key, name, since, filter, delta, presence }) {

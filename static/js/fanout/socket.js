@@ -25,7 +25,7 @@ export class SocketLink {
 
   /** Begin to follow what the page wants. Until then, only who it is has been said. */
   _start() {
-    for (const wish of this._core._wishes()) this._subscribe(wish);
+    for (const wish of this._core._channels._wishes()) this._subscribe(wish);
   }
 
   _subscribe({ _key: key, _isFound, name, since, ...wish }) {

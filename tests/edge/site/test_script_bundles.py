@@ -10,12 +10,19 @@ from fanoutcloud.edge.site.script_bundles import Bundler
 LOWER = """
 // A comment, and "a string" in it.
 const MOST_ITEMS = 3;
+const SIGNS = [
+  ",}",
+  ';}\\'',
+];
 export function greet(name) {
   return `#hi _${name} ${MOST_ITEMS}`; // with text that looks like names
 }
+export function signs() {
+  return SIGNS.join(`,)${SIGNS.length};}`);
+}
 """
 UPPER = """
-import { greet } from "./lower.js";
+import { greet, signs } from "./lower.js";
 export { greet };
 export class Greeter {
   #name = "x";
@@ -25,6 +32,9 @@ export class Greeter {
   }
   async greet() {
     return greet(this.#name) + this._loud;
+  }
+  signs() {
+    return signs();
   }
 }
 """
@@ -49,6 +59,13 @@ def _run(text: bytes) -> str:
 )
 def test_what_is_put_together_does_the_same(text: bytes) -> None:
     assert _run(text + b'console.log(await new Greeter("you").greet());') == "#hi _you 3_loud"
+
+
+def test_only_code_is_tightened() -> None:
+    text = BUNDLER.module(["lower", "upper"], ["Greeter"])
+
+    assert _run(text + b'console.log(new Greeter("you").signs());') == ",},)2;};}'"
+    assert b"return signs()}" in text
 
 
 def test_comments_and_long_internal_names_are_gone() -> None:
