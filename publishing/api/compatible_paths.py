@@ -6,7 +6,7 @@ They are answered outside of DRF: publishing by `publishing.endpoint`, origins b
 from typing import Any
 
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
-_FAILURE = {
+FAILURE = {
     "type": "object",
     "required": ["error"],
     "properties": {
@@ -26,7 +26,7 @@ _FAILURE = {
 }
 _PROBLEM = {
     "description": "One line that says why, and the cure.",
-    "content": {**_TEXT, "application/json": {"schema": _FAILURE}},
+    "content": {**_TEXT, "application/json": {"schema": FAILURE}},
 }
 _ITEM = {
     "type": "object",

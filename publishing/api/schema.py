@@ -9,6 +9,7 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework.serializers import CharField
 
 from publishing.api.compatible_paths import compatible_paths
+from publishing.api.device_login_paths import device_login_paths
 from publishing.api.operations import Operation
 from publishing.api.problems import MEDIA_TYPE
 from publishing.api.resources import Resource
@@ -156,7 +157,7 @@ class OperationSchema(AutoSchema):
 def openapi_document() -> Schema:
     """Return the whole document; the same for everybody, and made once."""
     document: Schema = SchemaGenerator().get_schema(public=True)
-    document["paths"] |= compatible_paths()
+    document["paths"] |= compatible_paths() | device_login_paths()
     document["servers"] = [{"url": settings.PUBLIC_URL}]
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "An API token, `fan_…`."},

@@ -45,7 +45,7 @@ class Reader:
 
     async def until(self, *, ready: int = 0, rounds: int = 0) -> None:
         async with asyncio.timeout(WAIT_S):
-            while len(self.ready) < ready or any(len(self.came[channel]) < rounds for channel in CHANNELS):
+            while len(self.ready) < ready or any(len(self.came[channel]) < rounds for channel in CHANNELS):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
 
@@ -64,7 +64,7 @@ class Publisher:
 
     async def until(self, rounds: int) -> None:
         async with asyncio.timeout(WAIT_S):
-            while self.rounds < rounds:
+            while self.rounds < rounds:  # noqa: ASYNC110 - a few turns away
                 await asyncio.sleep(0.05)
 
 

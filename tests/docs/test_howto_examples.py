@@ -26,6 +26,7 @@ PAGES = (
     "read-history",
     "make-tokens",
     "verify-webhooks",
+    "command-line",
 )
 _BLOCK = re.compile(r"^```(console|python|javascript)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PRINTS = re.compile(r"^(?:#|//) → (.*)$", re.MULTILINE)

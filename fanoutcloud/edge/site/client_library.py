@@ -17,7 +17,8 @@ from fanoutcloud.edge.site.script_bundles import Bundler
 SOURCE = Path(__file__).resolve().parents[3] / "static" / "js" / "fanout"
 #: In the order in which they need each other.
 MODULES = (
-    "errors", "emitter", "deltas", "channel", "channels", "outbox", "socket", "requests", "race", "token", "page", "places", "fanout",
+    "errors", "emitter", "deltas", "channel", "channels", "outbox", "socket", "requests", "race", "token", "page",
+    "places", "fanout",
 )  # fmt: skip
 #: Scripts of their own: one that fanout.js loads when it is wanted, one for pages that were written for Pollymer.
 APART = ("share", "pollymer")

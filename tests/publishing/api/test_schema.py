@@ -19,6 +19,7 @@ def test_the_document_is_public_and_names_every_operation(nobody: Caller):
     told = {operation["operationId"] for path in document["paths"].values() for operation in path.values()}
     assert wanted <= told
     assert {"publish", "publishToChannel", "setOrigin"} <= told
+    assert {"beginDeviceLogin", "claimDeviceLogin", "revokeDeviceToken"} <= told
     assert sum(len(resource.operations) for resource in resources) == len(wanted)
 
 

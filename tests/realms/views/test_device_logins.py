@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from publishing.api.device_login_paths import device_login_paths
 from realms.models import ApiToken, DeviceLogin
 from realms.services import CreatedRealm
 from tests.publishing.api.callers import Caller
@@ -55,6 +56,17 @@ def test_a_program_is_let_in(program: Client, alice_client: Client, created: Cre
     listed = Caller(f"Bearer {told['access_token']}").get("realms").json()
     assert [row["id"] for row in listed["items"]] == [created.realm.pk]
     assert claim(program, begun).status_code == 404
+
+
+def test_answers_have_the_members_that_the_openapi_document_names(program: Client, alice_client: Client) -> None:
+    begun = begin(program)
+    decide(alice_client, begun, "approve")
+    claimed = claim(program, begun).json()
+    revoked = program.post(reverse("device_revoke"), {"token": claimed["access_token"]}).json()
+
+    for name, told in (("device_begin", begun), ("device_claim", claimed), ("device_revoke", revoked)):
+        answer = device_login_paths()[reverse(name)]["post"]["responses"]["200"]
+        assert list(told) == answer["content"]["application/json"]["schema"]["required"]
 
 
 def test_the_token_opens_nothing_of_others(
