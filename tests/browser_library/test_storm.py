@@ -1,6 +1,6 @@
 """2,000 clients lose the same server at once: their tries are spread, from the first on. The histogram is printed.
 
-Once with the clock in hand, so that nothing but the choice of clients is seen; by `make try-fanout-js` with a real server.
+Once with the clock in hand, so that only what clients choose is seen; by `make try-fanout-js` with a real server.
 """
 
 import json
