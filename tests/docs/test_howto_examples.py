@@ -1,4 +1,4 @@
-"""The examples of docs/howto that say what they print: curl and `fanout`, Python, JavaScript; run as they stand."""
+"""The README's example, and those of docs/howto that say what they print; run as they stand."""
 
 import json
 import os
@@ -145,6 +145,26 @@ def test_an_example_prints_what_the_page_says(
     assert len(printed) == len(expected), (printed, done.stderr)
     assert [(line, wanted) for line, wanted in zip(printed, expected, strict=True) if not matches(wanted, line)] == []
     assert "Traceback" not in done.stderr
+
+
+def test_the_readmes_example_publishes_and_receives(product: Product) -> None:
+    example = re.search(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert example is not None
+    script = example[1].replace(".venv/bin/python", sys.executable) + "sleep 1; kill $!\n"
+
+    done = subprocess.run(
+        ["bash", "-e", "-c", script],
+        cwd=ROOT,
+        env=product.environment | {"NO_PROXY": "localhost"},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+
+    assert "Published" in done.stdout
+    received = [json.loads(line) for line in done.stdout.splitlines() if '"item"' in line]
+    assert [one["data"] for one in received] == [{"text": "hi"}]
 
 
 @contextmanager

@@ -50,6 +50,16 @@ def test_an_owner_who_exists_is_found_whatever_the_case(alice: User):
     assert Realm.objects.get().owner == alice
 
 
+def test_a_shell_gets_the_variables_of_the_command_line_client():
+    lines = run("--owner", "alice@example.com", "--env").splitlines()
+
+    realm = Realm.objects.get()
+    found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    assert list(found) == ["FANOUT_URL", "FANOUT_REALM", "FANOUT_KEY", "FANOUT_SITE"]
+    assert found["FANOUT_REALM"] == realm.pk
+    assert found["FANOUT_SITE"] == f"{found['FANOUT_URL']}/r/{realm.pk}"
+
+
 def test_for_people_it_prints_lines():
     assert "grip_url" in run("--owner", "alice@example.com")
 

@@ -64,6 +64,11 @@ class Product:
         return f"http://localhost:{self.port}"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The variables of a process beside it, such as one of `manage.py`."""
+        return dict(self._environment)
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

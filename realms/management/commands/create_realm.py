@@ -1,6 +1,7 @@
 """`manage.py create_realm`: a realm for scripts, with the addresses and the key to use it."""
 
 import json
+import shlex
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -22,7 +23,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--owner", required=True, metavar="EMAIL", help="whose it is; created if missing")
         parser.add_argument("--label", default="", help="a name for people, at most 80 characters")
-        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        form.add_argument("--env", action="store_true", help="print what a shell evaluates: the variables of `fanout`")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -36,6 +39,8 @@ class Command(BaseCommand):
         described = _describe(created)
         if options["json"]:
             self.stdout.write(json.dumps(described))
+        elif options["env"]:
+            self.stdout.write("\n".join(_variables(described)))
         else:
             self.stdout.write("\n".join(f"{name:9}{value}" for name, value in described.items()))
 
@@ -55,3 +60,13 @@ def _describe(created: CreatedRealm) -> dict[str, str]:
         "site": urls.path_form,
         "grip_url": urls.grip_url(created.secret),
     }
+
+
+def _variables(described: dict[str, str]) -> list[str]:
+    values = {
+        "FANOUT_URL": described["api"].removesuffix(f"/realm/{described['realm']}"),
+        "FANOUT_REALM": described["realm"],
+        "FANOUT_KEY": described["key"],
+        "FANOUT_SITE": described["site"],
+    }
+    return [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
