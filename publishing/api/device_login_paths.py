@@ -36,53 +36,49 @@ def _operation(
     }
 
 
+_BEGIN = _operation(
+    "beginDeviceLogin",
+    "Ask to be let in",
+    "Show `user_code` and `verification_uri` to the person, then ask `claimDeviceLogin` each `interval` seconds.",
+    {
+        "label": _TEXT | {"description": "What the person is shown: the program and its machine."},
+        "scope": _TEXT | {"description": f"Some of these, with blanks between: {_SCOPES}."},
+    },
+    {
+        "device_code": _TEXT | {"description": "The program's secret."},
+        "user_code": _TEXT,
+        "verification_uri": _TEXT | {"format": "uri"},
+        "verification_uri_complete": _TEXT | {"format": "uri"},
+        "expires_in": _NUMBER | {"description": "Seconds."},
+        "interval": _NUMBER | {"description": "Seconds."},
+    },
+    [],
+)
+_CLAIM = _operation(
+    "claimDeviceLogin",
+    "Get the token, once the person has said yes",
+    "Refused with `authorization_pending` until then, with `slow_down` where it is asked too often.",
+    {"device_code": _TEXT},
+    {
+        "access_token": _TEXT | {"description": "A personal API token, `fan_…`; told this once."},
+        "token_type": _TEXT | {"const": "Bearer"},
+        "expires_in": _NUMBER | {"description": "Seconds."},
+        "scope": _TEXT,
+        "email": _TEXT | {"description": "Whose token it is."},
+    },
+    ["device_code"],
+)
+_REVOKE = _operation(
+    "revokeDeviceToken",
+    "End a personal API token",
+    "Whoever has the token may end it.",
+    {"token": _TEXT},
+    {"revoked": {"type": "boolean", "description": "Whether there was such a token."}},
+    ["token"],
+)
+
+
 def device_login_paths() -> dict[str, Any]:
     """Return the paths by which a program gets, and gives back, a personal API token."""
-    return {
-        "/accounts/device/code/": {
-            "post": _operation(
-                "beginDeviceLogin",
-                "Ask to be let in",
-                "Show `user_code` and `verification_uri` to the person, then ask `claimDeviceLogin` each `interval` s.",
-                {
-                    "label": _TEXT | {"description": "What the person is shown: the program and its machine."},
-                    "scope": _TEXT | {"description": f"Some of these, with blanks between: {_SCOPES}."},
-                },
-                {
-                    "device_code": _TEXT | {"description": "The program's secret."},
-                    "user_code": _TEXT,
-                    "verification_uri": _TEXT | {"format": "uri"},
-                    "verification_uri_complete": _TEXT | {"format": "uri"},
-                    "expires_in": _NUMBER | {"description": "Seconds."},
-                    "interval": _NUMBER | {"description": "Seconds."},
-                },
-                [],
-            )
-        },
-        "/accounts/device/token/": {
-            "post": _operation(
-                "claimDeviceLogin",
-                "Get the token, once the person has said yes",
-                "Refused with `authorization_pending` until then, with `slow_down` where it is asked too often.",
-                {"device_code": _TEXT},
-                {
-                    "access_token": _TEXT | {"description": "A personal API token, `fan_…`; told this once."},
-                    "token_type": _TEXT | {"const": "Bearer"},
-                    "expires_in": _NUMBER | {"description": "Seconds."},
-                    "scope": _TEXT,
-                    "email": _TEXT | {"description": "Whose token it is."},
-                },
-                ["device_code"],
-            )
-        },
-        "/accounts/device/revoke/": {
-            "post": _operation(
-                "revokeDeviceToken",
-                "End a personal API token",
-                "Whoever has the token may end it.",
-                {"token": _TEXT},
-                {"revoked": {"type": "boolean", "description": "Whether there was such a token."}},
-                ["token"],
-            )
-        },
-    }
+    begin, claim, revoke = (f"/accounts/device/{what}/" for what in ("code", "token", "revoke"))
+    return {begin: {"post": _BEGIN}, claim: {"post": _CLAIM}, revoke: {"post": _REVOKE}}
