@@ -45,7 +45,7 @@ compare-pushpin: ## play the same exchanges through Pushpin and through us, and 
 	@$(PREPARE) test -- $(IN_VENV) -m tests.compare.run $(ARGS)
 
 bench: ## measure this machine (ARGS='--scenario fan-out channels --subscribers 10000 --rounds 9')
-	@$(PREPARE) test -- $(IN_VENV) deploy/services.py redis
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis
 	@$(IN_VENV) -m tests.load.bench $(ARGS)
 
 demo-100k: ## one message to 100,000 subscribers on this machine, with a page that shows it (ARGS='--transport poll --stay')

@@ -8,6 +8,7 @@ import logging
 import threading
 from typing import cast
 
+import uvloop
 from django.apps import apps
 from django.conf import settings
 
@@ -61,7 +62,8 @@ class WebhookWorker:
     def _run(self) -> None:
         while not self._is_to_stop.is_set():
             try:
-                asyncio.run(self._live())
+                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                    runner.run(self._live())
             except Unavailable as error:
                 logger.warning("webhook_worker_waits", extra={"why": error.message})
             except Exception:  # whatever it is: a worker without this thread would be missed by nobody

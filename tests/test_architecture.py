@@ -152,7 +152,6 @@ NO_TEST_OF_ITS_OWN = {
     "publishing/webhooks/engine.py": "tests/flows/test_webhooks.py",
     "publishing/webhooks/errors.py": "declarations",
     "publishing/webhooks/health.py": "tests/publishing/webhooks/test_pump.py",
-    "publishing/webhooks/lanes.py": "tests/publishing/webhooks/test_pump.py",
     "publishing/webhooks/results.py": "tests/publishing/webhooks/test_pump.py",
     "publishing/webhooks/sender.py": "tests/publishing/webhooks/test_pump.py",
     "fanoutcloud/webhook_worker.py": "tests/flows/test_webhooks.py",

@@ -73,9 +73,11 @@ class CallRecord:
     body_bytes: int = 0  # as many as were read
     is_body_whole: bool = False
     body_problem: str = ""
+    head_s: float | None = None  # from the beginning to the head of the last answer
     total_s: float = 0.0
     hops: list[str] = field(default_factory=list)  # URLs that redirects led to
     error: OutboundError | None = None
+    began_at: float = 0.0  # by the event loop's clock
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first header of this name, which is given in lower case."""
@@ -96,8 +98,7 @@ async def perform(
     and then looked up and judged like the first. `https` never leads to `http`. Cancelling ends the connection.
     """
     loop = asyncio.get_running_loop()
-    began_at = loop.time()
-    record = CallRecord(Trace())
+    record = CallRecord(Trace(), began_at=loop.time())
     try:
         async with asyncio.timeout(limits.total_s):
             await _follow(client, call, record, tenant=tenant, read_target=read_target, limits=limits)
@@ -108,7 +109,7 @@ async def perform(
             record.body_problem = f"the rest of the body did not come within {limits.total_s:g} s"
     except OutboundError as error:
         record.status, record.error = None, error
-    record.total_s = loop.time() - began_at
+    record.total_s = loop.time() - record.began_at
     return record
 
 
@@ -131,16 +132,17 @@ async def _follow(
             raise Misdirected(f"more than {limits.redirects} redirects")
         call = _redirected(call, response, read_target)
         record.hops.append(call.target.url)
-        record.status, record.headers, record.trace = None, [], Trace()
+        record.status, record.headers, record.head_s, record.trace = None, [], None, Trace()
 
 
 async def _send(client: HttpClient, call: Call, record: CallRecord, *, tenant: str, limits: CallLimits) -> Response:
     endpoint = call.target.endpoint
     headers = [(b"Host", endpoint.authority.encode("ascii")), *call.headers]
     request = Request(call.method, call.target.path.encode("ascii"), headers, call.body)
-    patience = Patience(head_s=limits.head_s, idle_s=limits.total_s)
+    patience = Patience(head_s=limits.head_s if limits.head_s < limits.total_s else None, idle_s=limits.total_s)
     response = await client.send(tenant, endpoint, request, patience=patience, trace=record.trace)
     record.status, record.headers = response.status, response.headers
+    record.head_s = asyncio.get_running_loop().time() - record.began_at
     return response
 
 

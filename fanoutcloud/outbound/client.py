@@ -6,6 +6,7 @@ Speaks HTTP/1.1, follows no redirect, keeps no cookie, decompresses nothing, rea
 import asyncio
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fanoutcloud.outbound.connecting import Way
 from fanoutcloud.outbound.connection import HttpConnection, HttpExchange
@@ -26,7 +27,7 @@ _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 class Patience:
     """How long a server may take, in seconds."""
 
-    head_s: float = 60.0  # from the request's end to the answer's head
+    head_s: float | None = 60.0  # from the request's end to the answer's head; None: whoever calls has a deadline
     idle_s: float = 120.0  # between two pieces of a body, either way
 
 
@@ -130,6 +131,11 @@ class OutboundClient:
         self.pool.close()
 
 
+@lru_cache(maxsize=1_024)
+def _is_sendable(name: bytes) -> bool:
+    return _TOKEN.fullmatch(name) is not None and name.lower() not in _FRAMING
+
+
 def encode_head(request: Request) -> bytes:
     """Return request line and headers, with the framing that follows from the body.
 
@@ -142,7 +148,7 @@ def encode_head(request: Request) -> bytes:
         raise ValueError("the target holds blanks or control characters")
     lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
     for name, value in request.headers:
-        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value) or name.lower() in _FRAMING:
+        if not _is_sendable(name) or not _VALUE.fullmatch(value):
             raise ValueError(f"the header {name[:40]!r} can't be sent")
         lines.append(b"%b: %b\r\n" % (name, value))
     if isinstance(request.body, bytes):

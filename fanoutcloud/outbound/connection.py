@@ -157,7 +157,7 @@ class HttpExchange:
         """What came behind the head of a 101."""
         return self._parser.left_over
 
-    async def run(self, head: bytes, *, head_s: float) -> Response:
+    async def run(self, head: bytes, *, head_s: float | None) -> Response:
         """Send the request, and return the answer when its head has come; its body may still be on its way.
 
         Cancelling ends the connection.
@@ -176,7 +176,7 @@ class HttpExchange:
                 return await self._head
         except TimeoutError:
             self.close()
-            raise NoAnswer(f"no answer within {head_s:g} s") from None
+            raise NoAnswer(f"no answer within {head_s or 0:g} s") from None
         except BaseException:
             self.close()
             raise

@@ -7,6 +7,7 @@ whose lease has ended is due like any other: so the rows of a worker that was ki
 import json
 import secrets
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from itertools import groupby, takewhile
 from typing import Any
@@ -28,6 +29,8 @@ from realms.sealing import open_sealed
 START_WITHIN_S = 5.0
 LEASE_SLACK_S = 15.0
 MAX_ENDPOINTS_PER_LOOK = 500
+#: Endpoints that are kept read, so that nothing is unsealed for each visit.
+MAX_DESTINATIONS = 1_000
 MAX_BATCH_EVENTS = 100
 MAX_BATCH_BYTES = 262_144
 #: While one call probes an endpoint that rests, no other worker probes it.
@@ -71,28 +74,51 @@ def find_due_endpoints(now: datetime) -> list[WebhookEndpoint]:
     return list(rows.order_by("rests_until", "?")[:MAX_ENDPOINTS_PER_LOOK])
 
 
-def read_destination(endpoint: WebhookEndpoint, rules: GateRules, now: datetime) -> Destination:
-    """Return an endpoint as the sender needs it."""
-    target: Target | None = None
-    problem = ""
-    try:
-        target = parse_url(endpoint.url, rules)
-        keys = read_keys(endpoint, now)
-    except Blocked as blocked:
-        problem, keys = str(blocked), SigningKeys(())
-    except SealBroken:
-        target, problem, keys = None, "the endpoint's secret can't be read here", SigningKeys(())
-    return Destination(
-        endpoint_id=endpoint.pk,
-        realm=endpoint.realm_id,
-        target=target,
-        problem=problem,
-        keys=keys,
-        timeout_s=float(endpoint.timeout_s),
-        is_ordered=endpoint.is_ordered,
-        is_batched=endpoint.is_batched,
-        is_probed=endpoint.rests > 0 or endpoint.state == State.PAUSED,
-    )
+class Destinations:
+    """Endpoints as the sender needs them: read anew when something of them has changed. Of one thread."""
+
+    def __init__(self, rules: GateRules) -> None:
+        self._rules = rules
+        self._known: dict[int, tuple[object, Destination]] = {}
+
+    def read(self, endpoint: WebhookEndpoint, now: datetime) -> Destination:
+        """Return an endpoint for sending."""
+        is_probed = endpoint.rests > 0 or endpoint.state == State.PAUSED
+        mark = (
+            endpoint.url, endpoint.sealed_secret, endpoint.sealed_signing_key, endpoint.is_signed_by_old(now),
+            endpoint.sealed_old_secret, endpoint.sealed_old_signing_key, endpoint.timeout_s, endpoint.is_ordered,
+            endpoint.is_batched, is_probed,
+        )  # fmt: skip
+        known = self._known.get(endpoint.pk)
+        if known is not None and known[0] == mark:
+            return known[1]
+        if len(self._known) >= MAX_DESTINATIONS:
+            self._known.clear()
+        destination = self._read(endpoint, now, is_probed=is_probed)
+        self._known[endpoint.pk] = (mark, destination)
+        return destination
+
+    def _read(self, endpoint: WebhookEndpoint, now: datetime, *, is_probed: bool) -> Destination:
+        target: Target | None = None
+        problem = ""
+        try:
+            target = parse_url(endpoint.url, self._rules)
+            keys = read_keys(endpoint, now)
+        except Blocked as blocked:
+            problem, keys = str(blocked), SigningKeys(())
+        except SealBroken:
+            target, problem, keys = None, "the endpoint's secret can't be read here", SigningKeys(())
+        return Destination(
+            endpoint_id=endpoint.pk,
+            realm=endpoint.realm_id,
+            target=target,
+            problem=problem,
+            keys=keys,
+            timeout_s=float(endpoint.timeout_s),
+            is_ordered=endpoint.is_ordered,
+            is_batched=endpoint.is_batched,
+            is_probed=is_probed,
+        )
 
 
 def read_keys(endpoint: WebhookEndpoint, now: datetime) -> SigningKeys:
@@ -113,9 +139,16 @@ def claim_probe(endpoint: WebhookEndpoint, now: datetime) -> bool:
     return bool(rows.update(rests_until=now + PROBE_LEASE))
 
 
-@transaction.atomic
 def claim_calls(destination: Destination, count: int, *, monotonic: float) -> list[Call]:
-    """Return at most `count` calls that are ours to make until their lease ends. Blocks."""
+    """Return at most `count` calls that are ours to make until their lease ends. Blocks.
+
+    One statement, which is a transaction of its own, where no batches are put together.
+    """
+    with transaction.atomic() if destination.is_batched else nullcontext():
+        return _claim_calls(destination, count, monotonic)
+
+
+def _claim_calls(destination: Destination, count: int, monotonic: float) -> list[Call]:
     now, claim = timezone.now(), secrets.token_hex(8)
     lease_until = now + timedelta(seconds=START_WITHIN_S + destination.timeout_s + LEASE_SLACK_S)
     lock = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""

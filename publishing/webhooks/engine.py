@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from django.db import DataError, close_old_connections, connections
+from django.db import DataError, connections
 from django.db import Error as DatabaseFailure
 
 from fanoutcloud.core.errors import Unavailable
@@ -41,6 +41,7 @@ class Relay:
                     await asyncio.sleep(LOOK_EVERY_S)
                 except (Unavailable, DatabaseFailure) as error:
                     logger.warning("webhook_relay_waits", extra={"why": str(error)[:200]})
+                    await self._let_go()  # it may be the connection alone
                     await asyncio.sleep(FAILED_S)
         finally:
             await self.close()
@@ -61,12 +62,14 @@ class Relay:
 
     async def close(self) -> None:
         """Let go of the database."""
-        await asyncio.get_running_loop().run_in_executor(self._database, connections.close_all)
+        await self._let_go()
         self._database.shutdown(wait=False)
+
+    async def _let_go(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._database, connections.close_all)
 
 
 def _store(events: Sequence[HookEvent]) -> None:
-    close_old_connections()
     try:
         store_deliveries(events)
     except DataError:  # one that no database takes must not hold up the others for ever

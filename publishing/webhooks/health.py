@@ -1,7 +1,7 @@
 """How endpoints do: failures in a row, rests, pauses, and who is told (docs/topics/webhooks.md)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -27,34 +27,41 @@ DISABLED_AFTER = timedelta(hours=120)
 #: The time of the last success is written down this often at most: one row per endpoint must not be the bottleneck.
 NOTE_SUCCESS_EVERY = timedelta(seconds=10)
 
+#: Columns that say how an endpoint does.
+_HEALTH = (
+    "failures_in_row", "failing_since", "last_success_at", "last_failure_at", "last_problem", "rests_until", "rests",
+)  # fmt: skip
+
 State, Pause = WebhookEndpoint.State, WebhookEndpoint.Pause
 
 
-def note_outcomes(endpoint_id: int, outcomes: Sequence[Outcome]) -> None:
-    """Know how calls of one endpoint went, in the order in which they ended. Blocks; in the caller's transaction."""
-    endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id).first()
+def note_outcomes(by_endpoint: Mapping[int, Sequence[Outcome]]) -> None:
+    """Know how calls of endpoints went, each one's in the order in which they ended. Blocks; in the caller's
+    transaction. One query where all is as well as it was.
+    """
+    for endpoint in WebhookEndpoint.objects.filter(pk__in=by_endpoint).order_by("pk").only(*_HEALTH, "state"):
+        outcomes = by_endpoint[endpoint.pk]
+        if not _needs_no_note(endpoint, outcomes):
+            _note_all(endpoint.pk, outcomes)
+
+
+def _note_all(endpoint_id: int, outcomes: Sequence[Outcome]) -> None:
+    rows = WebhookEndpoint.objects.select_for_update(of=("self",)).select_related("realm")
+    endpoint = rows.filter(pk=endpoint_id).first()
     if endpoint is None:
         return  # removed meanwhile
-    now = outcomes[-1].ended_at
-    if _needs_no_note(endpoint, outcomes, now):
-        return
-    endpoint = WebhookEndpoint.objects.select_for_update().select_related("realm").get(pk=endpoint_id)
     for outcome in outcomes:
         if outcome.verdict.is_delivered:
             _note_success(endpoint, outcome.ended_at)
         else:
             _note_failure(endpoint, outcome)
-    endpoint.save(
-        update_fields=[
-            "failures_in_row", "failing_since", "last_success_at", "last_failure_at", "last_problem", "rests_until",
-            "rests",
-        ]
-    )  # fmt: skip
-    _follow(endpoint, outcomes, now)
+    endpoint.save(update_fields=_HEALTH)
+    _follow(endpoint, outcomes, outcomes[-1].ended_at)
 
 
-def _needs_no_note(endpoint: WebhookEndpoint, outcomes: Sequence[Outcome], now: datetime) -> bool:
+def _needs_no_note(endpoint: WebhookEndpoint, outcomes: Sequence[Outcome]) -> bool:
     """Return whether all is as well as it was."""
+    now = outcomes[-1].ended_at
     is_well = not endpoint.failures_in_row and not endpoint.rests and endpoint.state == State.ACTIVE
     is_noted = endpoint.last_success_at is not None and endpoint.last_success_at > now - NOTE_SUCCESS_EVERY
     return is_well and is_noted and all(outcome.verdict.is_delivered for outcome in outcomes)

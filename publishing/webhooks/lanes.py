@@ -1,7 +1,6 @@
 """One endpoint in a worker: what was claimed for it, how many calls at once it takes, how fast it is. Pure."""
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from publishing.webhooks.calls import Call, Destination, Outcome
@@ -29,10 +28,11 @@ class Lane:
     failures_in_row: int = 0
     filled_at: float = 0.0
     has_more: bool = False  # in the database, when it was last filled
+    is_offered: bool = False  # stands in a line for its turn
 
     def fill(self, destination: Destination, calls: list[Call], now: float) -> None:
         """Go on with the endpoint as it is now, and with more calls. `now` is monotonic."""
-        self.has_more = len(calls) >= self.room
+        self.has_more = len(calls) >= (1 if destination.is_ordered else self.room)
         self.destination = destination
         self.failures_in_row = 0
         if destination.is_probed:
@@ -45,9 +45,11 @@ class Lane:
 
     @property
     def room(self) -> int:
-        """How many calls may be claimed for it now."""
+        """How many calls may be claimed for it now: none while half of what was waits, since many at once are cheap."""
         if self.destination.is_ordered:
             return max(0, self.window - self.running - len(self.queue))
+        if len(self.queue) > self.ahead // 2:
+            return 0
         return max(0, max(self.ahead, self.window) - self.running - len(self.queue))
 
     @property
@@ -68,9 +70,9 @@ class Lane:
             self.window = max(1, self.window // 2)
 
     @property
-    def is_starved(self) -> bool:
-        """Whether it would go on now if more were claimed."""
-        return self.has_more and not self.queue and self.running < self.window
+    def is_low(self) -> bool:
+        """Whether more is to be claimed before it runs dry."""
+        return self.has_more and self.room > 0
 
     @property
     def is_to_rest(self) -> bool:
@@ -89,29 +91,46 @@ class Turns:
     def __init__(self, places: int) -> None:
         self.places = places
         self.running = 0
-        self._of_realm: dict[str, int] = {}
         self._share = max(1, int(places * REALM_SHARE))
+        self._of_realm: dict[str, int] = {}
+        self._line: deque[Lane] = deque()
+        self._held: dict[str, list[Lane]] = {}  # lanes of realms that have their share
 
-    def next_calls(self, lanes: dict[int, Lane]) -> Iterator[tuple[Lane, Call]]:
-        """Yield calls to begin now, each counted as running; one of each lane in turn, until none may begin."""
-        ready = deque(lane for lane in lanes.values() if lane.may_begin)
-        while ready and self.running < self.places:
-            lane = ready.popleft()
+    def offer(self, lane: Lane) -> None:
+        """Have a lane stand in line if it has something to begin. Idempotent."""
+        if lane.may_begin and not lane.is_offered:
+            lane.is_offered = True
+            self._line.append(lane)
+
+    def next_call(self) -> tuple[Lane, Call] | None:
+        """Return the call to begin now, counted as running; None: none may begin."""
+        while self._line and self.running < self.places:
+            lane = self._line.popleft()
             realm = lane.destination.realm
             if self._of_realm.get(realm, 0) >= self._share:
+                self._held.setdefault(realm, []).append(lane)
+                continue
+            lane.is_offered = False
+            if not lane.may_begin:
                 continue
             self._of_realm[realm] = self._of_realm.get(realm, 0) + 1
             self.running += 1
             lane.running += 1
-            yield lane, lane.queue.popleft()
-            if lane.may_begin:
-                ready.append(lane)
+            call = lane.queue.popleft()
+            self.offer(lane)
+            return lane, call
+        return None
 
-    def ended(self, realm: str) -> None:
-        """Count one call out."""
+    def ended(self, lane: Lane) -> None:
+        """Count one call of a lane out, once the lane itself knows; what it held up may go on."""
         self.running -= 1
+        realm = lane.destination.realm
         left = self._of_realm[realm] - 1
         if left:
             self._of_realm[realm] = left
         else:
             del self._of_realm[realm]
+        for held in self._held.pop(realm, ()):
+            held.is_offered = False
+            self.offer(held)
+        self.offer(lane)

@@ -5,6 +5,7 @@ The log is read by everybody in a realm, and kept for days; what is cut here is 
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 Pairs = list[tuple[str, str]]
 
@@ -25,6 +26,7 @@ def cut_text(text: str) -> str:
     return _EMAIL.sub(f"{CUT}@{CUT}", text) if "@" in text else text
 
 
+@lru_cache(maxsize=1_024)
 def _is_secret(name: str) -> bool:
     lowered = name.lower()
     return any(word in lowered for word in _SECRET_NAMES)

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from django.db import Error as DatabaseFailure
-from django.db import close_old_connections, connections
+from django.db import connections
 from django.utils import timezone
 
 from fanoutcloud.outbound.gate import GateRules
 from publishing.webhooks.calls import Call, Destination, Outcome
 from publishing.webhooks.claims import (
+    Destinations,
     claim_calls,
     claim_probe,
     find_due_endpoints,
-    read_destination,
     release_calls,
 )
 from publishing.webhooks.lanes import Lane, Turns
@@ -35,10 +35,10 @@ logger = logging.getLogger(__name__)
 PLACES = 200
 #: The database is asked for work this often while there is none.
 IDLE_S = 0.2
-#: While there is, after so long at least, and at most; sooner when enough is to be written or an endpoint could go on.
+#: While there is, after so long at least, and at most; sooner when much is to be written or an endpoint runs dry.
 BUSY_S = 0.02
 MAX_BUSY_S = 0.2
-ENOUGH_OUTCOMES = 200
+ENOUGH_OUTCOMES = 500
 #: After a failure of the database, it is let be for so long.
 FAILED_S = 1.0
 #: A worker that ends waits so long for calls under way; what is left is found again when its lease ends.
@@ -70,20 +70,18 @@ class Pump:
 
     def __init__(self, sender: CallSender, rules: GateRules, *, places: int = PLACES) -> None:
         self._sender = sender
-        self._rules = rules
+        self._destinations = Destinations(rules)
         self._turns = Turns(places)
         self._lanes: dict[int, Lane] = {}
         self._outcomes: list[Outcome] = []
         self._stale: list[Call] = []
         self._news = asyncio.Event()
-        self._is_woken = False
         self._database = ThreadPoolExecutor(1, thread_name_prefix="webhooks-database")
         self.delivered = 0
         self.failed = 0
 
     def wake(self) -> None:
         """Look for work now."""
-        self._is_woken = True
         self._news.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -122,25 +120,29 @@ class Pump:
 
     async def _turn(self) -> bool:
         """Write results, fill rooms; return whether there was anything to do."""
+        self._news.clear()
         outcomes, self._outcomes = self._outcomes, []
         stale, self._stale = self._stale, []
-        rooms = {endpoint_id: lane.room for endpoint_id, lane in self._lanes.items()}
-        free = self._turns.places - self._turns.running > 0
+        is_free = self._turns.running < self._turns.places
+        rooms = {endpoint_id: lane.room for endpoint_id, lane in self._lanes.items()} if is_free else {}
         try:
-            turn = await self.in_database(lambda: self._visit(outcomes, stale, rooms if free else None))
+            turn = await self.in_database(lambda: self._visit(outcomes, stale, rooms if is_free else None))
         except DatabaseFailure as error:
             logger.warning("webhook_database_failed", extra={"why": str(error)[:200]})
             self._outcomes, self._stale = [*outcomes, *self._outcomes], [*stale, *self._stale]
+            await self.in_database(connections.close_all)  # it may be the connection alone
             await asyncio.sleep(FAILED_S)
             return False
+        for endpoint_id in rooms:
+            self._lanes[endpoint_id].has_more = False
         for destination, calls in turn.calls:
             lane = self._lanes.setdefault(destination.endpoint_id, Lane(destination))
             lane.fill(destination, calls, time.monotonic())
+            self._turns.offer(lane)
         return bool(outcomes or turn.calls)
 
     def _visit(self, outcomes: list[Outcome], stale: list[Call], rooms: dict[int, int] | None) -> _Turn:
         """Everything that one turn wants of the database; in its thread."""
-        close_old_connections()
         if outcomes:
             write_outcomes(outcomes)
         if stale:
@@ -151,7 +153,7 @@ class Pump:
         now = timezone.now()
         for endpoint in find_due_endpoints(now):
             lane_room = rooms.get(endpoint.pk)
-            destination = read_destination(endpoint, self._rules, now)
+            destination = self._destinations.read(endpoint, now)
             room = Lane(destination).window if lane_room is None else lane_room
             if destination.is_probed:
                 room = 1 if claim_probe(endpoint, now) else 0
@@ -162,23 +164,30 @@ class Pump:
         return _Turn(claimed)
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
-        if len(self._outcomes) >= MAX_UNWRITTEN:
-            return
-        now = time.monotonic()
-        for lane, call in self._turns.next_calls(self._lanes):
-            if call.start_by < now:
-                lane.running -= 1
-                lane.ahead = lane.window
-                self._turns.ended(lane.destination.realm)
-                self._stale.append(call)
-            else:
-                tasks.create_task(self._call(lane, call))
+        while (begun := self._next()) is not None:
+            tasks.create_task(self._keep_calling(*begun))
+
+    def _next(self) -> tuple[Lane, Call] | None:
+        """Return the next call to make; None: there is none, or no place for it."""
+        while len(self._outcomes) < MAX_UNWRITTEN and (begun := self._turns.next_call()) is not None:
+            lane, call = begun
+            if call.start_by >= time.monotonic():
+                return begun
+            lane.running -= 1
+            lane.ahead = lane.window
+            self._turns.ended(lane)
+            self._stale.append(call)
+        return None
+
+    async def _keep_calling(self, lane: Lane, call: Call) -> None:
+        """Hold one place: make a call, then the one whose turn it is, until there is none."""
+        begun: tuple[Lane, Call] | None = (lane, call)
+        while begun is not None:
+            await self._call(*begun)
+            begun = self._next()
 
     async def _call(self, lane: Lane, call: Call) -> None:
-        try:
-            outcome = await self._sender.send(call)
-        finally:
-            self._turns.ended(call.destination.realm)
+        outcome = await self._sender.send(call)
         lane.ended(outcome)
         self._outcomes.append(outcome)
         self.delivered += outcome.verdict.is_delivered
@@ -186,24 +195,21 @@ class Pump:
         if lane.is_to_rest and lane.queue:
             self._stale += lane.queue
             lane.queue.clear()
+        self._turns.ended(lane)
         if lane.is_over and len(self._lanes) > MAX_LANES:
             self._lanes.pop(call.destination.endpoint_id, None)
-        self._news.set()
+        if lane.is_low or len(self._outcomes) >= ENOUGH_OUTCOMES or not self._turns.running:
+            self._news.set()
 
     async def _rest(self, *, busy: bool) -> None:
-        """Wait for news; while calls end all the time, for many of them, so that they are written together."""
-        self._news.clear()
-        if not busy:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(IDLE_S):
-                    await self._news.wait()
-        ends_at = time.monotonic() + MAX_BUSY_S
-        while self._turns.running and time.monotonic() < ends_at:
+        """Wait until a visit to the database is worth it."""
+        if not self._turns.running and (busy or self._outcomes):
+            return
+        if self._turns.running:
             await asyncio.sleep(BUSY_S)
-            is_starved = any(lane.is_starved for lane in self._lanes.values())
-            if self._is_woken or is_starved or len(self._outcomes) >= ENOUGH_OUTCOMES:
-                break
-        self._is_woken = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MAX_BUSY_S if self._turns.running else IDLE_S):
+                await self._news.wait()
 
     async def _wind_up(self) -> None:
         """End: give back what was not begun, wait a little for what was, write it down."""

@@ -12,6 +12,7 @@ from fanoutcloud.core.rules import ChannelRules
 from fanoutcloud.core.webhooks import CHANNEL_KINDS, RULE_KINDS, ChannelSet, HookEvent
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.bodies import JSON_TYPE, event_body, make_webhook_id, ordered_key, own_headers
+from publishing.webhooks.bulk import Row, columns_of, run_for_rows
 from realms.models import Realm
 from realms.snapshots import read_rules
 
@@ -19,9 +20,22 @@ from realms.snapshots import read_rules
 BATCH_WINDOW = timedelta(seconds=1)
 #: A larger body is not sent (Standard Webhooks asks for less than 20 kB).
 MAX_BODY_BYTES = 262_144
-ROWS_PER_INSERT = 500
 
-Format, State = WebhookEndpoint.Format, WebhookEndpoint.State
+Format, State = WebhookEndpoint.Format, WebhookDelivery.State
+_TABLE = WebhookDelivery._meta.db_table
+_STORED = columns_of(
+    WebhookDelivery,
+    (
+        "realm_id", "endpoint_id", "webhook_id", "kind", "channel", "position", "order_key", "event_at", "due_at",
+        "method", "headers", "body", "state", "finished_at", "last_cause", "created_at",
+    ),
+)  # fmt: skip
+#: What a row that nobody has tried holds beside these.
+_UNTRIED = {"batch": "''", "claim": "''", "attempts": "0", "tries": "0", "replays": "0"}
+_STORE = (
+    f"INSERT INTO {_TABLE} ({', '.join([*_STORED, *_UNTRIED])})"  # noqa: S608
+    f" SELECT {', '.join([*_STORED, *_UNTRIED.values()])} FROM {{rows}} WHERE true ON CONFLICT DO NOTHING"
+)
 
 
 class _Receiver:
@@ -57,34 +71,48 @@ class _Receiver:
             return item.json_object is not None
         return item.http_request is not None or item.json_object is not None
 
-    def delivery(self, event: HookEvent, now: datetime) -> WebhookDelivery:
-        """Return the row of an event that is wanted."""
+    def delivery(self, event: HookEvent, now: datetime) -> Row:
+        """Return the row of an event that is wanted, as `_STORED`.
+
+        One that is larger than `MAX_BODY_BYTES` is given up from the start, so that it can be seen.
+        """
         endpoint, item = self.endpoint, event.item
-        row = WebhookDelivery(
-            realm_id=event.realm,
-            endpoint_id=endpoint.pk,
-            webhook_id=make_webhook_id(event),
-            kind=event.kind,
-            channel=event.channel,
-            position=event.position,
-            order_key=ordered_key(event) if endpoint.is_ordered else "",
-            event_at=datetime.fromtimestamp(event.at, UTC),
-            due_at=now + BATCH_WINDOW if endpoint.is_batched else now,
-        )
+        method, body, headers = "POST", b"", [JSON_TYPE]
+        due_at = now + BATCH_WINDOW if endpoint.is_batched else now
         if item is not None and item.http_request is not None and endpoint.format != Format.JSON_OBJECT:
             request = item.http_request
-            row.method, row.body, row.headers = request.method, request.body, own_headers(item)
-            row.due_at = now  # is no event of ours, and goes into no batch
+            method, body, headers = request.method, request.body, own_headers(item)
+            due_at = now  # is no event of ours, and goes into no batch
         else:
-            row.body = event_body(event)
-            row.headers = [JSON_TYPE]
-        return row
+            body = event_body(event)
+        is_too_large = len(body) > MAX_BODY_BYTES
+        return (
+            event.realm,
+            endpoint.pk,
+            make_webhook_id(event),
+            event.kind,
+            event.channel,
+            event.position,
+            ordered_key(event) if endpoint.is_ordered else "",
+            datetime.fromtimestamp(event.at, UTC),
+            due_at,
+            method,
+            headers,
+            b"" if is_too_large else body,
+            (State.DEAD if is_too_large else State.WAITING).value,
+            now if is_too_large else None,
+            "too_large" if is_too_large else "",
+            now,
+        )
 
 
 def store_deliveries(events: Sequence[HookEvent]) -> int:
     """Store a delivery of each event for each endpoint that wants it; return how many. Idempotent. Blocks.
 
     Events of realms that are gone, and what is larger than `MAX_BODY_BYTES`, come to nothing.
+
+    Raises:
+        DataError: the database does not take one of them; none was stored.
     """
     now = timezone.now()
     receivers = _find_receivers({event.realm for event in events})
@@ -94,23 +122,15 @@ def store_deliveries(events: Sequence[HookEvent]) -> int:
         for receiver in receivers.get(event.realm, ())
         if receiver.wants(event)
     ]
-    rows = [_cut(row, now) for row in rows]
     with transaction.atomic():
-        WebhookDelivery.objects.bulk_create(rows, batch_size=ROWS_PER_INSERT, ignore_conflicts=True)
+        run_for_rows(_STORE, _STORED, rows)
     return len(rows)
-
-
-def _cut(row: WebhookDelivery, now: datetime) -> WebhookDelivery:
-    """Return the row; one that is too large as given up from the start, so that it can be seen."""
-    if len(row.body) > MAX_BODY_BYTES:
-        row.body, row.state, row.finished_at, row.last_cause = b"", WebhookDelivery.State.DEAD, now, "too_large"
-    return row
 
 
 def _find_receivers(realms: Iterable[RealmId]) -> dict[str, list[_Receiver]]:
     found: dict[str, list[_Receiver]] = {}
     rules: dict[str, ChannelRules] = {}
-    rows = WebhookEndpoint.objects.filter(realm__in=set(realms)).exclude(state=State.DISABLED)
+    rows = WebhookEndpoint.objects.filter(realm__in=set(realms)).exclude(state=WebhookEndpoint.State.DISABLED)
     for row in rows.order_by("pk").defer("sealed_secret", "sealed_old_secret"):
         if row.realm_id not in rules:
             rules[row.realm_id] = read_rules(Realm(pk=row.realm_id))

@@ -2,20 +2,39 @@
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 
 from publishing.models import MAX_CAUSE_CHARACTERS, WebhookAttempt, WebhookDelivery
+from publishing.webhooks.bulk import Row, columns_of, run_for_rows
 from publishing.webhooks.calls import Outcome
 from publishing.webhooks.health import note_outcomes
 from publishing.webhooks.log_rules import cut_headers, cut_text
 from publishing.webhooks.schedule import next_attempt
 
-ROWS_PER_INSERT = 500
 State = WebhookDelivery.State
+_DELIVERIES, _ATTEMPTS = WebhookDelivery._meta.db_table, WebhookAttempt._meta.db_table
+_CHANGED = columns_of(WebhookDelivery, ("id", "claim", "state", "due_at", "last_status", "last_cause", "finished_at"))
+_CHANGE = (
+    f"UPDATE {_DELIVERIES} SET state = r.state, claim = '', due_at = coalesce(r.due_at, {_DELIVERIES}.due_at),"  # noqa: S608
+    " attempts = attempts + 1, tries = tries + 1, last_status = r.last_status, last_cause = r.last_cause,"
+    " finished_at = r.finished_at FROM {rows}"
+    f" WHERE {_DELIVERIES}.id = r.id AND {_DELIVERIES}.claim = r.claim AND {_DELIVERIES}.state = 'waiting'"
+)
+_LOGGED = columns_of(
+    WebhookAttempt,
+    (
+        "delivery_id", "number", "started_at", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms", "address",
+        "status", "cause", "message", "cure", "events", "request_headers", "response_headers", "answer",
+    ),
+)  # fmt: skip
+#: Of a delivery that was removed meanwhile nothing is logged.
+_LOG = (
+    f"INSERT INTO {_ATTEMPTS} ({', '.join(_LOGGED)}) SELECT {', '.join(_LOGGED)} FROM {{rows}}"  # noqa: S608
+    f" WHERE EXISTS (SELECT 1 FROM {_DELIVERIES} WHERE id = r.delivery_id)"
+)
 
 
 @transaction.atomic
@@ -24,72 +43,58 @@ def write_outcomes(outcomes: Sequence[Outcome]) -> None:
 
     A row whose lease had ended, and that somebody else has taken since, is left to them; the attempt is logged.
     """
-    _write_delivered([outcome for outcome in outcomes if outcome.verdict.is_delivered])
-    for outcome in outcomes:
-        if not outcome.verdict.is_delivered:
-            _write_failed(outcome)
-    _log(outcomes)
+    changes = [change for outcome in outcomes for change in _changes(outcome)]
+    run_for_rows(_CHANGE, _CHANGED, sorted(changes, key=_first))  # in one order: two workers lock none crosswise
+    run_for_rows(_LOG, _LOGGED, [_attempt(outcome) for outcome in outcomes])
     by_endpoint: dict[int, list[Outcome]] = {}
     for outcome in outcomes:
         by_endpoint.setdefault(outcome.call.destination.endpoint_id, []).append(outcome)
-    for endpoint_id in sorted(by_endpoint):  # in one order, so that two workers lock none crosswise
-        note_outcomes(endpoint_id, by_endpoint[endpoint_id])
+    note_outcomes(by_endpoint)
 
 
-def _write_delivered(outcomes: Sequence[Outcome]) -> None:
-    groups: dict[tuple[str, int | None], list[int]] = {}
-    for outcome in outcomes:
-        ids = groups.setdefault((outcome.call.claim, outcome.verdict.status), [])
-        ids += [row.id for row in outcome.call.rows]
-    for (claim, status), ids in groups.items():
-        WebhookDelivery.objects.filter(pk__in=ids, claim=claim, state=State.WAITING).update(
-            state=State.DELIVERED, claim="", attempts=F("attempts") + 1, tries=F("tries") + 1, last_status=status,
-            last_cause="", finished_at=outcomes[-1].ended_at,
-        )  # fmt: skip
+def _first(row: Row) -> int:
+    return int(row[0])
 
 
-def _write_failed(outcome: Outcome) -> None:
+def _changes(outcome: Outcome) -> list[Row]:
+    """Return what becomes of each delivery of a call, as `_CHANGED`."""
     call, verdict = outcome.call, outcome.verdict
-    tries = max(row.tries for row in call.rows) + 1
-    due_at = next_attempt(verdict, tries, outcome.ended_at, random.uniform)
-    changes: dict[str, object] = {"state": State.DEAD, "finished_at": outcome.ended_at}
-    if due_at is not None:
-        delay_s = (due_at - outcome.ended_at).total_seconds() * settings.WEBHOOK_DELAY_FACTOR
-        changes = {"due_at": outcome.ended_at + timedelta(seconds=delay_s)}
-    ids = [row.id for row in call.rows]
-    WebhookDelivery.objects.filter(pk__in=ids, claim=call.claim, state=State.WAITING).update(
-        claim="", attempts=F("attempts") + 1, tries=F("tries") + 1, last_status=verdict.status,
-        last_cause=verdict.cause, **changes,
-    )  # fmt: skip
+    due_at = None if verdict.is_delivered else _next_due(outcome)
+    state = State.DELIVERED if verdict.is_delivered else State.WAITING if due_at else State.DEAD
+    finished_at = None if due_at else outcome.ended_at
+    return [(row.id, call.claim, state.value, due_at, verdict.status, verdict.cause, finished_at) for row in call.rows]
 
 
-def _log(outcomes: Sequence[Outcome]) -> None:
-    ids = [outcome.call.first.id for outcome in outcomes]
-    there = set(WebhookDelivery.objects.filter(pk__in=ids).values_list("pk", flat=True))  # else removed meanwhile
-    attempts = [_attempt(outcome) for outcome in outcomes if outcome.call.first.id in there]
-    WebhookAttempt.objects.bulk_create(attempts, batch_size=ROWS_PER_INSERT)
+def _next_due(outcome: Outcome) -> datetime | None:
+    """Return when a call that failed is to be made again; None: never."""
+    tries = max(row.tries for row in outcome.call.rows) + 1
+    due_at = next_attempt(outcome.verdict, tries, outcome.ended_at, random.uniform)
+    if due_at is None:
+        return None
+    return outcome.ended_at + (due_at - outcome.ended_at) * settings.WEBHOOK_DELAY_FACTOR
 
 
-def _attempt(outcome: Outcome) -> WebhookAttempt:
+def _attempt(outcome: Outcome) -> Row:
+    """Return the entry of the log, as `_LOGGED`."""
     call, verdict, trace = outcome.call, outcome.verdict, outcome.trace
-    return WebhookAttempt(
-        delivery_id=call.first.id,
-        number=call.first.attempts + 1,
-        started_at=outcome.started_at,
-        dns_ms=_ms(trace.dns_s),
-        connect_ms=_ms(trace.connect_s),
-        tls_ms=_ms(trace.tls_s),
-        first_byte_ms=outcome.first_byte_ms,
-        total_ms=outcome.total_ms,
-        address=trace.address,
-        status=verdict.status,
-        cause=verdict.cause,
-        message=verdict.message[:MAX_CAUSE_CHARACTERS],
-        cure=verdict.cure[:MAX_CAUSE_CHARACTERS],
-        events=len(call.rows),
-        request_headers=cut_headers(outcome.request_headers),
-        response_headers=cut_headers(outcome.response_headers),
-        answer=cut_text(outcome.answer),
+    return (
+        call.first.id,
+        call.first.attempts + 1,
+        outcome.started_at,
+        _ms(trace.dns_s),
+        _ms(trace.connect_s),
+        _ms(trace.tls_s),
+        outcome.first_byte_ms,
+        outcome.total_ms,
+        trace.address,
+        verdict.status,
+        verdict.cause,
+        verdict.message[:MAX_CAUSE_CHARACTERS],
+        verdict.cure[:MAX_CAUSE_CHARACTERS],
+        len(call.rows),
+        cut_headers(outcome.request_headers),
+        cut_headers(outcome.response_headers),
+        cut_text(outcome.answer),
     )
 
 

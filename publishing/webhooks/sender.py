@@ -1,15 +1,14 @@
 """Makes one call and says what came of it. Never raises: whatever happens is an outcome."""
 
-import asyncio
 import logging
 from datetime import datetime
-from time import perf_counter
 
 from django.utils import timezone
 
-from fanoutcloud.outbound.client import OutboundClient, Patience
-from fanoutcloud.outbound.errors import Blocked, ExchangeFailed, OutboundError
-from fanoutcloud.outbound.messages import Request, Response, Trace
+from fanoutcloud.outbound.calls import Call as OutboundCall
+from fanoutcloud.outbound.calls import CallLimits, CallRecord, HttpClient, perform
+from fanoutcloud.outbound.errors import Blocked, OutboundError
+from fanoutcloud.outbound.messages import Trace
 from publishing.webhooks.calls import Call, Outcome, Pairs
 from publishing.webhooks.schedule import Verdict, judge_answer
 from publishing.webhooks.signing import signature_headers
@@ -17,9 +16,6 @@ from publishing.webhooks.signing import signature_headers
 logger = logging.getLogger(__name__)
 
 USER_AGENT = "FanoutCloud-Webhooks/1"
-#: Of an answer, read so that the connection can be used again; and kept.
-MAX_ANSWER_BYTES = 65_536
-KEPT_ANSWER_BYTES = 4_096
 MAX_KEPT_HEADERS = 64
 MAX_KEPT_VALUE = 500
 
@@ -32,16 +28,16 @@ _ATTEMPT_CURES = {
 class Sender:
     """Calls endpoints. Lives on one event loop."""
 
-    def __init__(self, client: OutboundClient) -> None:
+    def __init__(self, client: HttpClient) -> None:
         self._client = client
 
     async def send(self, call: Call) -> Outcome:
         """Make the call. It ends within the endpoint's time-out; cancelling ends the connection."""
-        started_at, began = timezone.now(), perf_counter()
+        started_at = timezone.now()
         headers = _request_headers(call, started_at)
-        attempt = _Attempt(began)
+        record = CallRecord(Trace())
         try:
-            verdict = await self._exchange(call, headers, attempt)
+            record, verdict = await self._exchange(call, headers)
         except Exception:  # a fault of ours must not hold up other calls; it is tried again
             logger.exception("webhook_call_failed", extra={"endpoint": call.destination.endpoint_id})
             verdict = Verdict("lost", "the call broke off here", "nothing: it is tried again")
@@ -50,88 +46,30 @@ class Sender:
             verdict=verdict,
             started_at=started_at,
             ended_at=timezone.now(),
-            total_ms=_since(began),
-            first_byte_ms=attempt.first_byte_ms,
-            trace=attempt.trace if verdict.cause != "blocked" else Trace(),
+            total_ms=round(record.total_s * 1000, 3),
+            first_byte_ms=None if record.head_s is None else round(record.head_s * 1000, 3),
+            trace=record.trace if verdict.cause != "blocked" else Trace(),
             request_headers=headers,
-            response_headers=attempt.headers,
-            answer=attempt.answer,
+            response_headers=_kept_headers(record),
+            answer=record.body.decode("utf-8", "replace").replace("\x00", "\ufffd"),
         )
 
-    async def _exchange(self, call: Call, headers: Pairs, attempt: "_Attempt") -> Verdict:
+    async def _exchange(self, call: Call, headers: Pairs) -> tuple[CallRecord, Verdict]:
         destination = call.destination
         if destination.target is None:
-            return Verdict("blocked", destination.problem, Blocked.cure)
-        endpoint, timeout_s = destination.target.endpoint, destination.timeout_s
-        request = Request(
-            call.first.method.encode(),
-            destination.target.path.encode(),
-            [
-                (b"Host", endpoint.authority.encode()),
-                *((name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers),
-            ],
-            call.body,
-        )
+            return CallRecord(Trace()), Verdict("blocked", destination.problem, Blocked.cure)
+        written = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers]
+        made = OutboundCall(destination.target, call.first.method.encode(), written, call.body)
+        limits = CallLimits(head_s=destination.timeout_s, total_s=destination.timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
-                patience = Patience(head_s=timeout_s, idle_s=timeout_s)
-                response = await self._client.send(
-                    destination.realm, endpoint, request, patience=patience, trace=attempt.trace
-                )
-                attempt.note_head(response)
-                await attempt.read(response)
-        except TimeoutError:
-            if attempt.status is None:
-                return Verdict("timeout", f"no answer within {timeout_s:g} s", _ATTEMPT_CURES["timeout"])
-        except ExchangeFailed as error:
-            if attempt.status is None:
-                return _failed(error)
-        except OutboundError as error:
-            return _failed(error)
+            record = await perform(self._client, made, tenant=destination.realm, limits=limits)
         except ValueError as error:
-            return Verdict("http", f"the request can't be written: {error}", "check method and headers", is_final=True)
-        assert attempt.status is not None
-        return judge_answer(attempt.status, attempt.raw_headers, timezone.now())
-
-
-class _Attempt:
-    """What is known of an answer, however far it came."""
-
-    def __init__(self, began: float) -> None:
-        self._began = began
-        self.trace = Trace()
-        self.status: int | None = None
-        self.first_byte_ms: float | None = None
-        self.raw_headers: list[tuple[bytes, bytes]] = []
-        self._kept = bytearray()
-
-    def note_head(self, response: Response) -> None:
-        self.first_byte_ms = _since(self._began)
-        self.status = response.status
-        self.raw_headers = response.headers
-
-    async def read(self, response: Response) -> None:
-        """Read the body to its end, or to `MAX_ANSWER_BYTES`; a body that breaks off changes nothing."""
-        size = 0
-        try:
-            async for piece in response.body:
-                size += len(piece)
-                self._kept += piece[: KEPT_ANSWER_BYTES - len(self._kept)]
-                if size > MAX_ANSWER_BYTES:
-                    break
-        finally:
-            response.body.close()
-
-    @property
-    def headers(self) -> Pairs:
-        return [
-            (name.decode("latin-1"), value.decode("latin-1")[:MAX_KEPT_VALUE])
-            for name, value in self.raw_headers[:MAX_KEPT_HEADERS]
-        ]
-
-    @property
-    def answer(self) -> str:
-        return self._kept.decode("utf-8", "replace").replace("\x00", "\ufffd")
+            message = f"the request can't be written: {error}"
+            return CallRecord(Trace()), Verdict("http", message, "check method and headers", is_final=True)
+        if record.status is None:
+            assert record.error is not None
+            return record, _failed(record.error)
+        return record, judge_answer(record.status, record.headers, timezone.now())
 
 
 def _request_headers(call: Call, now: datetime) -> Pairs:
@@ -139,7 +77,7 @@ def _request_headers(call: Call, now: datetime) -> Pairs:
     headers = [
         ("user-agent", USER_AGENT),
         ("accept-encoding", "identity"),
-        *((name, value) for name, value in first.headers),
+        *first.headers,
         ("fanout-realm", destination.realm),
         ("fanout-attempt", str(first.attempts + 1)),
     ]
@@ -155,9 +93,12 @@ def _request_headers(call: Call, now: datetime) -> Pairs:
     return headers
 
 
+def _kept_headers(record: CallRecord) -> Pairs:
+    return [
+        (name.decode("latin-1"), value.decode("latin-1")[:MAX_KEPT_VALUE])
+        for name, value in record.headers[:MAX_KEPT_HEADERS]
+    ]
+
+
 def _failed(error: OutboundError) -> Verdict:
     return Verdict(error.cause, str(error), _ATTEMPT_CURES.get(error.cause, error.cure))
-
-
-def _since(began: float) -> float:
-    return round((perf_counter() - began) * 1000, 3)

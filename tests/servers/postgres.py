@@ -36,6 +36,12 @@ class PostgresServer:
         return f"postgres://fanout@127.0.0.1:{self.port}/postgres"
 
     @property
+    def pid(self) -> int:
+        """Return the process that all others of the server are children of."""
+        assert self._process is not None, "it runs"
+        return self._process.pid
+
+    @property
     def django_settings(self) -> dict[str, Any]:
         """What goes into `DATABASES`."""
         return {

@@ -1,6 +1,7 @@
 """A receiver of webhooks: answers as it is told to, and keeps what it got. In a thread of its own."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,7 +103,7 @@ class _Connection(asyncio.Protocol):
 
 
 @contextmanager
-def running_sink(behave: Behaviour | None = None) -> Iterator[WebhookSink]:
+def running_sink(behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = None) -> Iterator[WebhookSink]:
     """Yield a sink that listens on a free port of loopback."""
     sink = WebhookSink()
     if behave is not None:
@@ -110,7 +111,8 @@ def running_sink(behave: Behaviour | None = None) -> Iterator[WebhookSink]:
     loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        server = await asyncio.get_running_loop().create_server(lambda: _Connection(sink), "127.0.0.1", 0, backlog=500)
+        listen = asyncio.get_running_loop().create_server
+        server = await listen(lambda: _Connection(sink), "127.0.0.1", 0, backlog=500, ssl=tls)
         sink.port = server.sockets[0].getsockname()[1]
         ready.set()
         await over.wait()

@@ -1,0 +1,22 @@
+"""A quick receiver of webhooks as a process of its own: prints its port, ends with its standard input."""
+
+import ssl
+import sys
+
+from tests.servers.webhook_sink import running_sink
+
+
+def main(certificate: str) -> None:
+    """Answer 200 to everything; `certificate` is a PEM file with its key, or empty: no TLS."""
+    tls = None
+    if certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+    with running_sink(tls=tls) as sink:
+        sink.keeps = False
+        print(sink.port, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
