@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help up test test-browser screenshots check try-fanout-js npm-pack prove prove-mutants compare-pushpin bench demo-100k conformance cluster xmpp format lock clean
 MAKEFLAGS += --no-print-directory
+# Where this is set, Python compiles the whole product again at every start, which takes it a second.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Finds Python 3.11 or newer, and becomes it.
 PREPARE := sh deploy/python.sh deploy/prepare.py

@@ -27,7 +27,10 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Dja
 from fanoutcloud.outbound.addresses import METADATA, TRANSLATING
 from fanoutcloud.outbound.lists import parse_targets
 
-_PREFIX = "fanoutcloud."
+#: Servers make these checks when they start. Django's own look at the code, which is the same at every start, and load
+#: every page of the dashboard for it, which an edge has no use for: `manage.py check` makes all of them.
+CHECK_TAG = "fanoutcloud"
+_PREFIX = f"{CHECK_TAG}."
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:

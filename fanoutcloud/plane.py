@@ -1,6 +1,6 @@
 """The delivery plane of one process, put together: broker, hub, directory, activity, publish endpoint.
 
-Composition only: built from settings by `fanoutcloud.asgi`, which is the only one to import this.
+Composition only: built from settings by `fanoutcloud.asgi` or `fanoutcloud.edge_asgi`, and by nobody else.
 """
 
 import asyncio

@@ -110,7 +110,7 @@ for _position, _key in enumerate(SEALING_KEYS, start=1):
 # -- application ----------------
 
 INSTALLED_APPS = [
-    "daphne",
+    "fanoutcloud",  # before staticfiles, whose `runserver` it replaces
     "channels",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -124,7 +124,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "drf_spectacular",
     "rest_framework",
-    "fanoutcloud",
     "accounts",
     "realms",
     "publishing",

@@ -65,8 +65,7 @@ class EdgeServer(uvicorn.Server):
         if self._succession is not None:
             self._listeners = await self._find_listeners(self._succession)
             await self.listen_again()
-        gc.collect()
-        gc.freeze()  # what start-up made stays; collecting it again and again costs connects
+        gc.freeze()  # what start-up made stays, there is hardly garbage in it; looking for some costs connects
         gc.set_threshold(50_000, 50, 100)
         self._on_ready()
 

@@ -15,7 +15,7 @@ from fanoutcloud.edge.server import EdgeServer, configure
 from fanoutcloud.edge.takeover.succession import Delivery, Succession
 
 if TYPE_CHECKING:
-    from fanoutcloud.asgi import Application  # importing it composes the process
+    from fanoutcloud.application import Application
     from fanoutcloud.plane import Plane
 
 

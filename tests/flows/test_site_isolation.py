@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fanoutcloud.asgi import Application
+from fanoutcloud.application import Application
 from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.directory import RealmSnapshot, Retention
 from fanoutcloud.core.domains import Domain

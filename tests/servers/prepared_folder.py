@@ -18,14 +18,15 @@ from tests.servers.command import clean_environment
 ROOT = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 120.0
 _DATABASE = "db.sqlite3"
+_STAMP = "static.stamp"
 _PREPARE = """
 import os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fanoutcloud.settings")
 import django
 django.setup()
-from django.core.management import call_command
-call_command("migrate", interactive=False, verbosity=0)
-call_command("collectstatic", interactive=False, verbosity=0)
+from fanoutcloud.management import preparing
+preparing.prepare_database()
+preparing.prepare_static_files()
 """
 
 
@@ -38,6 +39,7 @@ def fill(data_dir: Path, environment: Mapping[str, str]) -> None:
         return
     prepared = _make()
     shutil.copytree(prepared / "static", data_dir / "static", dirs_exist_ok=True)
+    shutil.copyfile(prepared / _STAMP, data_dir / _STAMP)
     if "DATABASE_URL" not in environment:
         shutil.copyfile(prepared / _DATABASE, data_dir / _DATABASE)
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from fanoutcloud.checks import CHECK_TAG
 from fanoutcloud.management.serving import check_port, make_succession, run_server
 
 
@@ -13,6 +14,7 @@ class Command(BaseCommand):
     """Serves subscribers and the publish API."""
 
     help = "Serve subscribers and the publish API in one of many processes; needs REDIS_URL."
+    requires_system_checks = (CHECK_TAG,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Name the port, and the way from one deploy to the next."""
@@ -35,7 +37,7 @@ class Command(BaseCommand):
             raise CommandError("An edge of its own needs REDIS_URL; without Redis use `manage.py serve`.")
         if not takeover:
             check_port(host, port, is_shared=True)
-        from fanoutcloud.asgi import edge  # composes the process: not before the port is known to be free
+        from fanoutcloud.edge_asgi import edge  # composes the process: not before the port is known to be free
 
         path = control or settings.DATA_DIR / f"edge-{port}.sock"
         succession = make_succession(edge.plane, host=host, port=port, control=path, takes_over=takeover)

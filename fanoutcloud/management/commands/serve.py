@@ -4,10 +4,11 @@ import contextlib
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from fanoutcloud.celery import run_embedded
+from fanoutcloud.checks import CHECK_TAG
+from fanoutcloud.management.preparing import prepare_database, prepare_static_files
 from fanoutcloud.management.serving import check_port, run_server
 
 
@@ -15,12 +16,13 @@ class Command(BaseCommand):
     """Prepares the database and the static files, then serves dashboard, publish API and subscribers."""
 
     help = "Serve everything in one process: dashboard, publish API and subscribers."
+    requires_system_checks = (CHECK_TAG,)
 
     def handle(self, **options: Any) -> None:
         """Serve until SIGINT or SIGTERM."""
         check_port(settings.BIND, settings.PORT)
-        call_command("migrate", interactive=False, verbosity=0)
-        call_command("collectstatic", interactive=False, verbosity=0)
+        prepare_database()
+        prepare_static_files()
         from fanoutcloud.asgi import application  # composes the process: not before the port is known to be free
 
         application.plane.use_xmpp(settings)

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from fanoutcloud.checks import CHECK_TAG
 from fanoutcloud.management.serving import check_port, run_server
 
 
@@ -12,6 +13,7 @@ class Command(BaseCommand):
     """Serves dashboard and APIs; realms' sites too, with the same prepared sinks as an edge."""
 
     help = "Serve dashboard and APIs in one of many processes; needs REDIS_URL."
+    requires_system_checks = (CHECK_TAG,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Name the port."""

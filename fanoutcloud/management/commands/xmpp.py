@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from fanoutcloud.checks import CHECK_TAG
 from fanoutcloud.management.serving import check_port, run_server
 
 
@@ -12,6 +13,7 @@ class Command(BaseCommand):
     """Is component of an XMPP server, and answers its questions about passwords."""
 
     help = "Serve XMPP in a process of its own; needs REDIS_URL and XMPP_SERVER or XMPP_PORT."
+    requires_system_checks = (CHECK_TAG,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Name the port."""
@@ -27,7 +29,7 @@ class Command(BaseCommand):
         if not settings.XMPP.is_on:
             raise CommandError("XMPP is off: set XMPP_SERVER and XMPP_SECRET, or XMPP_PORT.")
         check_port(host, port)
-        from fanoutcloud.asgi import edge  # composes the process: not before the port is known to be free
+        from fanoutcloud.edge_asgi import edge  # composes the process: not before the port is known to be free
 
         edge.plane.use_xmpp(settings)
         run_server(edge, host=host, port=port, announcement=f"ready: xmpp, asked at http://{host}:{port}/xmpp/auth")
