@@ -43,6 +43,13 @@ class Application:
         else:
             await self._serve_dashboard(scope, receive, send)
 
+    def accept_at_once(self, scope: Scope) -> bool:
+        """Hold a subscriber of a realm's site if nothing has to be waited for; False: call this application."""
+        if not self.plane.is_started or not self._serves_sites:
+            return False
+        site = self.plane.site_finder.find_at_once(scope)
+        return site is not None and self.plane.edge.accept_at_once(site, scope)
+
     async def _serve_site(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a realm's site; the dashboard's cookies, which a browser sends along to `/r/…`, end here."""
         if is_challenge(site, scope):

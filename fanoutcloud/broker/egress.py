@@ -61,6 +61,10 @@ class EgressMeter:
         self._statistics.hits["egress_bytes"] += 1
         raise LimitReached("egress_bytes", describe_egress(limits.egress_bytes), retry_after_s=wait_s)
 
+    def was_over(self, realm: RealmId) -> bool:
+        """Tell whether the realm owed egress lately, so that `check` may have something to say."""
+        return realm in self._over_until
+
     async def run(self) -> None:
         """Report until cancelled."""
         while True:

@@ -40,10 +40,10 @@ class Grant:
 
     def allows(self, capability: Capability, channel: ChannelName) -> bool:
         """Return whether the token itself allows it; what is public needs no token (see the realm's rules)."""
-        return any(
-            capability in permission.capabilities and permission.pattern.matches(channel)
-            for permission in self.permissions
-        )
+        for permission in self.permissions:  # a loop: `any` costs twice as much, and each connection asks
+            if capability in permission.capabilities and permission.pattern.matches(channel):
+                return True
+        return False
 
     def allows_all(self, capability: Capability, pattern: ChannelPattern) -> bool:
         """Return whether one permission of the token allows it on all channels of a pattern."""

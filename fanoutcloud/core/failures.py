@@ -41,6 +41,10 @@ class FailuresByAddress:
             value = f"{self._rate.per_s:,.0f} times per second, {self._rate.burst:,} at once"
             raise LimitReached("failed_credentials", value, retry_after_s=(1 - left) / self._rate.per_s)
 
+    def has_failed(self, address: str, about: str) -> bool:
+        """Tell whether the address has failed lately, so that `check` may have something to say."""
+        return (_network(address), about) in self._left
+
     def note(self, address: str, about: str) -> None:
         """Count one failure; without an address, nobody's."""
         if not address:

@@ -7,7 +7,7 @@ Source: docs/topics/why.md.
 
 import itertools
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -224,11 +224,11 @@ class FlightRecorder:
 
     def moment(
         self, realm: RealmId, kind: str, connection: str, transport: str, user: str, address: str,
-        *, channel: str = "", detail: str = "", channels: Iterable[str] = (),
+        *, channel: str = "", detail: str = "", channels: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """Note what happened to a connection; see `Moment`."""
         number = next(self._numbers)
-        names = tuple(itertools.islice(channels, MAX_CHANNELS_OF_CLOSED))
+        names = tuple(channels[:MAX_CHANNELS_OF_CLOSED]) if channels else ()
         record = Moment(number, self._clock.now(), kind, connection, transport, user, address, channel, detail, names)
         log = self._find_or_begin(realm)
         log.touched = number

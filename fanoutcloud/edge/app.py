@@ -34,9 +34,11 @@ from fanoutcloud.edge.transports.http_stream import HttpStreamTransport
 from fanoutcloud.edge.transports.long_poll import LongPollTransport
 from fanoutcloud.edge.transports.presence import PresenceTransport
 from fanoutcloud.edge.transports.sse import SseTransport
+from fanoutcloud.edge.transports.streams import StreamTransport
 from fanoutcloud.edge.transports.websocket import WebSocketTransport, refuse_websocket
 
 Serve = Callable[[RealmSnapshot, Scope, Receive, Send], Awaitable[None]]
+AcceptAtOnce = Callable[[RealmSnapshot, Scope], bool]
 
 WEBSOCKET_PATH = "/fanout/ws"
 BAYEUX_PATH = "/bayeux"
@@ -82,9 +84,17 @@ class EdgeApp:
         self._directory = directory
         self._failures = failures or FailuresByAddress(hub.clock)
         self._pacer = pacer or RefusalPacer(hub.clock)
+        self._websocket = WebSocketTransport(hub)
+        streams: dict[str, StreamTransport] = {
+            "/fanout/sse": SseTransport(hub),
+            "/fanout/stream": HttpStreamTransport(hub),
+        }
+        self._at_once: dict[tuple[str, str], AcceptAtOnce] = {
+            ("websocket", WEBSOCKET_PATH): self._websocket.accept_at_once,
+            **{("http", path): stream.accept_at_once for path, stream in streams.items()},
+        }
         self._http: dict[str, Serve] = {
-            "/fanout/sse": SseTransport(hub).serve,
-            "/fanout/stream": HttpStreamTransport(hub).serve,
+            **{path: stream.serve for path, stream in streams.items()},
             "/fanout/poll": LongPollTransport(hub).serve,
         }
         if presence is not None:
@@ -100,13 +110,26 @@ class EdgeApp:
             *ClientLibrary.PATHS,
             *self._posts,
         }  # requests that are no subscribers
-        self._websocket = WebSocketTransport(hub)
         self._bayeux = BayeuxTransport(hub, roll_call)
         self._protocols = (self._bayeux, FppTransport(hub))  # they answer OPTIONS and errors in ways of their own
 
     def give_session(self, asked: TakeSession) -> bytes:
         """Answer an edge that asks for a Bayeux client's session."""
         return self._bayeux.moves.give(asked)
+
+    def accept_at_once(self, site: Site, scope: Scope) -> bool:
+        """Hold a subscriber of `site` if nothing has to be waited for; False: nothing was done, `serve` it.
+
+        For requests by GET to our own server. Who is refused is left to `serve`, which tells, counts and paces it.
+        """
+        accept = self._at_once.get((scope["type"], site.path.rstrip("/")))
+        snapshot = None if accept is None else self._directory.find_cached(site.realm)
+        if accept is None or snapshot is None:
+            return False
+        try:
+            return accept(snapshot, scope)
+        except FanoutError:
+            return False
 
     async def serve(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket for `site`."""

@@ -18,6 +18,7 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
+from fanoutcloud.edge.connections.first_request import AcceptAtOnce, TrustedProxies, first_request
 from fanoutcloud.edge.connections.http_protocol import EdgeHttpProtocol, begin_http
 from fanoutcloud.edge.connections.sinks import AsgiApp
 from fanoutcloud.edge.limits import EdgeLimits
@@ -157,15 +158,26 @@ def _raise_descriptor_limit() -> int:
 
 
 def configure(
-    app: AsgiApp, *, host: str, port: int, sites: SiteNames, limits: EdgeLimits, **options: Any
+    app: AsgiApp,
+    *,
+    host: str,
+    port: int,
+    sites: SiteNames,
+    limits: EdgeLimits,
+    accept_at_once: AcceptAtOnce | None = None,
+    **options: Any,
 ) -> uvicorn.Config:
-    """Return the configuration of a server that offers prepared sinks; `options` go to uvicorn as they are."""
+    """Return the configuration of a server that offers prepared sinks; `options` go to uvicorn as they are.
+
+    `accept_at_once` is asked in the place of `app` for each connection's first request; see `first_request`.
+    """
     protocol = type("ConfiguredEdgeHttpProtocol", (EdgeHttpProtocol,), {"sites": sites, "limits": limits})
-    return uvicorn.Config(
+    first = None if accept_at_once is None else first_request(protocol, limits, accept_at_once)
+    config = uvicorn.Config(
         cast(Any, app),  # uvicorn's own, stricter types for the same protocol
         host=host,
         port=port,
-        http=protocol,
+        http=first or protocol,
         ws="websockets-sansio",
         ws_max_size=limits.max_message_bytes,
         loop="uvloop",
@@ -178,3 +190,6 @@ def configure(
         timeout_graceful_shutdown=5,
         **options,
     )
+    if first is not None and config.proxy_headers:
+        first.trusted = TrustedProxies(config.forwarded_allow_ips)
+    return config

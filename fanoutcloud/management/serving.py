@@ -66,6 +66,7 @@ def run_server(
         port=port,
         sites=plane.sites,
         limits=plane.limits,
+        accept_at_once=app.accept_at_once,
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
     )

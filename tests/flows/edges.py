@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.core.clock import SystemClock
@@ -33,6 +34,8 @@ class RunningEdge:
     port: int
     hub: Hub
     broker: MemoryBroker
+    #: Paths of requests that went through ASGI; the others were held at once.
+    asgi_paths: list[str] = field(default_factory=list)
 
     async def publish(self, channel: str, *texts: str) -> None:
         """Publish JSON texts."""
@@ -41,23 +44,29 @@ class RunningEdge:
 
 
 @asynccontextmanager
-async def running_edge(limits: EdgeLimits) -> AsyncIterator[RunningEdge]:
-    """Serve the site of `REALM`."""
+async def running_edge(limits: EdgeLimits, **options: Any) -> AsyncIterator[RunningEdge]:
+    """Serve the site of `REALM`; `options` are those of the server."""
     clock, activity, sites = SystemClock(), RecordingActivity(), SiteNames(OwnHosts("localhost"))
     broker = MemoryBroker(clock)
     hub = Hub(broker=broker, activity=activity, limits=limits, clock=clock)
     directory = FakeDirectory(RealmSnapshot(REALM, keys=(), retention=_KEEP))
     edge = EdgeApp(hub=hub, directory=directory)
+    asgi_paths: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         site = sites.find(scope)
         assert site is not None, scope["path"]
+        asgi_paths.append(scope["path"])
         await edge.serve(site, scope, receive, send)
+
+    def accept_at_once(scope: Scope) -> bool:
+        site = sites.find(scope)
+        return site is not None and edge.accept_at_once(site, scope)
 
     chores = asyncio.create_task(run_hub(hub, broker))
     try:
-        async with serve_in_process(app, limits=limits) as port:
-            yield RunningEdge(port, hub, broker)
+        async with serve_in_process(app, limits=limits, accept_at_once=accept_at_once, **options) as port:
+            yield RunningEdge(port, hub, broker, asgi_paths)
             for subscriber in list(hub.subscribers):
                 subscriber.close(CloseReason.DRAINING)
     finally:

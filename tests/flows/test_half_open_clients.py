@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from fanoutcloud.edge.connections import http_protocol
+from fanoutcloud.edge.connections import first_request, http_protocol
 from fanoutcloud.edge.connections.sinks import Send
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.site.responses import Headers, respond
@@ -26,7 +26,8 @@ def _request(path: str, *, since: str = "") -> bytes:
 
 @pytest.mark.parametrize("begun", [b"", b"GET /r/0a1b", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: 1"])
 async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.1)
+    for module in (first_request, http_protocol):
+        monkeypatch.setattr(module, "HEAD_TIMEOUT_S", 0.1)
     async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as client:
         await client.send(begun)
 
@@ -46,7 +47,8 @@ async def test_a_second_head_that_does_not_come_ends_the_connection(monkeypatch:
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_subscriber_is_not_under_the_limit_of_heads(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.05)
+    for module in (first_request, http_protocol):
+        monkeypatch.setattr(module, "HEAD_TIMEOUT_S", 0.05)
     async with running_edge(EdgeLimits(keep_alive_s=1)) as edge, bare_socket(edge.port) as client:
         await client.send(_request(path, since="" if path != "/fanout/poll" else "&timeout=1"))
 

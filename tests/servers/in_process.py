@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fanoutcloud.core.own_hosts import OwnHosts
+from fanoutcloud.edge.connections.first_request import AcceptAtOnce
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.server import EdgeServer, configure
 from fanoutcloud.edge.site.sites import SiteNames
@@ -17,8 +18,14 @@ HttpApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serve_in_process(app: HttpApp, *, limits: EdgeLimits = EdgeLimits()) -> AsyncIterator[int]:  # noqa: B008 - frozen
-    """Serve `app`, which need not know of lifespan; yield the port."""
+async def serve_in_process(
+    app: HttpApp,
+    *,
+    limits: EdgeLimits = EdgeLimits(),  # noqa: B008 - frozen
+    accept_at_once: AcceptAtOnce | None = None,
+    **options: Any,
+) -> AsyncIterator[int]:
+    """Serve `app`, which need not know of lifespan; yield the port. `options` are those of `configure`."""
 
     async def app_with_lifespan(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan":
@@ -30,7 +37,13 @@ async def serve_in_process(app: HttpApp, *, limits: EdgeLimits = EdgeLimits()) -
 
     port, ready, thresholds = free_port(), asyncio.Event(), gc.get_threshold()
     config = configure(
-        app_with_lifespan, host="127.0.0.1", port=port, sites=SiteNames(OwnHosts("localhost")), limits=limits
+        app_with_lifespan,
+        host="127.0.0.1",
+        port=port,
+        sites=SiteNames(OwnHosts("localhost")),
+        limits=limits,
+        accept_at_once=accept_at_once,
+        **options,
     )
     server = EdgeServer(config, on_ready=ready.set)
     serving = asyncio.create_task(server.serve())

@@ -95,6 +95,15 @@ class Admission:
                 use.lease = asyncio.create_task(self._lease_more(realm.realm, use, limit))  # owned: awaited here
             await asyncio.shield(use.lease)
 
+    def has_room(self, realm: RealmSnapshot) -> bool:
+        """Tell whether `admit_connection` would return without waiting; counts nothing."""
+        if self._egress is not None and self._egress.was_over(realm.realm):
+            return False
+        if realm.limits.connections is None:
+            return True
+        use = self._use(realm.realm, realm.limits)
+        return use.connections < use.granted
+
     async def _lease_more(self, realm: RealmId, use: _Use, limit: int) -> None:
         try:
             await asyncio.sleep(0)  # who connects in this turn of the loop shares the round trip

@@ -24,7 +24,7 @@ from fanoutcloud.core.errors import Forbidden, NotFound, Unauthorized
 from fanoutcloud.core.failures import FailuresByAddress
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.patterns import ChannelPattern
-from fanoutcloud.core.rules import is_allowed
+from fanoutcloud.core.rules import ChannelRules, is_allowed
 from fanoutcloud.core.streams import LAST_ITEM, StreamPosition
 from fanoutcloud.core.tokens import CLOCK_SKEW_S, verify_token
 from fanoutcloud.edge.connections.sinks import Scope
@@ -126,16 +126,36 @@ class AccessGate:
         """
         if token is None:
             return ANONYMOUS
-        name = (realm.realm, hashlib.sha256(token.encode("utf-8", "replace")).digest())
-        known = self._known.get(name)
-        if known is not None and known[0] is realm and _end_of(known[1]) > self._clock.now():
-            return known[1]
+        name = _name_of(realm, token)
+        if (known := self._find_known(realm, name)) is not None:
+            return known
         try:
             return self._verify(realm, token, name, address)
         except TokenRefused as error:
             if error.code != "unknown_key" or not await self._has_new_keys(realm):
                 raise
         return self._verify(await self.find_realm(realm.realm), token, name, address)
+
+    def admit_at_once(self, realm: RealmSnapshot, token: str | None, *, address: str) -> Grant | None:
+        """Do what `admit` does if it holds, and nothing else: None, or an error that is not counted, leaves it to that.
+
+        Raises:
+            TokenRefused: it does not hold, by the keys that are known.
+        """
+        if token is None:
+            return ANONYMOUS
+        name = _name_of(realm, token)
+        if (known := self._find_known(realm, name)) is not None:
+            return known
+        if self._failures.has_failed(address, realm.realm):
+            return None
+        return self._remember(name, realm, verify_token(token, realm, now=self._clock.now()), len(token))
+
+    def _find_known(self, realm: RealmSnapshot, name: tuple[RealmId, bytes]) -> Grant | None:
+        known = self._known.get(name)
+        if known is not None and known[0] is realm and _end_of(known[1]) > self._clock.now():
+            return known[1]
+        return None
 
     async def _has_new_keys(self, realm: RealmSnapshot) -> bool:
         """Have the realm's keys fetched, if they are at a URL; tell whether they have changed.
@@ -167,9 +187,12 @@ class AccessGate:
             self._failures.note(address, realm.realm)
             self._forget(name)
             raise
+        return self._remember(name, realm, grant, len(token))
+
+    def _remember(self, name: tuple[RealmId, bytes], realm: RealmSnapshot, grant: Grant, characters: int) -> Grant:
         self._forget(name)
-        self._known[name] = (realm, grant, len(token))
-        self._known_characters += len(token)
+        self._known[name] = (realm, grant, characters)
+        self._known_characters += characters
         while len(self._known) > MAX_REMEMBERED or self._known_characters > MAX_REMEMBERED_CHARACTERS:
             self._known_characters -= self._known.popitem(last=False)[1][2]
         return grant
@@ -225,6 +248,19 @@ class AccessGate:
             self.check_pattern(grant, realm, pattern)
         return grant
 
+    def admit_request_at_once(
+        self, realm: RealmSnapshot, scope: Scope, options: dict[str, str], channels: Iterable[ChannelName]
+    ) -> Grant | None:
+        """Do what `admit_request` does if the request is good, without counting anything; None: ask that.
+
+        Raises:
+            TokenRefused, NoToken, NotAllowed: as above.
+        """
+        grant = self.admit_at_once(realm, read_token(scope, options), address=client_address(scope))
+        if grant is not None:
+            self.check_all(grant, realm, "subscribe", channels)
+        return grant
+
     def check_all(
         self, grant: Grant, realm: RealmSnapshot, capability: Capability, channels: Iterable[ChannelName]
     ) -> None:
@@ -261,12 +297,20 @@ class AccessGate:
         Raises:
             NotFound, Unavailable: see `find_realm`.
         """
+        begins = self.find_beginnings(realm, wanted)
+        return _begin_by_rules((await self.find_realm(realm)).rules, wanted) if begins is None else begins
+
+    def find_beginnings(
+        self, realm: RealmId, wanted: Sequence[tuple[ChannelName, StreamPosition | None]]
+    ) -> list[StreamPosition | None] | None:
+        """Return the same if it is known; None: the realm must be looked up."""
         begins = [since for _, since in wanted]
-        if None not in begins or not (rules := (await self.find_realm(realm)).rules):
+        if None not in begins or self._directory is None:
             return begins
-        return [
-            LAST_ITEM if since is None and rules.find(channel).cache_last_item else since for channel, since in wanted
-        ]
+        found = self._directory.find_cached(realm)
+        if found is None:
+            return None
+        return _begin_by_rules(found.rules, wanted) if found.rules else begins
 
     async def find_realm(self, realm: RealmId) -> RealmSnapshot:
         """Return what is known of a realm that has subscribers here.
@@ -281,6 +325,16 @@ class AccessGate:
         if found is None:
             raise NotFound(f"there is no realm {realm}")
         return found
+
+
+def _begin_by_rules(
+    rules: ChannelRules, wanted: Sequence[tuple[ChannelName, StreamPosition | None]]
+) -> list[StreamPosition | None]:
+    return [LAST_ITEM if since is None and rules.find(channel).cache_last_item else since for channel, since in wanted]
+
+
+def _name_of(realm: RealmSnapshot, token: str) -> tuple[RealmId, bytes]:
+    return realm.realm, hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 def _end_of(grant: Grant) -> float:

@@ -18,7 +18,7 @@ from fanoutcloud.edge.encoding.frames import unframed, websocket_frame
 from fanoutcloud.edge.encoding.wire import Framing
 from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.site.requests import client_address
-from fanoutcloud.edge.transports.websocket import run_plain
+from fanoutcloud.edge.transports.plain_websocket import run_plain
 
 
 class BayeuxSocket:

@@ -1,12 +1,11 @@
 """A WebSocket's handshake on our own server: from the parsed request to the held connection (RFC 6455 §4.2)."""
 
 import asyncio
-import base64
 import binascii
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fanoutcloud.edge.connections.held_relay_socket import HeldRelaySocket, RelayOwner
 from fanoutcloud.edge.connections.held_websocket import HeldDeflatedWebSocket, HeldWebSocket
@@ -23,13 +22,20 @@ MAX_EARLY_BYTES = 32_768
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 
 
+class HandshakeUnderWay(Protocol):
+    """What has the connection until the handshake is answered."""
+
+    connections: set[Any]  # Any: uvicorn's own protocol classes and ours
+    early: bytes  # what the client has sent behind its request
+
+
 class WebSocketOffer:
     """`fanout.sink` of a WebSocket: call `hold` instead of sending `websocket.accept`."""
 
     __slots__ = ("_accept", "_handshake", "_limits", "_transport")
 
     def __init__(
-        self, transport: asyncio.Transport, accept: bytes, *, limits: EdgeLimits, handshake: "Handshake"
+        self, transport: asyncio.Transport, accept: bytes, *, limits: EdgeLimits, handshake: "HandshakeUnderWay"
     ) -> None:
         self._transport = transport
         self._accept = accept
@@ -126,15 +132,17 @@ def find_accept(method: bytes, headers: list[tuple[bytes, bytes]]) -> bytes | No
 
     RFC 6455 §4.2.1: a GET of version 13 with a key of 16 bytes in Base64.
     """
-    key = _header(headers, b"sec-websocket-key")
+    key = version = None
+    for name, value in headers:
+        if name == b"sec-websocket-key" and key is None:
+            key = value.strip()
+        elif name == b"sec-websocket-version" and version is None:
+            version = value.strip()
     try:
-        is_key = len(base64.b64decode(key, validate=True)) == 16
+        is_key = key is not None and len(binascii.a2b_base64(key, strict_mode=True)) == 16
     except binascii.Error:
         return None
-    if not is_key or method != b"GET" or _header(headers, b"sec-websocket-version") != b"13":
+    if key is None or not is_key or method != b"GET" or version != b"13":
         return None
-    return base64.b64encode(hashlib.sha1(key + _WEBSOCKET_GUID, usedforsecurity=False).digest())
-
-
-def _header(headers: list[tuple[bytes, bytes]], wanted: bytes) -> bytes:
-    return next((value.strip() for name, value in headers if name == wanted), b"")
+    digest = hashlib.sha1(key + _WEBSOCKET_GUID, usedforsecurity=False).digest()
+    return binascii.b2a_base64(digest, newline=False)

@@ -6,7 +6,7 @@ that a held connection costs little more than its socket. Offered to the applica
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from fanoutcloud.edge.connections.sinks import SinkOwner
@@ -167,3 +167,24 @@ class HeldPlainStream(HeldStream):
     __slots__ = ()
 
     _last_bytes = b""
+
+
+def begin_stream(
+    transport: asyncio.Transport,
+    owner: SinkOwner,
+    headers: Sequence[tuple[bytes, bytes]],
+    *,
+    defaults: Iterable[tuple[bytes, bytes]],
+    limits: EdgeLimits,
+    connections: ServerConnections,
+    status: bytes = b"200 OK",
+    is_chunked: bool = True,
+) -> HeldStream:
+    """Write the head of an endless response, `defaults` being headers for want of others, and hold the connection."""
+    own = {name.lower() for name, _ in headers}
+    more = [header for header in defaults if header[0].lower() not in own]
+    lines = [b"%b: %b\r\n" % header for header in (*more, *headers)]
+    ending = b"Transfer-Encoding: chunked" if is_chunked else b"Connection: close"  # RFC 9112 §6.3
+    transport.write(b"HTTP/1.1 %b\r\n%b%b\r\n\r\n" % (status, b"".join(lines), ending))
+    kind = HeldStream if is_chunked else HeldPlainStream
+    return kind(transport, owner, limits=limits, connections=connections)

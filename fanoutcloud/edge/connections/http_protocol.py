@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 
 from fanoutcloud.edge.connections.client_response import DirectResponse
 from fanoutcloud.edge.connections.handshake import Handshake, WebSocketOffer, answer_handshake, find_accept
-from fanoutcloud.edge.connections.held import EXTENSION, HeldPlainStream, HeldStream, let_go
+from fanoutcloud.edge.connections.held import EXTENSION, HeldStream, begin_stream, let_go
 from fanoutcloud.edge.connections.held_poll import HeldPoll, PollOwner
 from fanoutcloud.edge.connections.sinks import Scope, SinkOwner
 from fanoutcloud.edge.limits import EdgeLimits
@@ -79,6 +79,11 @@ class EdgeHttpProtocol(HttpToolsProtocol):
 
     def _arm_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
+
+    def go_on_with(self, head_timer: asyncio.TimerHandle) -> None:
+        """Wait for the head no longer than this timer, which closes the connection and runs already."""
+        self._end_head()
+        self._is_head_done, self._head_timer = False, head_timer
 
     def _end_head(self) -> None:
         self._is_head_done = True
@@ -198,13 +203,16 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         """Take the connection out of HTTP for an endless response to the request of `cycle`."""
         if not self._leave_http(cycle):
             return None
-        own = {name.lower() for name, _ in headers}
-        defaults = [header for header in self.server_state.default_headers if header[0].lower() not in own]
-        lines = [b"%b: %b\r\n" % header for header in (*defaults, *headers)]
-        ending = b"Transfer-Encoding: chunked" if is_chunked else b"Connection: close"  # RFC 9112 §6.3
-        self.transport.write(b"HTTP/1.1 %b\r\n%b%b\r\n\r\n" % (status, b"".join(lines), ending))
-        kind = HeldStream if is_chunked else HeldPlainStream
-        return kind(self.transport, owner, limits=self.limits, connections=self.connections)
+        return begin_stream(
+            self.transport,
+            owner,
+            headers,
+            defaults=self.server_state.default_headers,
+            limits=self.limits,
+            connections=self.connections,
+            status=status,
+            is_chunked=is_chunked,
+        )
 
     def hold_poll(self, cycle: RequestResponseCycle | None, owner: PollOwner, *, timeout_s: float) -> HeldPoll | None:
         """Take the connection out of HTTP until the poll is answered; None if that can't be done."""
@@ -290,11 +298,15 @@ def begin_http(
     app_state: dict[str, Any],
     transport: asyncio.Transport,
     early: bytes,
+    *,
+    head_timer: asyncio.TimerHandle | None = None,
 ) -> None:
-    """Put a connection back into HTTP, `early` being what the client has sent already."""
+    """Put a connection into HTTP, or back: `early` is what has come already, `head_timer` waits for the rest."""
     protocol = protocol_class(config=config, server_state=server_state, app_state=app_state)
     transport.set_protocol(protocol)
     protocol.connection_made(transport)
+    if head_timer is not None:
+        protocol.go_on_with(head_timer)
     if transport.get_write_buffer_size() > HIGH_WATER_LIMIT:
         protocol.pause_writing()  # the transport told this to whoever had it before, and says it only once
     if early:

@@ -11,6 +11,9 @@ from fanoutcloud.edge.hub.subscriber import Subscriber
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.reporting.ledger import Ledger
 
+#: A channel that is open, and where in it somebody begins, None: now.
+Place = tuple[LocalChannel, StreamPosition | None]
+
 
 def is_wanted(subscriber: Subscriber, local: LocalChannel) -> bool:
     """Tell whether the subscriber still is there and has the channel: both can change while it joins."""
@@ -23,6 +26,18 @@ def begin_at(local: LocalChannel, since: StreamPosition | None) -> StreamPositio
         top = local.position
         return StreamPosition(top.epoch, max(0, top.offset - 1))
     return since or local.position
+
+
+def is_recovered(since: StreamPosition | None) -> bool:
+    """Tell whether a client comes back with a position of its own."""
+    return since is not None and since is not LAST_ITEM
+
+
+def begin_live(subscriber: Subscriber, local: LocalChannel, since: StreamPosition | None) -> None:
+    """Tell a subscriber that it has the channel, and deliver from now on: it has missed nothing."""
+    subscriber.tell_subscribed(local.channel, local.position, recovered=is_recovered(since))
+    if is_wanted(subscriber, local):
+        local.add(subscriber)
 
 
 async def catch_up(

@@ -6,12 +6,10 @@ for other threads. Fan-out (`on_item`) never waits. Source: docs/topics/fan-out.
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from time import perf_counter
-from typing import Any
 
 from fanoutcloud.broker.base import Broker, ItemPublisher
 from fanoutcloud.core.access import Grant
@@ -20,14 +18,15 @@ from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError, Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
-from fanoutcloud.core.streams import LAST_ITEM, StoredItem, StreamPosition
+from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge.access.gate import AccessGate
 from fanoutcloud.edge.connections.violations import ViolationLog
-from fanoutcloud.edge.hub.catching_up import begin_at, catch_up, is_wanted
+from fanoutcloud.edge.hub.catching_up import Place, begin_at, begin_live, catch_up, is_recovered
 from fanoutcloud.edge.hub.channel import MAX_PENDING_ITEMS, LocalChannel
 from fanoutcloud.edge.hub.gap_filling import fill
 from fanoutcloud.edge.hub.subscriber import Subscriber
 from fanoutcloud.edge.hub.subscriber_index import SubscriberIndex
+from fanoutcloud.edge.hub.tasks import TaskOwner
 from fanoutcloud.edge.hub.turns import Turns
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.presence.attendance import Attendance
@@ -36,13 +35,11 @@ from fanoutcloud.edge.reporting.sightings import connected_event, disconnected_e
 from fanoutcloud.edge.reporting.subscription_log import SubscriptionLog
 from fanoutcloud.edge.selection.following import Followers
 
-logger = logging.getLogger(__name__)
-
 #: How many connected subscribers are told of when somebody begins to watch a realm.
 MAX_SNAPSHOT_SUBSCRIBERS = 200
 
 
-class Hub:
+class Hub(TaskOwner):
     """Owned by the composition, which keeps `edge.hub.housekeeping.keep_house` running and owns the hub's tasks."""
 
     def __init__(
@@ -55,6 +52,7 @@ class Hub:
         ledger: Ledger | None = None,
         gate: AccessGate | None = None,
     ) -> None:
+        super().__init__()
         self.limits = limits
         self.gate = gate or AccessGate(clock)
         self.publisher: ItemPublisher | None = None  # for what clients publish
@@ -71,7 +69,6 @@ class Hub:
         self._subscribers: set[Subscriber] = set()
         self._turns = Turns()
         self.index = SubscriberIndex()
-        self._tasks: asyncio.TaskGroup | None = None
         broker.attach(self)
 
     @property
@@ -88,25 +85,6 @@ class Hub:
     def max_patterns(self) -> int:
         """How many patterns a subscriber may follow; none where nobody looks after that."""
         return 0 if self.followers is None else self.limits.max_patterns
-
-    # -- tasks
-
-    def own_tasks(self, tasks: asyncio.TaskGroup) -> None:
-        """Run this hub's tasks in `tasks`, which ends them all."""
-        self._tasks = tasks
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent
-        """Run `work` until it ends or the hub does; a fault in it is logged and hurts nobody else."""
-        if self._tasks is None:
-            work.close()
-            raise RuntimeError("the hub is not running")
-        guarded = _guarded(work)
-        try:
-            self._tasks.create_task(guarded)
-        except RuntimeError:  # this process ends: nothing begins any more
-            guarded.close()
-            work.close()
-            raise
 
     # -- subscribers come and go
 
@@ -207,48 +185,76 @@ class Hub:
         Raises:
             Unavailable: the broker does not answer.
         """
+        places = self.find_places(subscriber.realm, wanted)
+        if places is not None:
+            self.enter(subscriber, places)
+            return
         subscriber.is_settled = False
         channels = [self.expect(subscriber.realm, channel) for channel, _ in wanted]
         try:
             for local in channels:
                 await asyncio.shield(local.opening)
-            await self._join_opened(subscriber, channels, await self.gate.where_to_begin(subscriber.realm, wanted))
+            sinces = await self.gate.where_to_begin(subscriber.realm, wanted)
+            await self._join_opened(subscriber, list(zip(channels, sinces, strict=True)))
         finally:
             subscriber.is_settled = True
             for local in channels:
                 self.expect_no_more(local)
 
-    async def _join_opened(
-        self, subscriber: Subscriber, channels: list[LocalChannel], sinces: list[StreamPosition | None]
-    ) -> None:
-        starts = {local.channel: begin_at(local, since) for local, since in zip(channels, sinces, strict=True)}
-        subscriber.begin(starts)
-        for local, since in zip(channels, sinces, strict=True):
+    def find_places(
+        self, realm: RealmId, wanted: Sequence[tuple[ChannelName, StreamPosition | None]]
+    ) -> list[Place] | None:
+        """Return where `enter` can bring a subscriber; None: channels must be opened or history be read, by `join`."""
+        sinces = self.gate.find_beginnings(realm, wanted)
+        if sinces is None:
+            return None
+        places = []
+        for (channel, _), since in zip(wanted, sinces, strict=True):
+            local = self._channels.get((realm, channel))
+            if local is None or not local.opening.done() or begin_at(local, since) != local.position:
+                return None
+            places.append((local, since))
+        return places
+
+    def enter(self, subscriber: Subscriber, places: Sequence[Place]) -> None:
+        """Do what `join` does, where the subscriber has missed nothing. Call in the same turn as `find_places`."""
+        subscriber.begin({local.channel: local.position for local, _ in places})
+        for local, since in places:
+            if subscriber.is_closed:
+                break
+            self._bring(subscriber, local, since)
+            local.empty_since = None
+            self._note_if_empty(local)
+        subscriber.is_settled = True
+
+    def _bring(self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition | None) -> bool:
+        """Have it among the channel's; return whether it is live, so that there is no history to be read for it."""
+        begin = begin_at(local, since)
+        if local.channel not in subscriber.channels:
+            subscriber.channels.append(local.channel)
+            self.ledger.joined(subscriber, local.channel, None if since is None else begin)
+            self.note_entered(subscriber, [local])
+        if begin != local.position:
+            return False
+        begin_live(subscriber, local, since)
+        return True
+
+    async def _join_opened(self, subscriber: Subscriber, places: Sequence[Place]) -> None:
+        subscriber.begin({local.channel: begin_at(local, since) for local, since in places})
+        for local, since in places:
             if subscriber.is_closed:
                 return
-            if local.channel not in subscriber.channels:
-                subscriber.channels.append(local.channel)
-                self.ledger.joined(subscriber, local.channel, starts[local.channel] if since is not None else None)
-                self.note_entered(subscriber, [local])
-            await self._join_one(subscriber, local, since)
-
-    async def _join_one(self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition | None) -> None:
-        recovered = since is not None and since is not LAST_ITEM
-        if begin_at(local, since) == local.position:
-            subscriber.tell_subscribed(local.channel, local.position, recovered=recovered)
-            if is_wanted(subscriber, local):
-                local.add(subscriber)
-        else:
-            await catch_up(
-                subscriber,
-                local,
-                begin_at(local, since),
-                recovered=recovered,
-                broker=self._broker,
-                limits=self.limits,
-                ledger=self.ledger,
-                notice=partial(self.notice, local),
-            )
+            if not self._bring(subscriber, local, since):
+                await catch_up(
+                    subscriber,
+                    local,
+                    begin_at(local, since),
+                    recovered=is_recovered(since),
+                    broker=self._broker,
+                    limits=self.limits,
+                    ledger=self.ledger,
+                    notice=partial(self.notice, local),
+                )
 
     def leave(self, subscriber: Subscriber, channel: ChannelName) -> bool:
         """End delivery of one channel to the subscriber; return whether it had it."""
@@ -387,10 +393,3 @@ class Hub:
             local.pending = [] if stored is None else [stored]
             self.ledger.edge.gap_fills += 1
             self.spawn(fill(self, self._broker, local))
-
-
-async def _guarded(work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent
-    try:
-        await work
-    except Exception:
-        logger.exception("hub_task_failed")

@@ -1,7 +1,9 @@
 """Which realm's site a request is for: by host (`REALM.EDGE_DOMAIN`, or a custom domain) or by path (`/r/REALM/…`)."""
 
-from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
+
+import msgspec
 
 from fanoutcloud.core.directory import HostFound, RealmDirectory
 from fanoutcloud.core.domains import Domain
@@ -15,8 +17,13 @@ from fanoutcloud.edge.site.requests import client_address
 _PATH_PREFIX = "/r/"
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+#: Hosts of which is remembered what they are; those of more are looked at each time.
+MAX_SORTED_HOSTS = 4096
+#: More of a `Host` header is not looked at: no name is as long (RFC 1035 §2.3.4), and none may fill our memory.
+MAX_HOST_HEADER_BYTES = 300
+
+
+class Site(msgspec.Struct, frozen=True):
     """A realm's site, and the path under it. `domain` is the custom domain that was named; None: the built-in one."""
 
     realm: RealmId
@@ -47,19 +54,24 @@ class SiteNames:
 
     def __init__(self, own_hosts: OwnHosts) -> None:
         self.own_hosts = own_hosts
+        self._sort = lru_cache(maxsize=MAX_SORTED_HOSTS)(self._sort_host)
 
     def find(self, scope: Scope) -> Site | None:
         """Return the site that an HTTP or WebSocket scope is for by itself, or None. See `find_foreign_host`."""
         path: str = scope["path"]
-        realm = self.own_hosts.find_realm(_host_of(scope))
+        realm, _ = self._sort(_host_header(scope))
         return Site(realm, path) if realm is not None else find_by_path(path)
 
     def find_foreign_host(self, scope: Scope) -> HostName | None:
         """Return the host that the request names if it is neither ours nor a realm's host form: a custom domain?"""
-        host = find_host_name(_host_of(scope))
-        if host is None or self.own_hosts.includes(host) or self.own_hosts.find_realm(host) is not None:
-            return None
-        return host
+        return self._sort(_host_header(scope))[1]
+
+    def _sort_host(self, header: bytes) -> tuple[RealmId | None, HostName | None]:
+        """Return the realm whose host form a `Host` header names, or else the custom domain that it may be."""
+        text = header.decode("latin-1").lower().partition(":")[0].removesuffix(".")
+        realm = self.own_hosts.find_realm(text)
+        host = find_host_name(text) if realm is None else None
+        return realm, host if host is not None and not self.own_hosts.includes(host) else None
 
     def may_be_site(self, scope: Scope) -> bool:
         """Tell whether the scope is for a site, or for one if its host turns out to be a custom domain."""
@@ -81,13 +93,19 @@ class SiteFinder:
             LimitReached: this client named too many hosts that nobody has.
             Unavailable: whose the host is can't be looked up.
         """
+        site = self.find_at_once(scope)
+        if site is not None or (host := self.names.find_foreign_host(scope)) is None:
+            return site
+        found = await self._look_up(host, scope)
+        return find_by_path(scope["path"]) if found is None else _site_of(found, scope)
+
+    def find_at_once(self, scope: Scope) -> Site | None:
+        """Return the same where nothing must be looked up for it; else None, which says nothing."""
         host = self.names.find_foreign_host(scope)
         if host is None:
             return self.names.find(scope)
-        found = self._directory.find_host_cached(host) or await self._look_up(host, scope)
-        if found is not None:
-            return Site(found.snapshot.realm, scope["path"], found.domain)
-        return find_by_path(scope["path"])
+        found = self._directory.find_host_cached(host)
+        return None if found is None else _site_of(found, scope)
 
     async def _look_up(self, host: HostName, scope: Scope) -> HostFound | None:
         if self._directory.is_nobodys_host(host):
@@ -106,6 +124,10 @@ class SiteFinder:
             raise UnknownHost(host)
 
 
+def _site_of(found: HostFound, scope: Scope) -> Site:
+    return Site(found.snapshot.realm, scope["path"], found.domain)
+
+
 def find_by_path(path: str) -> Site | None:
     """Return the site that a path of the form `/r/REALM/…` names, or None."""
     if not path.startswith(_PATH_PREFIX):
@@ -120,9 +142,9 @@ def decode_path(raw_path: bytes) -> str:
     return unquote(raw_path.decode("latin-1"))
 
 
-def _host_of(scope: Scope) -> str:
-    """Return the host that the request names, without port, in lower case; empty when it names none."""
+def _host_header(scope: Scope) -> bytes:
+    """Return what the request's first `Host` header says; empty without one."""
     for name, value in scope["headers"]:
         if name == b"host":
-            return str(value.decode("latin-1").lower().partition(":")[0].removesuffix("."))
-    return ""
+            return bytes(value[:MAX_HOST_HEADER_BYTES])
+    return b""

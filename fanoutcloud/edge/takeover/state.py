@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fanoutcloud.core.access import pack_grant, unpack_grant
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StreamPosition
+from fanoutcloud.edge.connections.first_request import FirstRequest
 from fanoutcloud.edge.connections.held import HeldConnection, HeldStream, ServerConnections
 from fanoutcloud.edge.connections.held_poll import HeldPoll
 from fanoutcloud.edge.connections.held_websocket import HeldDeflatedWebSocket, HeldWebSocket
@@ -28,7 +29,9 @@ from fanoutcloud.edge.takeover.messages import Connection
 from fanoutcloud.edge.transports.long_poll import PollSubscriber
 from fanoutcloud.edge.transports.websocket import WebSocketSubscriber
 
-Movable = HeldConnection | HeldPoll | EdgeHttpProtocol
+#: HTTP between two requests, or before the first.
+_Http = EdgeHttpProtocol | FirstRequest
+Movable = HeldConnection | HeldPoll | _Http
 
 HTTP = "http"
 POLL = "poll"
@@ -80,7 +83,7 @@ class Moving:
 
 def may_move(connection: object) -> bool:
     """Whether this is a connection of a kind that can move at all."""
-    if isinstance(connection, EdgeHttpProtocol):
+    if isinstance(connection, _Http):
         return connection.transport.get_extra_info("sslcontext") is None
     if not isinstance(connection, HeldConnection | HeldPoll):
         return False
@@ -92,7 +95,7 @@ def depart(hub: Hub, held: Movable) -> Moving | None:
     """Take the connection out of the hub and return its state, or None if something is under way on it."""
     if held.transport.get_protocol() is not held or not held.is_at_rest:
         return None  # an HTTP request may have become a poll since the list was made, or a poll been answered
-    if isinstance(held, EdgeHttpProtocol):
+    if isinstance(held, _Http):
         return Moving(held, Connection(HTTP), None, {})
     subscriber = held.owner
     assert isinstance(subscriber, Subscriber), "see may_move"

@@ -1,9 +1,8 @@
 """WebSocket: `/fanout/ws`, many channels on one connection (docs/api/subscribe.md)."""
 
-import asyncio
 from collections import deque
-from typing import Protocol
 
+from fanoutcloud.core.access import Grant
 from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.errors import FanoutError, Forbidden, InvalidRequest, LimitReached, Unauthorized
@@ -12,13 +11,12 @@ from fanoutcloud.core.patterns import ChannelPattern
 from fanoutcloud.core.streams import StoredItem, parse_position
 from fanoutcloud.edge.connections.handshake import WebSocketOffer
 from fanoutcloud.edge.connections.held import EXTENSION
-from fanoutcloud.edge.connections.sinks import PlainSink, Receive, Scope, Send, Sink, send_last
+from fanoutcloud.edge.connections.sinks import PlainSink, Receive, Scope, Send, Sink
 from fanoutcloud.edge.encoding import messages
 from fanoutcloud.edge.encoding.compression import accepts_compression
 from fanoutcloud.edge.encoding.wire import DEFLATED_WEBSOCKET, PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
 from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.hub.subscriber import Subscriber
-from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.presence.watching import admit_watching
 from fanoutcloud.edge.selection.pattern_followers import follow_requested
 from fanoutcloud.edge.selection.wishes import DELTA, FILTER, read_wish
@@ -32,6 +30,7 @@ from fanoutcloud.edge.site.requests import (
     parse_wildcard,
 )
 from fanoutcloud.edge.transports.commands import Command, parse_command
+from fanoutcloud.edge.transports.plain_websocket import run_plain
 
 
 class WebSocketSubscriber(Subscriber):
@@ -100,6 +99,10 @@ class WebSocketSubscriber(Subscriber):
             self._hub.tell_refused(self.realm, error, self.address)
             self.tell(messages.error_message(error))
             self.close(CloseReason.TOO_MANY_COMMANDS)
+
+    def listen(self) -> None:
+        """Take commands: nothing can have come yet."""
+        self._commands = None
 
     async def handle_waiting(self) -> None:
         """Handle the commands that wait, and from now on others as they come."""
@@ -236,18 +239,10 @@ class WebSocketTransport:
         Raises:
             InvalidRequest, Unauthorized, Forbidden, LimitReached: before anything was sent.
         """
-        request = parse_subscribe(
-            scope,
-            max_channels=self._hub.limits.max_channels,
-            needs_channel=False,
-            max_patterns=self._hub.max_patterns,
-        )
+        request = self._parse(scope)
         grant = await self._hub.gate.admit_request(realm, scope, request.options, request.channels, request.patterns)
         await self._hub.ledger.admit(realm, request.channels, self._hub.channels)
-        subscriber = WebSocketSubscriber(realm.realm, PREPARED_WEBSOCKET, address=client_address(scope), hub=self._hub)
-        subscriber.wishes = request.wishes
-        subscriber.watched = admit_watching(self._hub.gate, grant, realm, request.watched)
-        subscriber.grant = grant
+        subscriber = self._make(realm, scope, request, grant)
         offer = scope.get("extensions", {}).get(EXTENSION)
         if offer is not None:
             held = self._hold(offer, subscriber, scope)
@@ -260,13 +255,47 @@ class WebSocketTransport:
             beginning = self._begin(subscriber, request)
             await run_plain(sink, receive, send, subscriber, beginning, limits=self._hub.limits)
 
+    def accept_at_once(self, realm: RealmSnapshot, scope: Scope) -> bool:
+        """Answer a handshake of our own server if nothing has to be waited for; False: nothing was done, `serve` it.
+
+        Raises:
+            InvalidRequest, Unauthorized, Forbidden: as `serve`, which it leaves to count and answer them.
+        """
+        request = self._parse(scope)
+        grant = self._hub.gate.admit_request_at_once(realm, scope, request.options, request.channels)
+        places = None if request.patterns else self._hub.find_places(realm.realm, request.wanted)
+        if grant is None or places is None or not self._hub.ledger.admits_at_once(realm):
+            return False
+        subscriber = self._make(realm, scope, request, grant)
+        held = self._hold(scope["extensions"][EXTENSION], subscriber, scope)
+        if held is not None:
+            subscriber.sink = held
+            self._welcome(subscriber)
+            self._hub.enter(subscriber, places)
+            self._hub.tell_connected(subscriber)
+            subscriber.listen()
+        return True
+
+    def _parse(self, scope: Scope) -> SubscribeRequest:
+        limits = self._hub.limits
+        return parse_subscribe(
+            scope, max_channels=limits.max_channels, needs_channel=False, max_patterns=self._hub.max_patterns
+        )
+
+    def _make(self, realm: RealmSnapshot, scope: Scope, request: SubscribeRequest, grant: Grant) -> WebSocketSubscriber:
+        subscriber = WebSocketSubscriber(realm.realm, PREPARED_WEBSOCKET, address=client_address(scope), hub=self._hub)
+        subscriber.wishes = request.wishes
+        subscriber.watched = admit_watching(self._hub.gate, grant, realm, request.watched)
+        subscriber.grant = grant
+        return subscriber
+
     def _hold(self, offer: WebSocketOffer, subscriber: WebSocketSubscriber, scope: Scope) -> Sink | None:
         if self._hub.limits.compresses and accepts_compression(scope["headers"]):
             subscriber.wire = DEFLATED_WEBSOCKET
             return offer.hold_deflated(subscriber)
         return offer.hold(subscriber)
 
-    async def _begin(self, subscriber: WebSocketSubscriber, request: SubscribeRequest) -> None:
+    def _welcome(self, subscriber: WebSocketSubscriber) -> None:
         self._hub.register(subscriber)
         subscriber.tell(
             messages.welcome_message(
@@ -276,6 +305,9 @@ class WebSocketTransport:
                 grant=self._hub.gate.describe(subscriber.grant),
             )
         )
+
+    async def _begin(self, subscriber: WebSocketSubscriber, request: SubscribeRequest) -> None:
+        self._welcome(subscriber)
         try:
             await self._hub.join(subscriber, request.wanted)
             await follow_requested(self._hub, subscriber, request)
@@ -319,53 +351,3 @@ class _Nobody:
 
     def on_violation(self, code: int, reason: str) -> None:
         pass
-
-
-class TextOwner(Protocol):
-    """Who hears what a client says on a WebSocket of a server without prepared sinks."""
-
-    def on_text(self, text: str) -> None: ...
-
-    def on_bytes(self, data: bytes) -> None: ...
-
-    def on_lost(self) -> None: ...
-
-
-async def run_plain(
-    sink: PlainSink,
-    receive: Receive,
-    send: Send,
-    subscriber: TextOwner,
-    beginning: "asyncio._CoroutineLike[None]",
-    *,
-    limits: EdgeLimits,
-) -> None:
-    """Run a WebSocket on a server without prepared sinks, until it ends."""
-    await receive()  # websocket.connect
-    await send({"type": "websocket.accept"})
-
-    async def send_frame(frame: bytes) -> None:
-        await send({"type": "websocket.send", "text": frame.decode()})
-
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            begin = tasks.create_task(beginning)
-            reader = tasks.create_task(_read_plain(receive, sink, subscriber))
-            code, reason = await sink.pump(send_frame)
-            begin.cancel()
-            reader.cancel()
-        if reader.cancelled():  # else the client has closed already
-            await send_last(send, {"type": "websocket.close", "code": code, "reason": reason}, limits)
-    finally:
-        subscriber.on_lost()
-
-
-async def _read_plain(receive: Receive, sink: PlainSink, subscriber: TextOwner) -> None:
-    while (message := await receive())["type"] == "websocket.receive":
-        text = message.get("text")
-        if text is None:
-            subscriber.on_bytes(message["bytes"])
-        else:
-            subscriber.on_text(text)
-    sink.close(1000, "")
-    subscriber.on_lost()

@@ -1,0 +1,168 @@
+"""A connection up to its first request: straight to a held one where nothing must be waited for, else into HTTP.
+
+Most connections of an edge ask for one thing, to be held, and the answer is known at once. So neither uvicorn's request
+cycle nor a task nor an ASGI call is made for them; the application is asked as a plain function, on the same parts
+that it serves ASGI with. Whatever is not answered that way begins anew as HTTP. Source: docs/topics/fan-out.md.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.utils import get_remote_addr
+from uvicorn.server import ServerState
+
+from fanoutcloud.edge.connections.handshake import WebSocketOffer, find_accept
+from fanoutcloud.edge.connections.held import EXTENSION, HeldStream, begin_stream, let_go
+from fanoutcloud.edge.connections.http_protocol import HEAD_TIMEOUT_S, MAX_HEAD_BYTES, EdgeHttpProtocol, begin_http
+from fanoutcloud.edge.connections.request_head import read_request_head
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send, SinkOwner
+from fanoutcloud.edge.limits import EdgeLimits
+
+#: Holds the request of a scope and returns True, or does nothing.
+AcceptAtOnce = Callable[[Scope], bool]
+#: Paths of subscribers have this in them; the request line of any other request is not read twice.
+_OWN = b"/fanout/"
+_END = b"\r\n\r\n"
+
+
+class FirstRequest(asyncio.Protocol):
+    """Made by the server for each connection; the class attributes are set by `configure`."""
+
+    __slots__ = ("_app_state", "_config", "_server_state", "_timer", "connections", "transport")
+
+    http: type[EdgeHttpProtocol]
+    limits: EdgeLimits
+    accept_at_once: AcceptAtOnce
+    trusted: "TrustedProxies | None" = None
+    #: What the client has sent behind its request: nothing, as in `Handshake`.
+    early = b""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._config = config
+        self._server_state = server_state
+        self._app_state = app_state
+        self.connections: set[Any] = server_state.connections
+        self.transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        self.transport = transport
+        self.connections.add(self)
+        self._timer = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_held(data):
+            self._timer.cancel()
+            return
+        self.connections.discard(self)
+        begin_http(
+            self.http, self._config, self._server_state, self._app_state, self.transport, data, head_timer=self._timer
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        self.connections.discard(self)
+
+    def shutdown(self) -> None:
+        """Be ended by the server, which goes down now."""
+        self.transport.close()
+
+    # -- other processes
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the connection could go on in another process: nothing has come yet."""
+        return not self.transport.is_closing()
+
+    def let_go(self) -> None:
+        """Forget the connection, which another process has got."""
+        self._timer.cancel()
+        self.connections.discard(self)
+        let_go(self.transport)
+
+    # -- requests that are answered at once
+
+    def _is_held(self, data: bytes) -> bool:
+        """Hold the connection if the bytes are a request that can be answered now; else do nothing."""
+        if len(data) > MAX_HEAD_BYTES or not data.endswith(_END) or _OWN not in data or self._is_full:
+            return False
+        read = read_request_head(data)
+        if read is None:
+            return False
+        head, is_websocket = read
+        scope: Scope | None = head.scope("websocket" if is_websocket else "http")
+        if scope is None:
+            return False
+        if is_websocket:
+            accept = find_accept(b"GET", head.headers)
+            if accept is None:
+                return False
+            scope["extensions"] = {
+                EXTENSION: WebSocketOffer(self.transport, accept, limits=self.limits, handshake=self)
+            }
+        else:
+            scope["extensions"] = {EXTENSION: self}
+        scope["client"] = get_remote_addr(self.transport)
+        if self.trusted is not None:
+            self.trusted.tell_client(scope)
+        return type(self).accept_at_once(scope)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether uvicorn would refuse the request, which is left to it."""
+        limit = self._config.limit_concurrency
+        return limit is not None and len(self.connections) >= limit
+
+    def hold(self, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner) -> HeldStream:
+        """Begin an endless answer and take the connection over: `fanout.sink` of a request that is answered at once."""
+        self.connections.discard(self)
+        return begin_stream(
+            self.transport,
+            owner,
+            headers,
+            defaults=self._server_state.default_headers,
+            limits=self.limits,
+            connections=self.connections,
+        )
+
+
+def first_request(http: type[EdgeHttpProtocol], limits: EdgeLimits, accept_at_once: AcceptAtOnce) -> type[FirstRequest]:
+    """Return the class of a server's connections; `http` is what those become that are not held at once."""
+
+    class Configured(FirstRequest):
+        __slots__ = ()
+
+    Configured.http, Configured.limits = http, limits
+    Configured.accept_at_once = staticmethod(accept_at_once)
+    return Configured
+
+
+class TrustedProxies:
+    """Tells who the client is behind proxies, exactly as uvicorn does for requests that go through it."""
+
+    def __init__(self, trusted: list[str] | str) -> None:
+        self._middleware: Any = ProxyHeadersMiddleware(cast(Any, _nothing), trusted)  # uvicorn's own, stricter types
+
+    def tell_client(self, scope: Scope) -> None:
+        """Set `client` and `scheme` of the scope to what a trusted proxy says."""
+        telling = self._middleware(scope, None, None)
+        try:
+            telling.send(None)
+        except StopIteration:  # it has nothing to wait for
+            return
+        telling.close()
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Be the application behind the middleware."""

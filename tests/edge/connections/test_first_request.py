@@ -1,0 +1,151 @@
+"""Subscribers that are held at once, without an ASGI call: nobody can tell them from the others."""
+
+import re
+from typing import Any
+
+import pytest
+
+from fanoutcloud.edge.connections.first_request import FirstRequest, TrustedProxies
+from fanoutcloud.edge.limits import EdgeLimits
+from fanoutcloud.edge.takeover import state
+from tests.edge.worlds import until
+from tests.flows.edges import REALM, RunningEdge, running_edge
+from tests.flows.sockets import BareSocket, bare_socket, get, upgrade
+
+_PATHS = ["/fanout/ws", "/fanout/sse", "/fanout/stream", "/fanout/stream?mode=raw"]
+
+
+def _request(path: str, *headers: str, channel: str = "hello") -> bytes:
+    path += f"{'&' if '?' in path else '?'}channel={channel}"
+    return upgrade(f"/r/{REALM}{path}") if "/ws" in path else get(f"/r/{REALM}{path}", *headers)
+
+
+async def _open(edge: RunningEdge, client: BareSocket, path: str) -> bytes:
+    """Subscribe; return all that comes until an item has."""
+    there = len(edge.hub.subscribers)
+    await client.send(_request(path))
+    await until(lambda: len(edge.hub.subscribers) > there)
+    await until(lambda: all(subscriber.is_at_rest for subscriber in edge.hub.subscribers))
+    await edge.publish("hello", '"4711"')
+    return await client.read_until(b"4711")
+
+
+def _without_names(answer: bytes) -> bytes:
+    """Return the answer without what differs for each connection, or each second."""
+    answer = re.sub(rb'"connection":"[0-9a-f]+"', b"", answer)
+    answer = re.sub(rb"[a-z0-9]{8}:\d+", b"", answer)  # positions
+    return re.sub(rb"(?mi)^(date|sec-websocket-accept):.*\r\n", b"", answer)
+
+
+@pytest.mark.parametrize("path", _PATHS)
+async def test_the_second_of_a_channel_gets_the_same_without_asgi(path: str):
+    async with running_edge(EdgeLimits()) as edge:
+        async with bare_socket(edge.port) as first, bare_socket(edge.port) as second:
+            served = await _open(edge, first, path)
+            assert len(edge.asgi_paths) == 1, "its channel has to be opened first"
+
+            held = await _open(edge, second, path)
+
+            assert len(edge.asgi_paths) == 1
+            assert _without_names(held) == _without_names(served)
+            assert edge.hub.ledger.edge.open_now.total() == 2
+        await until(lambda: not edge.hub.subscribers)
+
+
+async def test_commands_are_taken_at_once():
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first, bare_socket(edge.port) as second:
+        await _open(edge, first, "/fanout/ws")
+        await _open(edge, second, "/fanout/ws")
+        assert len(edge.asgi_paths) == 1
+
+        await second.send(b"\x81\x8f\x00\x00\x00\x00" + b'{"type":"ping"}')
+
+        assert await second.read_until(b"pong")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (get(f"/r/{REALM}/fanout/sse?channel="), b"400"),
+        (get(f"/r/{REALM}/fanout/sse?channel=hello&token=none"), b"401"),
+        (get(f"/r/{REALM}/fanout/nothing?channel=hello"), b"404"),
+        (upgrade(f"/r/{REALM}/fanout/sse?channel=hello"), b"101"),
+        (get(f"/r/{REALM}/fanout/ws?channel=hello"), b"404"),
+        (upgrade(f"/r/{REALM}/fanout/ws?channel=hello").replace(b"Version: 13", b"Version: 12"), b"400"),
+        (get(f"/r/{REALM}/fanout/poll?channel=hello&timeout=0"), b"200"),
+        (get(f"/r/{REALM}/fanout/sse?channel=hello", version="1.0"), b"200"),
+        (get(f"/r/{REALM}/fanout/sse?channel=hello&since=abcdefgh:3"), b"200"),
+    ],
+)
+async def test_the_others_are_served_as_ever(request_: bytes, status: bytes):
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first, bare_socket(edge.port) as second:
+        await _open(edge, first, "/fanout/sse")
+        served = len(edge.asgi_paths)
+
+        await second.send(request_)
+
+        assert (await second.read_until(b"\r\n"))[9:12] == status
+        assert len(edge.asgi_paths) == served + (status != b"400" or b"channel= " in request_)
+        failed = edge.hub.ledger.edge.refusals["bad_token"]
+        assert failed == (status == b"401"), "a refusal is counted once"
+
+
+async def test_a_full_server_refuses():
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first, bare_socket(edge.port) as second:
+        await _open(edge, first, "/fanout/sse")
+        [held] = edge.hub.subscribers
+        connections: set[Any] = held.sink._connections  # type: ignore[attr-defined] # the server's own set
+        connections.update(range(2_000_000))
+
+        await second.send(_request("/fanout/sse"))
+
+        assert (await second.read_until(b"\r\n")).split()[1] == b"503"
+        connections.difference_update(range(2_000_000))
+
+
+async def test_a_connection_that_said_nothing_yet_can_move_to_another_process():
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first, bare_socket(edge.port):
+        await _open(edge, first, "/fanout/sse")
+        [held] = edge.hub.subscribers
+        connections: set[Any] = held.sink._connections  # type: ignore[attr-defined] # the server's own set
+        await until(lambda: any(isinstance(one, FirstRequest) for one in connections))
+        [silent] = [one for one in connections if isinstance(one, FirstRequest)]
+
+        assert state.may_move(silent)
+        moving = state.depart(edge.hub, silent)
+        assert moving is not None
+        assert (moving.state.kind, moving.subscriber) == (state.HTTP, None)
+
+        silent.let_go()
+        assert silent not in connections
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"), [("192.0.2.1", ("203.0.113.9", 0)), ("198.51.100.1", ("198.51.100.1", 99))]
+)
+def test_a_trusted_proxy_says_who_the_client_is(peer: str, client: tuple[str, int]):
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "client": (peer, 99),
+        "headers": [(b"x-forwarded-for", b"203.0.113.9"), (b"x-forwarded-proto", b"https")],
+    }
+
+    TrustedProxies("192.0.2.0/24").tell_client(scope)
+
+    assert scope["client"] == client
+
+
+async def test_the_address_behind_a_trusted_proxy_is_the_subscribers():
+    trusting = {"proxy_headers": True, "forwarded_allow_ips": "127.0.0.1"}
+    async with (
+        running_edge(EdgeLimits(), **trusting) as edge,
+        bare_socket(edge.port) as first,
+        bare_socket(edge.port) as second,
+    ):
+        await _open(edge, first, "/fanout/sse")
+
+        await second.send(_request("/fanout/sse", "X-Forwarded-For: 203.0.113.9"))
+        await second.read_until(b"subscribed")
+
+        assert {one.address for one in edge.hub.subscribers} == {"127.0.0.1", "203.0.113.9"}
+        assert len(edge.asgi_paths) == 1
