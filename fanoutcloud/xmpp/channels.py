@@ -202,7 +202,8 @@ class Channels:
 
     def make_subscriber(self, session: Session, rights: Rights) -> XmppSubscriber:
         """Return a new subscriber of a session, registered; the realm was asked before whether it may have one more."""
-        subscriber = XmppSubscriber(rights.realm.realm, self._wires.of(rights.realm.realm), session, self._hub)
+        wire = self._wires.of(rights.realm.realm, is_joinable=session.outlet.takes_several)
+        subscriber = XmppSubscriber(rights.realm.realm, wire, session, self._hub)
         subscriber.grant = rights.grant
         session.subscribers[rights.realm.realm] = subscriber
         self._hub.register(subscriber)

@@ -301,6 +301,8 @@ class ComponentOutlet:
 
     __slots__ = ("_door", "_from_pubsub", "_to", "jid")
 
+    takes_several = False  # its address is put into each
+
     def __init__(self, door: ComponentDoor, jid: Jid) -> None:
         self._door = door
         self.jid = jid

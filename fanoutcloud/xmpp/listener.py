@@ -144,6 +144,8 @@ class Listener:
 class ClientConnection(asyncio.Protocol):
     """One client. Is its session's outlet, too."""
 
+    takes_several = True
+
     def __init__(self, listener: Listener, *, is_secure: bool) -> None:
         settings = listener.settings
         self._listener = listener

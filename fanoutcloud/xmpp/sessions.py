@@ -25,6 +25,8 @@ MAX_STANZAS_IN_WORK = 32
 class Outlet(Sink, Protocol):
     """The way to one address. `write` takes stanzas without `to`; empty ones are passed over."""
 
+    takes_several: bool  # whether one write may hold several stanzas
+
     def send(self, stanza: Element) -> None:
         """Send a whole stanza, with its `to`."""
 

@@ -24,11 +24,16 @@ class PubsubWire:
 
     transport: Transport = "xmpp"
     framing: Framing = staticmethod(unframed)
-    is_joinable = False  # receivers' addresses are put into each stanza, where the door has several
 
-    def __init__(self, realm: RealmId, domains: Domains, find_stanza: "FindStanza | None" = None) -> None:
-        """`find_stanza` gives the whole stanza that an item brings in place of its JSON, if it may."""
+    def __init__(
+        self, realm: RealmId, domains: Domains, find_stanza: "FindStanza | None" = None, *, is_joinable: bool = False
+    ) -> None:
+        """`find_stanza` gives the whole stanza that an item brings in place of its JSON, if it may.
+
+        `is_joinable`: its receivers have connections of their own, which no address has to be put into a stanza for.
+        """
         self.realm = realm
+        self.is_joinable = is_joinable
         self._service = domains.pubsub
         self._from = quote_attribute(domains.pubsub)
         self._find_stanza = find_stanza

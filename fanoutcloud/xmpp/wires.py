@@ -1,4 +1,4 @@
-"""One wire format for each realm that has subscribers over XMPP."""
+"""One wire format for each realm that has subscribers over XMPP, at each kind of door."""
 
 import weakref
 
@@ -13,11 +13,12 @@ class Wires:
     def __init__(self, domains: Domains, find_stanza: FindStanza | None = None) -> None:
         self._domains = domains
         self._find_stanza = find_stanza
-        self._by_realm: weakref.WeakValueDictionary[RealmId, PubsubWire] = weakref.WeakValueDictionary()
+        self._kept: weakref.WeakValueDictionary[tuple[RealmId, bool], PubsubWire] = weakref.WeakValueDictionary()
 
-    def of(self, realm: RealmId) -> PubsubWire:
-        """Return the realm's wire format."""
-        wire = self._by_realm.get(realm)
+    def of(self, realm: RealmId, *, is_joinable: bool) -> PubsubWire:
+        """Return the realm's wire format; `is_joinable` where one write may hold several stanzas."""
+        wire = self._kept.get((realm, is_joinable))
         if wire is None:
-            wire = self._by_realm[realm] = PubsubWire(realm, self._domains, self._find_stanza)
+            wire = PubsubWire(realm, self._domains, self._find_stanza, is_joinable=is_joinable)
+            self._kept[realm, is_joinable] = wire
         return wire

@@ -9,10 +9,14 @@
  * and "round" for each line that comes on standard input: what has come since the one before, with all times of arrival in
  * seconds of CLOCK_MONOTONIC, which all processes of a machine share. The end of standard input is a last line. Exit
  * status 2: it could not be run at all.
+ *
+ * With PORT 0 the connections are there already: whoever started this has opened them and asked for what is wanted, and
+ * REQUEST_FILE holds the N numbers of their file descriptors, one a line.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -45,6 +49,7 @@ static int connected, ready, refused, lost, received, repeated;
 static double last_at; /* of all items */
 static char request[8192], buffer[TAIL_BYTES + READ_BYTES + 1];
 static int request_bytes;
+static FILE *descriptors; /* of connections that are there already */
 static const char *ready_text, *marker;
 static Subscriber *all;
 
@@ -80,9 +85,22 @@ static void leave(Subscriber *one) {
     close(one->fd);
 }
 
+/* Go on with a connection that somebody else has opened. */
+static void inherit(Subscriber *one) {
+    if (fscanf(descriptors, "%d", &one->fd) != 1 || fcntl(one->fd, F_SETFL, O_NONBLOCK)) give_up("a file descriptor");
+    under_way++;
+    connected++;
+    become_ready(one);
+    watch(one->fd, (uint32_t)(one - all), EPOLLIN | EPOLLET);
+}
+
 static void start(int index) {
     int on = 1;
     Subscriber *one = &all[index];
+    if (!port) {
+        inherit(one);
+        return;
+    }
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     one->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -162,8 +180,9 @@ static void step(Subscriber *one, uint32_t events) {
     if (one->state > CONNECTING && one->state < GONE && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) receive(one);
 }
 
+static int told[6] = {-1}; /* the numbers of the last progress */
+
 static void tell_progress(void) {
-    static int told[6] = {-1};
     int numbers[6] = {connected, ready, refused, lost, received, repeated};
     if (!memcmp(told, numbers, sizeof told)) return;
     memcpy(told, numbers, sizeof told);
@@ -190,6 +209,7 @@ static void tell_round(void) {
     printf("]}\n");
     fflush(stdout);
     received = repeated = 0;
+    told[0] = -1; /* those of the next round are told though they be the same */
     last_at = 0;
     for (int i = 0; i < wanted; i++) all[i].arrived_at = all[i].items = 0;
 }
@@ -218,8 +238,10 @@ static void read_words(int count, char **words) {
     wanted = atoi(words[2]);
     FILE *file = fopen(words[3], "rb");
     if (!file) give_up(words[3]);
-    request_bytes = (int)fread(request, 1, sizeof request - 1, file);
-    fclose(file);
+    if (port) {
+        request_bytes = (int)fread(request, 1, sizeof request - 1, file);
+        fclose(file);
+    } else descriptors = file;
     ready_text = words[4];
     marker = words[5];
     at_once = atoi(words[6]);

@@ -38,10 +38,11 @@ class Round:
 
 @dataclass
 class Crowd:
-    """Subscribers of one edge, and how far they are."""
+    """Subscribers of one edge, and how far they are. `descriptors`: of connections that are there; `port` is 0 then."""
 
     port: int
     subscribers: int
+    descriptors: Sequence[int] = ()
     ready: int = 0
     refused: int = 0
     lost: int = 0
@@ -64,6 +65,7 @@ class Crowd:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=MAX_LINE_BYTES,
+            pass_fds=self.descriptors,
         )
         try:
             assert process.stdout is not None
@@ -84,7 +86,9 @@ class Crowd:
         self._round = asyncio.get_running_loop().create_future()
         self._process.stdin.write(b"\n")
         async with asyncio.timeout(ROUND_TIMEOUT_S):
-            return await self._round
+            ended = await self._round
+        self.received = self.repeated = 0  # nothing of the next one has come yet, as far as is known
+        return ended
 
     def finish(self) -> None:
         """Have `run` end, with all times of arrival."""

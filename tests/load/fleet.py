@@ -150,7 +150,7 @@ async def running_fleet(folder: Path, edges: int, *, fsync: str = "always") -> A
 async def running_alone(folder: Path) -> AsyncIterator[Fleet]:
     """Run one process that does everything, with items in its memory."""
     with contextlib.ExitStack() as stack:
-        server = await asyncio.to_thread(stack.enter_context, running_server(folder, **UNLIMITED))
+        server = await asyncio.to_thread(stack.enter_context, running_server(folder, port=0, **UNLIMITED))
         realm = ProductRealm(server.realm, server.key, api="", site="", grip_url="")
         yield Fleet(realm, [Edge(server.port, server.pid)])
 

@@ -9,18 +9,20 @@ from pathlib import Path
 import pytest
 
 from tests.load.scenarios import CALLERS_SOURCE, SCENARIOS, Options
+from tests.load.xmpp import measure_xmpp
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the load generators stand on epoll"),
     pytest.mark.skipif(shutil.which("cc") is None, reason="the load generators are compiled with cc"),
 ]
 FEW = Options(subscribers=100, seconds=0.3, rounds=2, transports=("poll",))
+ALL = SCENARIOS | {"xmpp": measure_xmpp}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", ALL)
 def test_everybody_gets_everything_once(name: str, tmp_path: Path) -> None:
-    figures = asyncio.run(SCENARIOS[name](FEW, tmp_path))
+    figures = asyncio.run(ALL[name](FEW, tmp_path))
 
     assert {figure.scenario for figure in figures} == {name}
     assert [figure.fault for figure in figures if figure.fault] == []

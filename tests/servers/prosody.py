@@ -19,9 +19,11 @@ START_TIMEOUT_S = 20.0
 class Prosody:
     """One throwaway Prosody. May be killed and started again on the same ports."""
 
-    def __init__(self, directory: Path, *, domain: str, certificate: Path, auth_url: str) -> None:
+    def __init__(
+        self, directory: Path, *, domain: str, certificate: Path, auth_url: str, requires_tls: bool = True
+    ) -> None:
         self.secret = secrets.token_hex(8)
-        self.port, self.component_port = free_port(), free_port()
+        self.port, self.tls_port, self.component_port = free_port(), free_port(), free_port()
         self.log = directory / "prosody.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = os.environ | {
@@ -32,13 +34,16 @@ class Prosody:
             "PROSODY_DATA": str(directory),
             "PROSODY_CERTIFICATE": str(certificate),
             "PROSODY_C2S_PORT": str(self.port),
-            "PROSODY_TLS_PORT": str(free_port()),
+            "PROSODY_TLS_PORT": str(self.tls_port),
             "PROSODY_COMPONENT_PORT": str(self.component_port),
         }
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         shutil.copytree(ROOT / "deploy" / "prosody" / "modules", directory / "modules")
-        shutil.copy(ROOT / "deploy" / "prosody" / "prosody.cfg.lua", directory)
+        config = (ROOT / "deploy" / "prosody" / "prosody.cfg.lua").read_text()
+        if not requires_tls:
+            config = config.replace("c2s_require_encryption = true", "c2s_require_encryption = false")
+        (directory / "prosody.cfg.lua").write_text(config)
 
     def start(self) -> None:
         """Start it; returns when it takes clients and components. As root it runs as the user `prosody`."""
