@@ -227,7 +227,7 @@ class Plane:
     def _make_outbox(self, clock: Clock) -> EventOutbox:
         if isinstance(self.broker, RedisBroker):
             return RedisEventOutbox(self.broker.connection_for, clock)
-        return MemoryEventOutbox()
+        return MemoryEventOutbox(self.broker.announce)
 
     async def _confirm(self, realm: RealmId) -> None:
         """Return when every process has heard what was announced before: it has when it answers a question."""

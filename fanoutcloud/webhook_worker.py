@@ -6,20 +6,23 @@ Composition only, as `fanoutcloud.celery`, which begins and ends it with the wor
 import asyncio
 import logging
 import threading
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import cast
 
 import uvloop
 from django.apps import apps
 from django.conf import settings
 
+from fanoutcloud.broker.base import Broker
 from fanoutcloud.broker.redis import RedisBroker
 from fanoutcloud.broker.redis_event_outbox import RedisEventOutbox
 from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.errors import Unavailable
-from fanoutcloud.core.webhooks import EventOutbox
+from fanoutcloud.core.webhooks import NEWS_TOPIC, EventOutbox
 from fanoutcloud.way_out import make_gate_rules, open_way_out
 from publishing.apps import PublishingConfig
-from publishing.webhooks.engine import run_engine
+from publishing.webhooks.engine import Engine
 from publishing.webhooks.pump import Pump
 from publishing.webhooks.sender import Sender
 
@@ -38,6 +41,7 @@ class WebhookWorker:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
+        self._engine: Engine | None = None
         self._is_to_stop = threading.Event()
 
     def start(self) -> None:
@@ -53,11 +57,17 @@ class WebhookWorker:
         if thread is None:
             return
         self._is_to_stop.set()
-        if self._loop is not None and self._stopping is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stopping.set)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._end)
         thread.join(timeout_s)
         if thread.is_alive():
             logger.warning("webhook_worker_left_behind")
+
+    def _end(self) -> None:
+        if self._stopping is not None:
+            self._stopping.set()
+        if self._engine is not None:
+            self._engine.wake()
 
     def _run(self) -> None:
         while not self._is_to_stop.is_set():
@@ -74,24 +84,27 @@ class WebhookWorker:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         if self._is_to_stop.is_set():
             return
-        broker: RedisBroker | None = None
-        try:
-            if settings.STREAMS_URL:
-                broker = RedisBroker(settings.STREAMS_URL, SystemClock())
-                await broker.start()
-                outbox: EventOutbox | None = RedisEventOutbox(broker.connection_for, SystemClock())
-            else:
-                outbox = find_own_outbox()
-            if outbox is None:
+        async with AsyncExitStack() as ends:
+            plane = await self._open_plane(ends)
+            if plane is None:
                 return  # this process's delivery plane has not begun
-            async with open_way_out(settings) as way_out:
-                await run_engine(outbox, Pump(Sender(way_out.client), make_gate_rules(settings)), self._stopping)
-        finally:
-            if broker is not None:
-                await broker.close()
+            broker, outbox = plane
+            way_out = await ends.enter_async_context(open_way_out(settings))
+            engine = self._engine = Engine(outbox, Pump(Sender(way_out.client), make_gate_rules(settings)))
+            ends.callback(broker.listen(NEWS_TOPIC, partial(self._tell, self._loop, engine)))
+            await engine.run(self._stopping)
 
+    async def _open_plane(self, ends: AsyncExitStack) -> tuple[Broker, EventOutbox] | None:
+        """Return a broker and its outbox: of our own, or those of this process's delivery plane, where there is one."""
+        if settings.STREAMS_URL:
+            broker = RedisBroker(settings.STREAMS_URL, SystemClock())
+            ends.push_async_callback(broker.close)
+            await broker.start()
+            return broker, RedisEventOutbox(broker.connection_for, SystemClock())
+        plane = cast(PublishingConfig, apps.get_app_config("publishing")).plane
+        return None if plane is None else (plane.broker, plane.outbox)
 
-def find_own_outbox() -> EventOutbox | None:
-    """Return the outbox of this process's delivery plane, where there is one."""
-    plane = cast(PublishingConfig, apps.get_app_config("publishing")).plane
-    return None if plane is None else plane.outbox
+    def _tell(self, loop: asyncio.AbstractEventLoop, engine: Engine, news: bytes) -> None:
+        """Hand an announcement, which may come on another loop, to ours."""
+        with suppress(RuntimeError):  # it is over
+            loop.call_soon_threadsafe(engine.hear, news)

@@ -151,7 +151,6 @@ NO_TEST_OF_ITS_OWN = {
     "publishing/webhooks/bodies.py": "tests/publishing/webhooks/test_signing.py",
     "publishing/webhooks/calls.py": "declarations",
     "publishing/webhooks/claims.py": "tests/publishing/webhooks/test_pump.py",
-    "publishing/webhooks/engine.py": "tests/flows/test_webhooks.py",
     "publishing/webhooks/errors.py": "declarations",
     "publishing/webhooks/health.py": "tests/publishing/webhooks/test_pump.py",
     "publishing/webhooks/results.py": "tests/publishing/webhooks/test_pump.py",

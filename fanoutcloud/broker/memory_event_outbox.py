@@ -8,11 +8,11 @@ import asyncio
 import itertools
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
-from fanoutcloud.core.webhooks import HookEvent, OutboxEntry, backlog_reached
+from fanoutcloud.core.webhooks import NEWS_OF_EVENTS, NEWS_TOPIC, HookEvent, OutboxEntry, backlog_reached
 
 MAX_EVENTS_PER_REALM = 10_000
 #: Whoever publishes waits no longer than this for the database.
@@ -20,16 +20,22 @@ STORE_TIMEOUT_S = 5.0
 
 
 class MemoryEventOutbox:
-    """See `EventOutbox`. `put` is of one event loop; `take` and `done` may be of another."""
+    """See `EventOutbox`. `put` is of one event loop, the broker's with its `announce`; `take` and `done` may be of another."""
 
-    def __init__(self, *, max_per_realm: int = MAX_EVENTS_PER_REALM, store_timeout_s: float = STORE_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        announce: Callable[[str, bytes], Awaitable[None]],
+        *,
+        max_per_realm: int = MAX_EVENTS_PER_REALM,
+        store_timeout_s: float = STORE_TIMEOUT_S,
+    ) -> None:
+        self._announce = announce
         self._max_per_realm = max_per_realm
         self._store_timeout_s = store_timeout_s
         self._waiting: OrderedDict[str, tuple[HookEvent, asyncio.Future[None]]] = OrderedDict()
         self._counts: Counter[RealmId] = Counter()
         self._places = itertools.count(1)
         self._lock = threading.Lock()
-        self.news = threading.Event()  # set when something has come
 
     def check_room(self, realm: RealmId) -> None:
         """See `EventOutbox.check_room`."""
@@ -47,16 +53,17 @@ class MemoryEventOutbox:
             if self._counts[realm] + len(events) > self._max_per_realm:
                 raise backlog_reached(self._max_per_realm)
             self._counts[realm] += len(events)
+            was_empty = not self._waiting
             for event, future in zip(events, futures, strict=True):
                 self._waiting[f"{next(self._places):012}"] = (event, future)
-        self.news.set()
+        if was_empty:
+            await self._announce(NEWS_TOPIC, NEWS_OF_EVENTS)
         _, late = await asyncio.wait(futures, timeout=self._store_timeout_s)
         if late:
             raise Unavailable("the database takes no webhook deliveries at the moment", retry_after_s=1)
 
     async def take(self, limit: int) -> list[OutboxEntry]:
         """See `EventOutbox.take`."""
-        self.news.clear()
         with self._lock:
             return [OutboxEntry(place, event) for place, (event, _) in itertools.islice(self._waiting.items(), limit)]
 

@@ -11,10 +11,18 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from fanoutcloud.broker.redis_connection import Argument, RedisConnection, Reply, ScriptMissing
-from fanoutcloud.broker.redis_names import PREFIX
+from fanoutcloud.broker.redis_names import PREFIX, announcement_channel
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.names import RealmId
-from fanoutcloud.core.webhooks import HookEvent, OutboxEntry, backlog_reached, pack_event, unpack_event
+from fanoutcloud.core.webhooks import (
+    NEWS_OF_EVENTS,
+    NEWS_TOPIC,
+    HookEvent,
+    OutboxEntry,
+    backlog_reached,
+    pack_event,
+    unpack_event,
+)
 
 MAX_EVENTS_PER_REALM = 100_000
 MAX_EVENTS = 1_000_000
@@ -24,15 +32,17 @@ FULL_FOR_S = 1.0
 STREAM_KEY = f"{PREFIX}{{webhooks}}outbox"
 WAITING_KEY = f"{PREFIX}{{webhooks}}waiting"
 
-# KEYS: outbox, waiting. ARGV: realm, how many it may have, how many all may have, then packed events. Returns 1, or 0
-# and the limit that is reached.
+# KEYS: outbox, waiting. ARGV: realm, how many it may have, how many all may have, where and what is announced if none
+# waits, then packed events. Returns 1, or 0 and the limit that is reached.
 _PUT = """
 local mine = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or 0)
-local count = #ARGV - 3
+local count = #ARGV - 5
+local all = redis.call('XLEN', KEYS[1])
 if mine + count > tonumber(ARGV[2]) then return {0, tonumber(ARGV[2])} end
-if redis.call('XLEN', KEYS[1]) + count > tonumber(ARGV[3]) then return {0, tonumber(ARGV[3])} end
+if all + count > tonumber(ARGV[3]) then return {0, tonumber(ARGV[3])} end
 redis.call('HINCRBY', KEYS[2], ARGV[1], count)
-for i = 4, #ARGV do redis.call('XADD', KEYS[1], '*', 'r', ARGV[1], 'e', ARGV[i]) end
+for i = 6, #ARGV do redis.call('XADD', KEYS[1], '*', 'r', ARGV[1], 'e', ARGV[i]) end
+if all == 0 then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
 return {1, 0}
 """
 
@@ -78,9 +88,14 @@ class RedisEventOutbox:
         if not events:
             return
         realm = events[0].realm
-        is_stored, limit = await self._run(
-            _PUT, [realm, self._max_per_realm, self._max_events, *map(pack_event, events)]
-        )
+        header: list[Argument] = [
+            realm,
+            self._max_per_realm,
+            self._max_events,
+            announcement_channel(NEWS_TOPIC),
+            NEWS_OF_EVENTS,
+        ]
+        is_stored, limit = await self._run(_PUT, [*header, *map(pack_event, events)])
         if not is_stored:
             self._full_until[realm] = (self._clock.monotonic() + FULL_FOR_S, limit)
             raise backlog_reached(limit)

@@ -51,6 +51,10 @@ RULE_KINDS: Mapping[WebhookEvent, EventKind] = {
     "disconnected": "presence.leave",
 }
 _RULE_EVENTS: dict[str, WebhookEvent] = {kind: event for event, kind in RULE_KINDS.items()}
+#: What is announced when there is something to do for webhooks, so that nobody has to ask all the time; and of what.
+NEWS_TOPIC = "webhooks"
+NEWS_OF_EVENTS = b"events"  # the outbox, which was empty, holds some
+NEWS_OF_ROWS = b"rows"  # deliveries in the database are due
 #: Wanted by endpoints that are called with items in the format `http-request` alone.
 REQUESTS_ONLY = "requests"
 
@@ -161,6 +165,8 @@ class EventOutbox(Protocol):
 
     async def put(self, events: Sequence[HookEvent]) -> None:
         """Return when the events, all of one realm, are where no end of a process loses them.
+
+        If none waited before, `NEWS_OF_EVENTS` is announced.
 
         Raises:
             LimitReached: as above; none was stored.

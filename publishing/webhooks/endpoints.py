@@ -14,7 +14,7 @@ from fanoutcloud.core.webhooks import WANTED_KINDS
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.errors import EndpointLimitReached, EndpointNotFound, InvalidEndpoint
 from publishing.webhooks.signing import new_secret, show_public_key, show_secret
-from realms.announcements import announce_change
+from realms.announcements import announce_change, announce_webhooks
 from realms.audit import Action, note
 from realms.models import Realm
 from realms.sealing import open_sealed, seal
@@ -172,6 +172,7 @@ def resume_endpoint(*, realm: Realm, endpoint_id: int) -> WebhookEndpoint:
     endpoint.save(update_fields=["failures_in_row", "failing_since", "rests_until", "rests"])
     waiting = WebhookDelivery.objects.filter(endpoint=endpoint, state=WebhookDelivery.State.WAITING, claim="")
     waiting.update(due_at=timezone.now())
+    announce_webhooks()
     if not was_active:
         note(realm, Action.WEBHOOK_RESUMED, thing_of(endpoint))
         announce_change(realm)

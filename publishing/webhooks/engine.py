@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from django.db import DataError, connections
 from django.db import Error as DatabaseFailure
 
 from fanoutcloud.core.errors import Unavailable
-from fanoutcloud.core.webhooks import EventOutbox, HookEvent
+from fanoutcloud.core.webhooks import NEWS_OF_ROWS, EventOutbox, HookEvent
 from publishing.webhooks.pump import Pump
 from publishing.webhooks.relay import store_deliveries
 
@@ -17,8 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: Events brought to the database at once.
 EVENTS_AT_ONCE = 500
-#: The outbox is looked into this often while nothing comes.
-LOOK_EVERY_S = 0.03
+#: The outbox is looked into this often while nothing is announced: announcements may be lost.
+SWEEP_S = 1.0
 #: What does not answer is let be for so long.
 FAILED_S = 1.0
 
@@ -29,16 +30,24 @@ class Relay:
     def __init__(self, outbox: EventOutbox) -> None:
         self._outbox = outbox
         self._database = ThreadPoolExecutor(1, thread_name_prefix="webhooks-relay")
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look into the outbox now."""
+        self._news.set()
 
     async def run(self, stopping: asyncio.Event, pump: Pump) -> None:
         """Bring events until `stopping`."""
         try:
             while not stopping.is_set():
+                self._news.clear()
                 try:
                     if await self.bring():
                         pump.wake()
                         continue
-                    await asyncio.sleep(LOOK_EVERY_S)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(SWEEP_S):
+                            await self._news.wait()
                 except (Unavailable, DatabaseFailure) as error:
                     logger.warning("webhook_relay_waits", extra={"why": str(error)[:200]})
                     await self._let_go()  # it may be the connection alone
@@ -84,8 +93,27 @@ def _store_one(event: HookEvent) -> None:
         logger.exception("webhook_event_dropped", extra={"realm": event.realm, "kind": event.kind})
 
 
-async def run_engine(outbox: EventOutbox, pump: Pump, stopping: asyncio.Event) -> None:
-    """Bring events and make calls until `stopping`."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(pump.run(stopping))
-        tasks.create_task(Relay(outbox).run(stopping, pump))
+class Engine:
+    """Relay and pump of one worker, on one event loop."""
+
+    def __init__(self, outbox: EventOutbox, pump: Pump) -> None:
+        self._relay = Relay(outbox)
+        self._pump = pump
+
+    def hear(self, news: bytes) -> None:
+        """Look for what is announced on `NEWS_TOPIC`."""
+        if news == NEWS_OF_ROWS:
+            self._pump.wake()
+        else:
+            self._relay.wake()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Bring events and make calls until `stopping`, which is followed by `wake`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pump.run(stopping))
+            tasks.create_task(self._relay.run(stopping, self._pump))
+
+    def wake(self) -> None:
+        """Look for work, or for the end, now."""
+        self._relay.wake()
+        self._pump.wake()

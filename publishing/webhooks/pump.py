@@ -24,6 +24,7 @@ from publishing.webhooks.claims import (
     claim_calls,
     claim_probe,
     find_due_endpoints,
+    find_next_due,
     release_calls,
 )
 from publishing.webhooks.lanes import Lane, Turns
@@ -33,8 +34,10 @@ logger = logging.getLogger(__name__)
 
 #: Calls at once in one worker.
 PLACES = 200
-#: The database is asked for work this often while there is none.
+#: While there is no work, the database is asked when something becomes due, and this often at least and at most:
+#: other processes tell of what they make due, but may fail to.
 IDLE_S = 0.2
+SWEEP_S = 10.0
 #: While there is, after so long at least, and at most; sooner when much is to be written or an endpoint runs dry.
 BUSY_S = 0.02
 MAX_BUSY_S = 0.2
@@ -63,6 +66,7 @@ class _Turn:
     """What one visit to the database brought."""
 
     calls: list[tuple[Destination, list[Call]]]
+    idle_s: float = IDLE_S  # how long nothing becomes due, if nothing is
 
 
 class Pump:
@@ -76,6 +80,7 @@ class Pump:
         self._outcomes: list[Outcome] = []
         self._stale: list[Call] = []
         self._news = asyncio.Event()
+        self._idle_s = IDLE_S
         self._database = ThreadPoolExecutor(1, thread_name_prefix="webhooks-database")
         self.delivered = 0
         self.failed = 0
@@ -132,6 +137,7 @@ class Pump:
             self._outcomes, self._stale = [*outcomes, *self._outcomes], [*stale, *self._stale]
             await self.in_database(connections.close_all)  # it may be the connection alone
             await asyncio.sleep(FAILED_S)
+            self._idle_s = IDLE_S
             return False
         for endpoint_id in rooms:
             self._lanes[endpoint_id].has_more = False
@@ -139,6 +145,7 @@ class Pump:
             lane = self._lanes.setdefault(destination.endpoint_id, Lane(destination))
             lane.fill(destination, calls, time.monotonic())
             self._turns.offer(lane)
+        self._idle_s = min(max(turn.idle_s, IDLE_S), SWEEP_S)
         return bool(outcomes or turn.calls)
 
     def _visit(self, outcomes: list[Outcome], stale: list[Call], rooms: dict[int, int] | None) -> _Turn:
@@ -161,7 +168,10 @@ class Pump:
                 calls = claim_calls(destination, room, monotonic=time.monotonic())
                 if calls:
                     claimed.append((destination, calls))
-        return _Turn(claimed)
+        if outcomes or claimed or self._turns.running:
+            return _Turn(claimed)
+        next_due = find_next_due()
+        return _Turn(claimed, SWEEP_S if next_due is None else (next_due - now).total_seconds())
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         while (begun := self._next()) is not None:
@@ -208,7 +218,7 @@ class Pump:
         if self._turns.running:
             await asyncio.sleep(BUSY_S)
         with suppress(TimeoutError):
-            async with asyncio.timeout(MAX_BUSY_S if self._turns.running else IDLE_S):
+            async with asyncio.timeout(MAX_BUSY_S if self._turns.running else self._idle_s):
                 await self._news.wait()
 
     async def _wind_up(self) -> None:

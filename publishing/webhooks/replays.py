@@ -13,6 +13,7 @@ from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.bodies import JSON_TYPE, event_body, make_webhook_id, ordered_key
 from publishing.webhooks.endpoints import lock_endpoint, thing_of
 from publishing.webhooks.errors import DeliveryNotFound, EndpointDisabled
+from realms.announcements import announce_webhooks
 from realms.audit import Action, note
 from realms.models import Realm
 
@@ -47,6 +48,7 @@ def replay_delivery(*, realm: Realm, delivery_id: int) -> WebhookDelivery:
     else:
         _again(WebhookDelivery.objects.filter(pk=delivery.pk))
         delivery.refresh_from_db()
+    announce_webhooks()
     note(realm, Action.WEBHOOK_REPLAYED, f"{delivery.webhook_id} → {thing_of(delivery.endpoint)}")
     return delivery
 
@@ -78,6 +80,7 @@ def replay_since(*, realm: Realm, endpoint_id: int, since: datetime, only_dead: 
             return count
         count += _again(WebhookDelivery.objects.filter(pk__in=step, state__in=states))
         last = step[-1]
+        announce_webhooks()
 
 
 @transaction.atomic
@@ -91,6 +94,7 @@ def send_test_event(*, realm: Realm, endpoint_id: int) -> WebhookDelivery:
     endpoint = lock_endpoint(realm, endpoint_id)
     if endpoint.state == WebhookEndpoint.State.DISABLED:
         raise EndpointDisabled
+    announce_webhooks()
     now = timezone.now()
     event = HookEvent(
         RealmId(realm.pk), "webhook.test", f"test:{secrets.token_hex(12)}", now.timestamp(),

@@ -5,13 +5,15 @@ import secrets
 
 import pytest
 
+from fanoutcloud.broker.base import Broker
+from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.broker.memory_event_outbox import MemoryEventOutbox
 from fanoutcloud.broker.redis import RedisBroker
 from fanoutcloud.broker.redis_event_outbox import RedisEventOutbox
 from fanoutcloud.core.errors import LimitReached, Unavailable
 from fanoutcloud.core.names import RealmId
-from fanoutcloud.core.webhooks import EventOutbox, HookEvent
-from tests.contracts.brokers import World
+from fanoutcloud.core.webhooks import NEWS_OF_EVENTS, NEWS_TOPIC, EventOutbox, HookEvent
+from tests.contracts.brokers import PATIENCE_S, World
 from tests.fakes.clock import SteppedClock
 
 REALM, OTHER = RealmId(secrets.token_hex(4)), RealmId(secrets.token_hex(4))
@@ -20,11 +22,15 @@ LIMIT = 5
 
 async def open_outbox(world: World, clock: SteppedClock) -> EventOutbox:
     broker, _ = await world.open()
+    return await outbox_of(broker, clock)
+
+
+async def outbox_of(broker: Broker, clock: SteppedClock) -> EventOutbox:
     if isinstance(broker, RedisBroker):
         outbox = RedisEventOutbox(broker.connection_for, clock, max_per_realm=LIMIT, max_events=LIMIT + 3)
         await outbox.done(await outbox.take(1000))  # of tests before
         return outbox
-    return MemoryEventOutbox(max_per_realm=LIMIT, store_timeout_s=0.5)
+    return MemoryEventOutbox(broker.announce, max_per_realm=LIMIT, store_timeout_s=0.5)
 
 
 def events(realm: RealmId, *keys: str) -> list[HookEvent]:
@@ -76,6 +82,31 @@ async def test_a_realm_that_is_full_is_told_so_and_keeps_nobody_else_out(world: 
     assert await keys_in(outbox) == [*"hijkl"]
 
 
+async def test_what_comes_into_an_empty_outbox_is_announced_and_nothing_else(world: World):
+    broker, _ = await world.open()
+    outbox = await outbox_of(broker, SteppedClock())
+    heard: list[bytes] = []
+    listens, has_both = asyncio.Event(), asyncio.Event()
+
+    def hear(news: bytes) -> None:
+        heard.append(news)
+        listens.set()
+        if heard.count(NEWS_OF_EVENTS) == 2:
+            has_both.set()
+
+    unlisten = broker.listen(NEWS_TOPIC, hear)
+    await broker.announce(NEWS_TOPIC, b"we listen")
+    await asyncio.wait_for(listens.wait(), PATIENCE_S)
+    await put(outbox, events(REALM, "a"))
+    await put(outbox, events(REALM, "b"))
+    await outbox.done(await outbox.take(10))
+    await put(outbox, events(REALM, "c"))
+    await asyncio.wait_for(has_both.wait(), PATIENCE_S)
+    unlisten()
+
+    assert heard == [b"we listen", NEWS_OF_EVENTS, NEWS_OF_EVENTS]
+
+
 async def test_putting_nothing_changes_nothing(world: World):
     outbox = await open_outbox(world, SteppedClock())
 
@@ -85,7 +116,7 @@ async def test_putting_nothing_changes_nothing(world: World):
 
 
 async def test_in_memory_putting_ends_when_the_event_is_stored():
-    outbox = MemoryEventOutbox(store_timeout_s=10)
+    outbox = MemoryEventOutbox(MemoryBroker(SteppedClock()).announce, store_timeout_s=10)
 
     putting = asyncio.create_task(outbox.put(events(REALM, "a")))
     await asyncio.sleep(0)
