@@ -35,7 +35,7 @@ prove: ## kill processes at random for a while, and prove that nothing is lost o
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis
 	@exec $(IN_VENV) -m tests.prove.run $(ARGS)
 
-prove-webhooks: ## kill workers while webhooks run, and prove that each event arrives (ARGS='--events 10000 --kills 40 --seconds 120 --seed 1')
+prove-webhooks: ## kill workers, PostgreSQL and Redis while webhooks run, and prove that each event arrives (ARGS='--events 5000 --kills 28 --seconds 140 --seed 1')
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis
 	@exec $(IN_VENV) -m tests.prove.webhooks $(ARGS)
 

@@ -21,12 +21,11 @@ from django.db import Error as DatabaseFailure
 from fanoutcloud.broker.activity import ActivityFeed
 from fanoutcloud.broker.announcer import RedisAnnouncer
 from fanoutcloud.broker.base import Broker
+from fanoutcloud.broker.event_outboxes import make_event_outbox
 from fanoutcloud.broker.memory import MemoryBroker
-from fanoutcloud.broker.memory_event_outbox import MemoryEventOutbox
 from fanoutcloud.broker.memory_presence import MemoryPresenceStore
 from fanoutcloud.broker.pattern_board import PatternBoard
 from fanoutcloud.broker.redis import RedisBroker
-from fanoutcloud.broker.redis_event_outbox import RedisEventOutbox
 from fanoutcloud.broker.redis_presence import RedisPresenceStore
 from fanoutcloud.broker.roll_call import RollCall
 from fanoutcloud.core.clock import Clock, SystemClock
@@ -36,7 +35,6 @@ from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.names import HostName, RealmId
 from fanoutcloud.core.presence import PresenceStore
 from fanoutcloud.core.statistics import Statistics
-from fanoutcloud.core.webhooks import EventOutbox
 from fanoutcloud.edge.access.enforcement import Enforcement
 from fanoutcloud.edge.access.gate import AccessGate
 from fanoutcloud.edge.app import EdgeApp
@@ -54,6 +52,7 @@ from fanoutcloud.loop_door import LoopDoor
 from fanoutcloud.ops.endpoints import OpsEndpoints
 from fanoutcloud.ops.health import Health, Probe
 from fanoutcloud.ops.metrics import Metrics
+from fanoutcloud.ops.webhook_watch import WebhookWatch
 from fanoutcloud.passing_on import PassingOn
 from fanoutcloud.quotas import Quotas
 from fanoutcloud.subscription_feed import SubscriptionFeed
@@ -142,7 +141,8 @@ class Plane:
             self.xmpp = XmppDoors(self, settings)
 
     def _make_hub(self, clock: Clock) -> Hub:
-        self.outbox = self._make_outbox(clock)
+        self.outbox = make_event_outbox(self.broker, clock)
+        self.webhook_watch = WebhookWatch(self.outbox, clock, self.statistics.webhooks)
         self.happenings = Happenings(self.activity, self.outbox, self.directory, clock)
         hub = Hub(
             broker=self.broker,
@@ -223,11 +223,6 @@ class Plane:
             outbox=self.outbox,
             flight=self.quotas.flight,
         )
-
-    def _make_outbox(self, clock: Clock) -> EventOutbox:
-        if isinstance(self.broker, RedisBroker):
-            return RedisEventOutbox(self.broker.connection_for, clock)
-        return MemoryEventOutbox(self.broker.announce)
 
     async def _confirm(self, realm: RealmId) -> None:
         """Return when every process has heard what was announced before: it has when it answers a question."""
@@ -346,6 +341,7 @@ class Plane:
             tasks.create_task(self.usage_store.run())
             tasks.create_task(self.enforcement.run())
             tasks.create_task(self.health.run())
+            tasks.create_task(self.webhook_watch.run())
             tasks.create_task(self.roll_call.run())
             tasks.create_task(self.presence.run())
             tasks.create_task(self.followers.run())

@@ -15,8 +15,8 @@ from django.apps import apps
 from django.conf import settings
 
 from fanoutcloud.broker.base import Broker
+from fanoutcloud.broker.event_outboxes import make_event_outbox
 from fanoutcloud.broker.redis import RedisBroker
-from fanoutcloud.broker.redis_event_outbox import RedisEventOutbox
 from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.webhooks import NEWS_TOPIC, EventOutbox
@@ -100,7 +100,7 @@ class WebhookWorker:
             broker = RedisBroker(settings.STREAMS_URL, SystemClock())
             ends.push_async_callback(broker.close)
             await broker.start()
-            return broker, RedisEventOutbox(broker.connection_for, SystemClock())
+            return broker, make_event_outbox(broker, SystemClock())
         plane = cast(PublishingConfig, apps.get_app_config("publishing")).plane
         return None if plane is None else (plane.broker, plane.outbox)
 

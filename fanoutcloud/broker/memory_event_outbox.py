@@ -8,11 +8,11 @@ import asyncio
 import itertools
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import RealmId
-from fanoutcloud.core.webhooks import NEWS_OF_EVENTS, NEWS_TOPIC, HookEvent, OutboxEntry, backlog_reached
+from fanoutcloud.core.webhooks import NEWS_OF_EVENTS, NEWS_TOPIC, HookEvent, OutboxEntry, OutboxState, backlog_reached
 
 MAX_EVENTS_PER_REALM = 10_000
 #: Whoever publishes waits no longer than this for the database.
@@ -20,7 +20,7 @@ STORE_TIMEOUT_S = 5.0
 
 
 class MemoryEventOutbox:
-    """See `EventOutbox`. `put` is of one event loop, the broker's with its `announce`; `take` and `done` may be of another."""
+    """See `EventOutbox`. `put` is of one event loop, the broker's; `take` and `done` may be of another."""
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class MemoryEventOutbox:
         self._waiting: OrderedDict[str, tuple[HookEvent, asyncio.Future[None]]] = OrderedDict()
         self._counts: Counter[RealmId] = Counter()
         self._places = itertools.count(1)
+        self._calls: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def check_room(self, realm: RealmId) -> None:
@@ -78,6 +79,17 @@ class MemoryEventOutbox:
         for one in removed:
             if one is not None:
                 _tell(one[1])
+
+    async def count(self, calls: Mapping[str, int]) -> None:
+        """See `EventOutbox.count`."""
+        with self._lock:
+            self._calls.update(calls)
+
+    async def look(self) -> OutboxState:
+        """See `EventOutbox.look`."""
+        with self._lock:
+            oldest = next(iter(self._waiting.values()), None)
+            return OutboxState(len(self._waiting), None if oldest is None else oldest[0].at, dict(self._calls))
 
 
 def _tell(future: asyncio.Future[None]) -> None:

@@ -2,13 +2,15 @@
 
     fo:{webhooks}outbox   stream  entry: r (realm), e (packed event)
     fo:{webhooks}waiting  hash    realm → how many of its events wait
+    fo:{webhooks}calls    hash    outcome → how many calls ended so, ever
 
 Readers always begin at the stream's head, and take entries out when what follows from them is stored. Two readers may
 see the same entries: deliveries have unique ids, so that is work done twice and nothing else.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fanoutcloud.broker.redis_connection import Argument, RedisConnection, Reply, ScriptMissing
 from fanoutcloud.broker.redis_names import PREFIX, announcement_channel
@@ -19,6 +21,7 @@ from fanoutcloud.core.webhooks import (
     NEWS_TOPIC,
     HookEvent,
     OutboxEntry,
+    OutboxState,
     backlog_reached,
     pack_event,
     unpack_event,
@@ -31,6 +34,7 @@ FULL_FOR_S = 1.0
 
 STREAM_KEY = f"{PREFIX}{{webhooks}}outbox"
 WAITING_KEY = f"{PREFIX}{{webhooks}}waiting"
+CALLS_KEY = f"{PREFIX}{{webhooks}}calls"
 
 # KEYS: outbox, waiting. ARGV: realm, how many it may have, how many all may have, where and what is announced if none
 # waits, then packed events. Returns 1, or 0 and the limit that is reached.
@@ -110,6 +114,20 @@ class RedisEventOutbox:
         """See `EventOutbox.done`."""
         if entries:
             await self._run(_DONE, [part for entry in entries for part in (entry.place, entry.event.realm)])
+
+    async def count(self, calls: Mapping[str, int]) -> None:
+        """See `EventOutbox.count`."""
+        connection = self._connection_for(CALLS_KEY)
+        await asyncio.gather(*(connection.call("HINCRBY", CALLS_KEY, outcome, n) for outcome, n in calls.items()))
+
+    async def look(self) -> OutboxState:
+        """See `EventOutbox.look`. One round trip."""
+        connection = self._connection_for(STREAM_KEY)
+        waiting, entries, calls = await asyncio.gather(
+            connection.call("XLEN", STREAM_KEY), self.take(1), connection.call("HGETALL", CALLS_KEY)
+        )
+        oldest_at = entries[0].event.at if entries else None
+        return OutboxState(waiting, oldest_at, {name.decode(): int(count) for name, count in calls.items()})
 
     async def _run(self, script: str, arguments: Sequence[Argument]) -> Reply:
         connection = self._connection_for(STREAM_KEY)

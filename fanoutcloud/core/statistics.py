@@ -91,6 +91,15 @@ class LimitStatistics:
 
 
 @dataclass(slots=True)
+class WebhookStatistics:
+    """What waits for webhooks, and what came of calls; of all processes that share a Redis."""
+
+    waiting: int = 0  # events in the outbox
+    oldest_s: float = 0.0  # the age of the oldest of them
+    calls: Counter[str] = field(default_factory=Counter)  # "delivered", or the cause of the failure
+
+
+@dataclass(slots=True)
 class ProcessStatistics:
     """The event loop, and what the health probes saw."""
 
@@ -107,4 +116,5 @@ class Statistics:
     edge: EdgeStatistics = field(default_factory=EdgeStatistics)
     limits: LimitStatistics = field(default_factory=LimitStatistics)
     origins: OriginStatistics = field(default_factory=OriginStatistics)
+    webhooks: WebhookStatistics = field(default_factory=WebhookStatistics)
     process: ProcessStatistics = field(default_factory=ProcessStatistics)

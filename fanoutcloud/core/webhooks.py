@@ -153,6 +153,15 @@ class OutboxEntry:
     event: HookEvent
 
 
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    """What waits in an outbox, and what came of calls: `delivered`, or a cause, → how many ever."""
+
+    waiting: int = 0
+    oldest_at: float | None = None  # when the event that waits longest happened; None: none waits
+    calls: Mapping[str, int] = field(default_factory=dict)
+
+
 class EventOutbox(Protocol):
     """Where events wait between the delivery plane and the database; bounded. `Unavailable` when it does not answer."""
 
@@ -177,6 +186,12 @@ class EventOutbox(Protocol):
 
     async def done(self, entries: Sequence[OutboxEntry]) -> None:
         """Forget events whose deliveries are stored."""
+
+    async def count(self, calls: Mapping[str, int]) -> None:
+        """Add what came of calls."""
+
+    async def look(self) -> OutboxState:
+        """Return how it is."""
 
 
 def backlog_reached(limit: int) -> LimitReached:

@@ -30,6 +30,7 @@ class StatisticsCollector(Collector):
         yield from self._edge()
         yield from self._limits()
         yield from self._origins()
+        yield from self._webhooks()
         yield from self._process()
         for name, (text, value) in self._gauges().items():
             yield GaugeMetricFamily(name, text, value=value)
@@ -86,6 +87,13 @@ class StatisticsCollector(Collector):
         origins = self._statistics.origins
         yield _by_label("fanout_origin_requests", "Requests to origins by outcome", "outcome", origins.requests.items())
         yield _histogram("fanout_origin_head_seconds", "Time until an origin's answer begins", origins.head_waits)
+
+    def _webhooks(self) -> Iterator[Metric]:
+        webhooks = self._statistics.webhooks
+        yield _by_label("fanout_webhook_calls", "Calls of webhooks by outcome", "outcome", webhooks.calls.items())
+        waiting, oldest = "Events that wait to be stored as deliveries", "Age of the oldest of these events"
+        yield GaugeMetricFamily("fanout_webhook_outbox_events", waiting, value=webhooks.waiting)
+        yield GaugeMetricFamily("fanout_webhook_outbox_oldest_seconds", oldest, value=webhooks.oldest_s)
 
     def _process(self) -> Iterator[Metric]:
         process = self._statistics.process

@@ -42,6 +42,7 @@ class Relay:
             while not stopping.is_set():
                 self._news.clear()
                 try:
+                    await self._tell_counts(pump)
                     if await self.bring():
                         pump.wake()
                         continue
@@ -68,6 +69,11 @@ class Relay:
             await asyncio.get_running_loop().run_in_executor(self._database, _store, events)
             await self._outbox.done(entries)
         return len(entries)
+
+    async def _tell_counts(self, pump: Pump) -> None:
+        """Add what the pump has counted to the outbox's. Those that get lost on the way are missed by metrics alone."""
+        if counts := pump.take_counts():
+            await self._outbox.count(counts)
 
     async def close(self) -> None:
         """Let go of the database."""

@@ -7,6 +7,7 @@ that hangs holds one place of its endpoint and nothing else. Memory is bounded b
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -82,12 +83,16 @@ class Pump:
         self._news = asyncio.Event()
         self._idle_s = IDLE_S
         self._database = ThreadPoolExecutor(1, thread_name_prefix="webhooks-database")
-        self.delivered = 0
-        self.failed = 0
+        self._calls: Counter[str] = Counter()
 
     def wake(self) -> None:
         """Look for work now."""
         self._news.set()
+
+    def take_counts(self) -> Counter[str]:
+        """Return what came of calls since this was last asked."""
+        counts, self._calls = self._calls, Counter()
+        return counts
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Make calls until `stopping`; then wait a little for those under way, and give back the rest."""
@@ -200,8 +205,7 @@ class Pump:
         outcome = await self._sender.send(call)
         lane.ended(outcome)
         self._outcomes.append(outcome)
-        self.delivered += outcome.verdict.is_delivered
-        self.failed += not outcome.verdict.is_delivered
+        self._calls[outcome.verdict.cause or "delivered"] += 1
         if lane.is_to_rest and lane.queue:
             self._stale += lane.queue
             lane.queue.clear()

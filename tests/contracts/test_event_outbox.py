@@ -107,6 +107,20 @@ async def test_what_comes_into_an_empty_outbox_is_announced_and_nothing_else(wor
     assert heard == [b"we listen", NEWS_OF_EVENTS, NEWS_OF_EVENTS]
 
 
+async def test_it_tells_what_waits_and_what_came_of_calls(world: World):
+    outbox = await open_outbox(world, SteppedClock())
+    before = await outbox.look()
+
+    await put(outbox, events(REALM, "a", "b"))
+    await outbox.count({"delivered": 2, "timeout": 1})
+    await outbox.count({"delivered": 3})
+    after = await outbox.look()
+
+    assert (before.waiting, before.oldest_at) == (0, None)
+    assert (after.waiting, after.oldest_at) == (2, 1.0)
+    assert after.calls["delivered"] - before.calls.get("delivered", 0) == 5
+
+
 async def test_putting_nothing_changes_nothing(world: World):
     outbox = await open_outbox(world, SteppedClock())
 

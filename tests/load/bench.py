@@ -25,10 +25,15 @@ from tests.load.measure import Figures, measure
 from tests.load.scenarios import SCENARIOS as SCENARIOS_OF_EDGES
 from tests.load.scenarios import Figure, Options
 from tests.load.server import ROOT
+from tests.load.webhook_backlog import measure_backlog
 from tests.load.webhooks import measure_webhooks
 from tests.load.xmpp import measure_xmpp
 
-SCENARIOS = SCENARIOS_OF_EDGES | {"webhooks": measure_webhooks, "xmpp": measure_xmpp}
+SCENARIOS = SCENARIOS_OF_EDGES | {
+    "webhooks": measure_webhooks,
+    "webhook-backlog": measure_backlog,
+    "xmpp": measure_xmpp,
+}
 REPORT = ROOT / "build" / "bench.json"
 CHART = ROOT / "build" / "bench.svg"
 Columns = tuple[tuple[str, str, str], ...]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.load.scenarios import Options
+from tests.load.webhook_backlog import measure_backlog
 from tests.load.webhooks import measure_webhooks
 
 
@@ -20,3 +21,13 @@ def test_everything_is_delivered_with_and_without_tls() -> None:
 
     assert [figure.fault for figure in figures if figure.fault] == []
     assert len([figure for figure in figures if figure.target]) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_what_is_due_beside_a_backlog_is_found_by_an_index() -> None:
+    with tempfile.TemporaryDirectory(prefix="fanout-bench-") as folder:
+        figures = asyncio.run(measure_backlog(Options(subscribers=200), Path(folder)))
+
+    assert [figure.fault for figure in figures if figure.fault] == []

@@ -1,4 +1,7 @@
-"""A quick receiver of webhooks as a process of its own: prints its port, ends with its standard input."""
+"""A quick receiver of webhooks as a process of its own: prints its port, ends with its standard input.
+
+Whoever calls `/hang` waits for ever.
+"""
 
 import ssl
 import sys
@@ -12,7 +15,7 @@ def main(certificate: str) -> None:
     if certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
-    with running_sink(tls=tls) as sink:
+    with running_sink(lambda request: "hang" if request.path == "/hang" else 200, tls=tls) as sink:
         sink.keeps = False
         print(sink.port, flush=True)
         sys.stdin.read()

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import trustme
 
@@ -91,9 +92,9 @@ def running_receiver(certificate: str = "") -> Iterator[tuple[int, int]]:
         process.communicate("")
 
 
-def run_worker(module: str, arguments: list[object], environment: dict[str, str]) -> dict[str, float]:
+def run_worker(module: str, arguments: list[object], environment: dict[str, str]) -> dict[str, Any]:
     """Run a module beside the database; return the JSON that it prints."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    told: dict[str, float] = json.loads(done.stdout)
+    told: dict[str, Any] = json.loads(done.stdout)  # Any: what the module measures
     return told

@@ -28,6 +28,8 @@ def busy_statistics() -> Statistics:
     statistics.limits.hits["connections"] += 1
     statistics.limits.degraded["channels"] += 1
     statistics.limits.store_calls["publish_items"] += 1
+    statistics.webhooks.calls.update({"delivered": 5, "timeout": 1})
+    statistics.webhooks.waiting, statistics.webhooks.oldest_s = 7, 2.5
     statistics.process.failed_probes["broker"] += 1
     return statistics
 
@@ -49,6 +51,9 @@ def test_what_was_counted_is_shown():
     assert samples["fanout_edge_slow_total", ("overflow",)] == 2
     assert samples["fanout_edge_slow_total", ("stuck",)] == 1
     assert samples["fanout_limits_hits_total", ("connections",)] == 1
+    assert samples["fanout_webhook_calls_total", ("timeout",)] == 1
+    assert samples["fanout_webhook_outbox_events", ()] == 7
+    assert samples["fanout_webhook_outbox_oldest_seconds", ()] == 2.5
     assert samples["fanout_broker_up", ()] == 1
 
 
@@ -76,7 +81,9 @@ def test_names_and_labels_follow_the_rules():
 
     assert len(ours) > 20
     assert labels <= {"outcome", "transport", "reason", "code", "cause", "limit", "part", "le"}
-    assert all(re.fullmatch(r"fanout_(publish|edge|broker|limits|origin|loop|health)_[a-z_]+", f.name) for f in ours)
+    assert all(
+        re.fullmatch(r"fanout_(publish|edge|broker|limits|origin|webhook|loop|health)_[a-z_]+", f.name) for f in ours
+    )
 
 
 def test_every_metric_is_in_the_manual():

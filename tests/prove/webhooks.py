@@ -1,8 +1,9 @@
 """`make prove-webhooks`: kills processes while webhooks run, and proves that nothing acknowledged is lost.
 
-An installation of PostgreSQL, Redis (which keeps everything), a web process and two workers; a publisher that repeats
-what was not acknowledged; a receiver that fails, hangs and resets. Every event has to arrive at both endpoints, at the
-ordered one in order per channel, and no row may be left waiting. Exit status 0 if so, 1 if not.
+An installation of PostgreSQL, Redis (both keep everything), a web process and two workers, each of which is killed at
+random; a publisher that repeats what was not acknowledged; a receiver that fails, hangs and resets. Every event has to
+arrive at both endpoints, at the ordered one in order per channel, and no row may be left waiting. Exit status 0 if so,
+1 if not.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,6 +35,8 @@ CHANNELS = 5
 ITEMS_PER_PUBLISH = 10
 #: A worker that was killed has its rows found again after a lease: 15 s more than the endpoints' second.
 SETTLE_TIMEOUT_S = 150.0
+#: Whom it may hit, workers more often than others.
+VICTIMS = ("worker-1", "postgres", "worker-2", "redis", "web", "worker-1", "worker-2")
 SETTINGS = {"WEBHOOK_DELAY_FACTOR": "0.001", "ALLOWED_TARGETS": "127.0.0.0/8", "LOG_LEVEL": "WARNING"}
 
 _PREPARE = """
@@ -60,6 +64,8 @@ class Installation:
 
     environment: dict[str, str]
     folder: Path
+    postgres: PostgresServer
+    redis: RedisServer
     port: int = field(default_factory=free_port)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
@@ -76,6 +82,16 @@ class Installation:
 
     def kill(self, name: str) -> None:
         """End a process, with those that it started, as a crash of the machine would, and start it again."""
+        if name == "redis":
+            self.redis.kill()
+            self.redis.start()
+        elif name == "postgres":
+            self.postgres.kill()
+            self.postgres.restart()
+        else:
+            self._kill_own(name)
+
+    def _kill_own(self, name: str) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self.processes[name].pid, 9)
         self.processes[name].wait()
@@ -103,7 +119,7 @@ def running_installation() -> Iterator[Installation]:
         for name in ("postgres", "redis", "data"):
             (folder / name).mkdir()
         folder.chmod(0o755)
-        postgres = PostgresServer(folder / "postgres")
+        postgres = PostgresServer(folder / "postgres", keeps_commits=True)
         postgres.start()
         stack.callback(postgres.stop)
         redis = RedisServer(folder / "redis", options=["--appendonly", "yes", "--appendfsync", "always"])
@@ -117,17 +133,18 @@ def running_installation() -> Iterator[Installation]:
             "SECRET_KEY": secrets.token_urlsafe(50),
             "SEALING_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
         }  # fmt: skip
-        installation = Installation(environment, folder)
+        installation = Installation(environment, folder, postgres, redis)
         subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
         stack.callback(installation.end)
         yield installation
 
 
 class Publisher(threading.Thread):
-    """Publishes numbers to channels in turn; repeats under the same ids until it is acknowledged."""
+    """Publishes numbers to channels in turn, over so many seconds; repeats under the same ids until acknowledged."""
 
-    def __init__(self, port: int, realm: str, key: str, count: int) -> None:
+    def __init__(self, port: int, realm: str, key: str, count: int, *, seconds: float) -> None:
         super().__init__(daemon=True)
+        self._pause_s = seconds / max(1, count / ITEMS_PER_PUBLISH)
         self._url = f"http://127.0.0.1:{port}/realm/{realm}/publish/"
         self._auth = (realm, key)
         self._count = count
@@ -139,6 +156,7 @@ class Publisher(threading.Thread):
             for first in range(0, self._count // CHANNELS, ITEMS_PER_PUBLISH):
                 for number in range(CHANNELS):
                     self._publish(client, f"channel-{number}", range(first, first + ITEMS_PER_PUBLISH))
+                    time.sleep(self._pause_s)
 
     def _publish(self, client: httpx.Client, channel: str, numbers: range) -> None:
         items = [{"channel": channel, "id": f"{n}", "json-object": {"c": channel, "n": n}} for n in numbers]
@@ -149,6 +167,13 @@ class Publisher(threading.Thread):
                     return
             self.repeats += 1
             time.sleep(0.1)
+
+
+def choose_victims(kills: int, chance: random.Random) -> list[str]:
+    """Return who is killed, one after the other: everybody, where there are enough kills."""
+    victims = [VICTIMS[number % len(VICTIMS)] for number in range(kills)]
+    chance.shuffle(victims)
+    return victims
 
 
 def misbehave(chance: random.Random) -> Behaviour:
@@ -194,12 +219,13 @@ def prove(*, events: int, kills: int, seconds: float, seed: int) -> int:
         for name in ("web", "worker-1", "worker-2"):
             installation.start(name)
         _wait_for_web(installation.port)
-        publisher = Publisher(installation.port, realm, key, events)
-        began = time.monotonic()
+        publisher = Publisher(installation.port, realm, key, events, seconds=seconds)
+        began, killed = time.monotonic(), Counter[str]()
         publisher.start()
-        for _ in range(kills):
+        for victim in choose_victims(kills, chance):
             time.sleep(seconds / kills * chance.uniform(0.5, 1.5))
-            installation.kill(chance.choice(["web", "worker-1", "worker-2", "worker-1", "worker-2"]))
+            killed[victim] += 1
+            installation.kill(victim)
         publisher.join(SETTLE_TIMEOUT_S)
         left = _settle(installation)
         faults = find_faults(sink, publisher.acknowledged, left)
@@ -208,7 +234,8 @@ def prove(*, events: int, kills: int, seconds: float, seed: int) -> int:
         took_s = time.monotonic() - began
         calls, wanted = len(sink.received), 2 * len(publisher.acknowledged)
         repeats = f"{publisher.repeats} repeated publishes"
-        print(f"{wanted:,} deliveries, {calls:,} calls, {kills} kills, {repeats}, {took_s:.0f} s")
+        whom = ", ".join(f"{name} {count}" for name, count in sorted(killed.items()))
+        print(f"{wanted:,} deliveries, {calls:,} calls, {kills} kills ({whom}), {repeats}, {took_s:.0f} s")
         for fault in faults:
             print(f"FAULT {fault}")
         if faults:

@@ -22,9 +22,13 @@ STOP_TIMEOUT_S = 10.0
 
 
 class PostgresServer:
-    """One throwaway PostgreSQL; `directory` must be empty and is left to the caller to remove."""
+    """One throwaway PostgreSQL; `directory` must be empty and is left to the caller to remove.
 
-    def __init__(self, directory: Path) -> None:
+    Where it `keeps_commits`, it may be killed and started again without losing any.
+    """
+
+    def __init__(self, directory: Path, *, keeps_commits: bool = False) -> None:
+        self._keeps_commits = keeps_commits
         self.port = free_port()
         self._data = directory / "data"
         self._log = directory / "postgres.log"
@@ -60,9 +64,29 @@ class PostgresServer:
             made = subprocess.run(
                 [_binary(initdb[0]), *initdb[1:], str(self._data)], stdout=log, stderr=log, **self._as_user()
             )
-            if made.returncode == 0:
-                self._process = subprocess.Popen(self._server_command(), stdout=log, stderr=log, **self._as_user())
+        if made.returncode == 0:
+            self._run()
         self._wait_until_it_answers()
+
+    def kill(self) -> None:
+        """End the server as a crash would; its children end when they notice."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def restart(self) -> None:
+        """Start a server that was killed; returns when it answers. Tries again while children of the dead one live."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            self._run()
+            if self._answers_before(deadline):
+                return
+        pytest.exit(f"PostgreSQL did not start again:\n{self._log.read_text()[-2000:]}", returncode=3)
+
+    def _run(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._server_command(), stdout=log, stderr=log, **self._as_user())
 
     def stop(self) -> None:
         """End the server at once; its data is not needed any more."""
@@ -83,7 +107,7 @@ class PostgresServer:
             "unix_socket_directories": "",
             "fsync": "off",
             "full_page_writes": "off",
-            "synchronous_commit": "off",
+            "synchronous_commit": "on" if self._keeps_commits else "off",
             "max_connections": 100,
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
@@ -98,16 +122,21 @@ class PostgresServer:
         return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": self._directory}
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+        if self._answers_before(time.monotonic() + START_TIMEOUT_S):
+            return
+        self.stop()
+        pytest.exit(f"PostgreSQL did not start:\n{self._log.read_text()}", returncode=3)
+
+    def _answers_before(self, deadline: float) -> bool:
+        """Return whether the server answers; False when it has ended, or at the deadline."""
         while self._process and self._process.poll() is None and time.monotonic() < deadline:
             try:
                 psycopg.connect(self.url, connect_timeout=2).close()
             except psycopg.OperationalError:
                 time.sleep(0.05)
             else:
-                return
-        self.stop()
-        pytest.exit(f"PostgreSQL did not start:\n{self._log.read_text()}", returncode=3)
+                return True
+        return False
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Relay and pump find what there is to do when they are told, or when it becomes due; they do not ask all the time."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,6 +18,7 @@ from fanoutcloud.way_out import make_gate_rules, open_way_out
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks import endpoints, engine, pump
 from publishing.webhooks.engine import Engine
+from publishing.webhooks.lanes import MAX_WINDOW
 from publishing.webhooks.pump import Pump
 from publishing.webhooks.relay import store_deliveries
 from publishing.webhooks.replays import replay_delivery, replay_since, send_test_event
@@ -38,10 +40,14 @@ class ListOutbox:
     def __init__(self) -> None:
         self.events: list[HookEvent] = []
         self.looks = 0
+        self.calls: Counter[str] = Counter()
 
     async def take(self, limit: int) -> list[OutboxEntry]:
         self.looks += 1
         return [OutboxEntry(str(place), event) for place, event in enumerate(self.events)]
+
+    async def count(self, calls: dict[str, int]) -> None:
+        self.calls.update(calls)
 
     async def done(self, entries: list[OutboxEntry]) -> None:
         del self.events[: len(entries)]
@@ -140,6 +146,31 @@ def test_rows_that_somebody_else_made_due_are_sent_when_that_is_announced(
             await until(lambda: len(sink.received) == 1)
 
     run(play)
+
+
+def test_an_endpoint_that_hangs_holds_its_own_places_and_nobody_else_waits_for_it(
+    created: CreatedRealm, sink: WebhookSink, at_sink: At, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pump, "STOP_S", 0.1)
+    at_sink("/hangs", patterns=["hangs"])
+    at_sink("/quick", patterns=["quick"])
+    sink.behave = lambda request: "hang" if request.path == "/hangs" else 200
+    store_deliveries([item_event(created.realm.pk, number, channel="hangs") for number in range(100)])
+
+    async def play() -> None:
+        async with running(ListOutbox()) as worker:
+            await until(lambda: len(sink.of("/hangs")) == MAX_WINDOW)
+            await sync_to_async(store_deliveries)(
+                [item_event(created.realm.pk, number, channel="quick") for number in range(100)]
+            )
+            worker.hear(NEWS_OF_ROWS)
+            await until(lambda: len(sink.of("/quick")) == 100)
+
+    run(play)
+
+    assert len(sink.of("/hangs")) == MAX_WINDOW
+    quick = WebhookDelivery.objects.filter(channel="quick")
+    assert set(quick.values_list("state", flat=True)) == {"delivered"}
 
 
 def test_whatever_makes_rows_due_is_announced(created: CreatedRealm, at_sink: At, monkeypatch: pytest.MonkeyPatch):
