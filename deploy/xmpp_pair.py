@@ -1,7 +1,8 @@
 """`make xmpp`: Fanout Cloud in one process, and a Prosody in front of it, on this machine, for trying it.
 
-PORT is the dashboard's, XMPP_CLIENT_PORT (default 5222) the one for XMPP clients, XMPP_DOMAIN (default localhost) their
-domain. Nothing of Prosody's is kept; the data of Fanout Cloud is in DATA_DIR as ever. An end of one is an end of both.
+PORT is the dashboard's, XMPP_CLIENT_PORT (default 5222) the one for XMPP clients, XMPP_CLIENT_TLS_PORT (5223) the one
+where they begin with TLS, XMPP_COMPONENT_PORT (5347) the one between both, XMPP_DOMAIN (default localhost) the domain.
+Nothing of Prosody's is kept; the data of Fanout Cloud is in DATA_DIR as ever. An end of one is an end of both.
 """
 
 import asyncio
@@ -21,8 +22,6 @@ sys.path.insert(0, str(ROOT))
 
 from fanoutcloud.generated_secrets import read_or_create  # noqa: E402 - needs the path
 from fanoutcloud.xmpp_certificate import generate  # noqa: E402
-
-COMPONENT_PORT = "5347"
 
 
 def main() -> None:
@@ -63,6 +62,7 @@ def environment_of(folder: Path) -> dict[str, str]:
     """Return the settings of both. The secret is made once and kept."""
     data_dir = Path(os.environ.get("DATA_DIR", ROOT / "var")).resolve()
     domain, port = os.environ.get("XMPP_DOMAIN", "localhost"), os.environ.get("PORT", "8000")
+    component_port = os.environ.get("XMPP_COMPONENT_PORT", "5347")
     certificate = folder / "certificate.pem"
     shutil.copyfile(generate(data_dir, domain), certificate)
     shutil.copytree(ROOT / "deploy" / "prosody" / "modules", folder / "modules")
@@ -70,14 +70,14 @@ def environment_of(folder: Path) -> dict[str, str]:
         **os.environ,
         "XMPP_DOMAIN": domain,
         "XMPP_SECRET": read_or_create(data_dir / "xmpp_secret", lambda: secrets.token_urlsafe(24)),
-        "XMPP_SERVER": f"127.0.0.1:{COMPONENT_PORT}",
+        "XMPP_SERVER": f"127.0.0.1:{component_port}",
         "XMPP_AUTH_URL": f"http://127.0.0.1:{port}/xmpp/auth",
         "PROSODY_MODULES": str(folder / "modules"),
         "PROSODY_DATA": str(folder),
         "PROSODY_CERTIFICATE": str(certificate),
         "PROSODY_C2S_PORT": os.environ.get("XMPP_CLIENT_PORT", "5222"),
         "PROSODY_TLS_PORT": os.environ.get("XMPP_CLIENT_TLS_PORT", "5223"),
-        "PROSODY_COMPONENT_PORT": COMPONENT_PORT,
+        "PROSODY_COMPONENT_PORT": component_port,
     }
 
 

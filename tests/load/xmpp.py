@@ -133,7 +133,7 @@ async def _measure_fan_out(
         async with connected([crowd], numbers, ready="", marker=_MARKER):
             for _ in range(options.rounds):
                 cpu_s, began_at = site.server.loop_cpu_s(), time.monotonic()
-                await _publish(site.server, items)
+                await publish_items(site.server, items)
                 (got,) = await next_round([crowd], guests * items)
                 per_s.append(got.items / (got.last_at - began_at))
                 cpu_us.append(1e6 * (site.server.loop_cpu_s() - cpu_s) / (guests * items))
@@ -153,7 +153,8 @@ def _count(items: int) -> str:
     return "1 item" if items == 1 else f"{items} items at once"
 
 
-async def _publish(server: Server, items: int) -> None:
+async def publish_items(server: Server, items: int) -> None:
+    """Publish so many items at once to `CHANNEL`; raises NotMeasured unless they are taken."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
         writer.write(server.publish_request(CHANNEL, items))
@@ -204,7 +205,7 @@ async def _measure_secure(site: Site, options: Options) -> Figure:
             listening = [tasks.create_task(counting.listen(client)) for client in clients]
             before = site.server.loop_cpu_s()
             for number in range(1, options.rounds + 1):
-                await _publish(site.server, BURST)
+                await publish_items(site.server, BURST)
                 await counting.wait_for(number * BURST * guests)
             wanted = options.rounds * BURST * guests
             cpu_us = 1e6 * (site.server.loop_cpu_s() - before) / wanted
