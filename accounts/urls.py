@@ -7,11 +7,13 @@ dead ends here.
 from allauth.account import views as allauth_views
 from django.urls import path, re_path
 
-from accounts.views import SignupView
+from accounts.views import ConfirmLoginCodeView, SignupView
 
 urlpatterns = [
     path("signup/", SignupView.as_view(), name="account_signup"),
     path("login/", allauth_views.login, name="account_login"),
+    path("login/code/", allauth_views.request_login_code, name="account_request_login_code"),
+    path("login/code/confirm/", ConfirmLoginCodeView.as_view(), name="account_confirm_login_code"),
     path("logout/", allauth_views.logout, name="account_logout"),
     path("inactive/", allauth_views.account_inactive, name="account_inactive"),
     path("password/change/", allauth_views.password_change, name="account_change_password"),

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from allauth.account.views import ConfirmLoginCodeView as AllauthConfirmLoginCodeView
 from allauth.account.views import SignupView as AllauthSignupView
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 
@@ -23,3 +25,12 @@ class SignupView(AllauthSignupView):  # type: ignore[misc]  # allauth is untyped
             form.add_error("email", "A user is already registered with this email address.")
             response = self.form_invalid(form)
         return response
+
+
+class ConfirmLoginCodeView(AllauthConfirmLoginCodeView):  # type: ignore[misc]  # allauth is untyped
+    """Enter the code that was mailed. The page looks the same whether the address has an account or not."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return allauth's context, and for how many minutes the code holds."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"code_minutes": settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT // 60}

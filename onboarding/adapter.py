@@ -34,9 +34,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         return f"{settings.PUBLIC_URL}{path}"
 
     def render_mail(self, template_prefix: str, email: str, context: dict[str, Any], headers: Any = None) -> Any:
-        """Return the mail; its templates also know for how many hours a link holds."""
-        link_hours = max(1, settings.PASSWORD_RESET_TIMEOUT // 3600)
-        return super().render_mail(template_prefix, email, context | {"link_hours": link_hours}, headers)
+        """Return the mail; its templates also know for how long a link and a code hold."""
+        times = {
+            "link_hours": max(1, settings.PASSWORD_RESET_TIMEOUT // 3600),
+            "code_minutes": settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT // 60,
+        }
+        return super().render_mail(template_prefix, email, context | times, headers)
 
     def get_signup_redirect_url(self, request: SignedInRequest) -> str:
         """Return the address of the first realm's quick start."""

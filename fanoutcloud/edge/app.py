@@ -27,7 +27,7 @@ from fanoutcloud.edge.site.client_library import ClientLibrary
 from fanoutcloud.edge.site.client_publishing import ClientPublishTransport
 from fanoutcloud.edge.site.elsewhere import Elsewhere
 from fanoutcloud.edge.site.requests import client_address
-from fanoutcloud.edge.site.responses import respond_error, respond_preflight
+from fanoutcloud.edge.site.responses import respond_error, respond_preflight, respond_robots
 from fanoutcloud.edge.site.sites import Site
 from fanoutcloud.edge.transports.history import HistoryTransport
 from fanoutcloud.edge.transports.http_stream import HttpStreamTransport
@@ -42,6 +42,7 @@ AcceptAtOnce = Callable[[RealmSnapshot, Scope], bool]
 
 WEBSOCKET_PATH = "/fanout/ws"
 BAYEUX_PATH = "/bayeux"
+ROBOTS_PATH = "/robots.txt"
 #: HTTP status of a refusal → how a WebSocket that gets it is closed.
 _CLOSE_REASONS = {
     400: CloseReason.INVALID_REQUEST,
@@ -96,6 +97,7 @@ class EdgeApp:
         self._http: dict[str, Serve] = {
             **{path: stream.serve for path, stream in streams.items()},
             "/fanout/poll": LongPollTransport(hub).serve,
+            ROBOTS_PATH: respond_robots,
         }
         if presence is not None:
             self._http["/fanout/presence"] = PresenceTransport(hub, presence).serve
@@ -105,6 +107,7 @@ class EdgeApp:
         self._http |= {path: partial(library.serve, path) for path in library.PATHS}
         self._posts: dict[str, Serve] = {"/fanout/publish": ClientPublishTransport(hub).serve}
         self._brief = {
+            ROBOTS_PATH,
             "/fanout/presence",
             "/fanout/history",
             *ClientLibrary.PATHS,

@@ -59,6 +59,8 @@ _SANDBOX = (
     b"Content-Security-Policy",
     b"sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads; frame-ancestors 'none'",
 )
+#: What a realm shows under our host is no page of ours that search engines should find.
+_NOT_INDEXED = (b"X-Robots-Tag", b"noindex, nofollow")
 FEATURES = (
     b"status, session, link:next, filter:skip-self, filter:skip-users, filter:require-sub, filter:build-id, "
     b"filter:var-subst"
@@ -131,7 +133,7 @@ def to_client(headers: Headers, *, is_shared_host: bool) -> Headers:
     if is_shared_host:
         dropped |= _NOT_ON_SHARED_HOST
     passed = [(name, value) for name, value in headers if name.lower() not in dropped and not is_grip(name)]
-    return [*passed, _SANDBOX] if is_shared_host else passed
+    return [*passed, _SANDBOX, _NOT_INDEXED] if is_shared_host else passed
 
 
 def _named_by_connection(headers: Headers) -> set[bytes]:

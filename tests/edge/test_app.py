@@ -53,6 +53,20 @@ async def test_a_refused_request_is_told_to_who_watches(path: str):
     ]
 
 
+@pytest.mark.parametrize(("path", "status"), [("/fanout/sse", 400), ("/robots.txt", 200), ("/", 404)])
+async def test_no_answer_of_a_site_is_indexed(path: str, status: int):
+    sent, _ = await _ask("http", path, "")
+
+    assert sent[0]["status"] == status
+    assert (b"x-robots-tag", b"noindex, nofollow") in sent[0]["headers"]
+
+
+async def test_robots_are_told_to_stay_away():
+    sent, _ = await _ask("http", "/robots.txt", "")
+
+    assert sent[1]["body"] == b"User-agent: *\nDisallow: /\n"
+
+
 async def test_a_refused_websocket_is_told_to_who_watches():
     sent, events = await _ask("websocket", "/fanout/ws", "channel=a&since=yesterday")
 

@@ -30,6 +30,7 @@ async def test_on_a_shared_host_answers_can_not_act_on_the_host() -> None:
         assert answer.headers["content-security-policy"].startswith("sandbox")
         assert "allow-same-origin" not in answer.headers["content-security-policy"]
         assert answer.headers["x-kept"] == "1"
+        assert answer.headers["x-robots-tag"] == "noindex, nofollow"
         for name in ("set-cookie", "clear-site-data", "service-worker-allowed"):
             assert name not in answer.headers
 

@@ -2,8 +2,9 @@
 
 import msgspec
 
+from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.errors import FanoutError, MethodNotAllowed
-from fanoutcloud.edge.connections.sinks import Scope, Send
+from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
 from fanoutcloud.edge.encoding.messages import error_members
 
 Headers = list[tuple[bytes, bytes]]
@@ -16,6 +17,7 @@ SITE_HEADERS: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"x-robots-tag", b"noindex, nofollow"),
 ]
 _PREFLIGHT_HEADERS: Headers = [
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -43,6 +45,11 @@ async def respond(
     all_headers = [*site_headers, *headers, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def respond_robots(realm: RealmSnapshot, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer `/robots.txt` of a site that no origin serves: there is nothing to index."""
+    await respond(send, 200, b"User-agent: *\nDisallow: /\n", headers=[(b"content-type", b"text/plain; charset=utf-8")])
 
 
 async def respond_preflight(send: Send) -> None:
