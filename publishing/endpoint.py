@@ -21,6 +21,7 @@ from fanoutcloud.core.errors import (
 from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.formats import parse_publish
 from fanoutcloud.core.items import Item
+from fanoutcloud.core.named_ids import find_named_ids
 from fanoutcloud.core.names import ChannelName, RealmId, find_realm_id, parse_channel_name
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.core.statistics import PublishStatistics
@@ -113,6 +114,15 @@ class PublishEndpoint:
         self, target: PublishTarget, headers: dict[bytes, bytes], receive: Receive, *, address: str
     ) -> None:
         body = await _read_body(receive, headers, limit_bytes=self._max_body_bytes, timeout_s=self._body_timeout_s)
+        try:
+            await self._publish_body(target, headers, body, address=address)
+        except FanoutError as error:
+            error.item_ids = find_named_ids(body)
+            raise
+
+    async def _publish_body(
+        self, target: PublishTarget, headers: dict[bytes, bytes], body: bytes, *, address: str
+    ) -> None:
         realm, key = await self._authenticator.authenticate(
             target.realm, headers.get(b"authorization"), address=address
         )

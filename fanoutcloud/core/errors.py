@@ -33,6 +33,7 @@ class FanoutError(Exception):
     retryable: ClassVar[bool] = False
     default_cure: ClassVar[str] = ""
     channel: str | None = None  # which one, where it is about one of several
+    item_ids: tuple[str, ...] = ()  # those that a refused publish named, as far as its body tells
 
     def __init__(self, message: str, *, cure: str | None = None, field: str | None = None) -> None:
         super().__init__(message)

@@ -15,6 +15,7 @@ import msgspec
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.items import HttpResponse, HttpStream, Item, WsMessage
+from fanoutcloud.core.named_ids import MAX_IDS
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.core.tags import TagValue
@@ -119,6 +120,8 @@ class Refusal(msgspec.Struct, array_like=True, gc=False):
     user: str
     key: str
     origin: str = ""
+    #: Of items that were refused: the newest that requests named, `MAX_IDS` at most.
+    ids: tuple[str, ...] = ()
 
 
 Record = TypeVar("Record")
@@ -266,11 +269,12 @@ class FlightRecorder:
             user=user or getattr(error, "user", None) or "",
             key=getattr(error, "key_hint", None) or "",
             origin=origin,
+            ids=error.item_ids,
         )
 
     def note_refusal(
         self, realm: RealmId, *, side: str, status: int, code: str, message: str, cure: str, field: str, address: str,
-        channel: str = "", user: str = "", key: str = "", origin: str = "",
+        channel: str = "", user: str = "", key: str = "", origin: str = "", ids: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         """Note a refusal in words; see `Refusal`."""
         number, now = next(self._numbers), self._clock.now()
@@ -280,9 +284,11 @@ class FlightRecorder:
         name = (side, code, address, channel, user, key, field, origin)
         known = log.refusals.pop(name, None)
         first_at, count = (now, 0) if known is None else (known.first_at, known.count)
+        if known is not None:
+            ids = tuple(dict.fromkeys((*ids, *known.ids)))[:MAX_IDS]
         log.refusals[name] = Refusal(
             number, first_at, now, count + 1, side, status, code, message[:MAX_TEXT_CHARACTERS],
-            cure[:MAX_TEXT_CHARACTERS], field, address, channel, user, key, origin,
+            cure[:MAX_TEXT_CHARACTERS], field, address, channel, user, key, origin, ids,
         )  # fmt: skip
         if known is None:
             if len(log.refusals) > (MAX_REFUSALS if is_known else MAX_REFUSALS_OF_STRANGER):

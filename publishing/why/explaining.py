@@ -5,10 +5,10 @@ import time
 from dataclasses import replace
 
 from fanoutcloud.core.errors import InvalidRequest
-from fanoutcloud.core.flight import PublishedItem
+from fanoutcloud.core.flight import PublishedItem, Refusal
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.reads import DeliveryReads
-from fanoutcloud.core.why import Accounts
+from fanoutcloud.core.why import Account, Accounts
 from publishing.apps import DeliveryPlane
 from publishing.webhooks.selectors import list_endpoints
 from publishing.why.answers import Answer, Finding, ItemStory
@@ -45,7 +45,7 @@ def explain(plane: DeliveryPlane, realm: Realm, *, about: str, kind: str = "") -
         raise InvalidRequest("it is not said about what", cure=cure, field="about")
     kinds = (kind,) if kind else KINDS
     asked = plane.door.run(_ask(plane.reads, RealmId(realm.pk), about, kinds))
-    chosen = kind or _choose(asked)
+    chosen = kind or _choose(about, asked)
     accounts, findings = asked[chosen], _webhooks_of(realm)
     answer = _make_answer(about, chosen, accounts, findings)
     return replace(answer, findings=in_order(_name_revoked_keys(realm, answer.findings)))
@@ -56,9 +56,15 @@ async def _ask(reads: DeliveryReads, realm: RealmId, about: str, kinds: tuple[st
     return dict(zip(kinds, found, strict=True))
 
 
-def _choose(asked: dict[str, Accounts]) -> str:
+def _refused_of(about: str, parts: list[Account]) -> list[Refusal]:
+    """Return the refusals of publishes that named this id."""
+    return [refusal for part in parts for refusal in part.refusals if about in refusal.ids]
+
+
+def _choose(about: str, asked: dict[str, Accounts]) -> str:
     """Return what the text names: what is known by it, or else a channel, whose name may be mistaken."""
-    if any(part.items or part.published for part in asked["message"].parts):
+    parts = asked["message"].parts
+    if any(part.items or part.published for part in parts) or _refused_of(about, parts):
         return "message"
     for kind in ("connection", "user"):
         if any(part.moments for part in asked[kind].parts):
@@ -77,8 +83,10 @@ def _make_answer(about: str, kind: str, accounts: Accounts, webhooks: list[Findi
     if kind == "channel":
         findings += find_in_channel(about, parts, published)
     elif kind == "message":
-        findings += _of_message(about, items, published)
-        refusals = [] if items or published else refusals
+        # Once it was accepted, what was refused before does not matter any more.
+        of_it = [] if items or published else _refused_of(about, parts)
+        findings += [] if of_it else _of_message(about, items, published)
+        refusals = of_it if of_it or items or published else refusals
     elif not moments:
         findings.append(_UNKNOWN[kind](about))
     findings += find_in_refusals(about, refusals)
@@ -153,10 +161,15 @@ def _summarise(kind: str, about: str, findings: list[Finding]) -> str:
     if faults:
         others = len(faults) - 1
         more = f" There {'is one more cause' if others == 1 else f'are {others} more causes'}." if others else ""
-        return f"{faults[0].title}: {faults[0].cause}.{more}"
+        return f"{_told(faults[0])}{more}"
     if any(finding.code == "delivered" for finding in findings):
         return f"Nothing is wrong with the {kind} {about!r}, as far as this server can see."
-    return f"{findings[0].title}: {findings[0].cause}." if findings else f"Nothing is known of the {kind} {about!r}."
+    return _told(findings[0]) if findings else f"Nothing is known of the {kind} {about!r}."
+
+
+def _told(finding: Finding) -> str:
+    """Return title and cause as a sentence; a title may be a question."""
+    return f"{finding.title}{'' if finding.title.endswith('?') else ':'} {finding.cause}."
 
 
 def _name_revoked_keys(realm: Realm, findings: list[Finding]) -> list[Finding]:

@@ -81,7 +81,7 @@ def find_in_refusals(about: str, refusals: Iterable[Refusal]) -> list[Finding]:
     """Return refusals as findings, alike ones of several processes together."""
     merged: dict[tuple[str, ...], Finding] = {}
     for refusal in refusals:
-        finding = _refused(refusal, is_beside=about not in (refusal.channel, refusal.user))
+        finding = _refused(refusal, is_beside=about not in (refusal.channel, refusal.user, *refusal.ids))
         name = (finding.code, finding.where, finding.cause)
         known = merged.get(name)
         merged[name] = finding if known is None else _join_findings(known, finding)

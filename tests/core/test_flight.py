@@ -139,3 +139,17 @@ def test_of_large_items_the_content_is_not_kept(recorder: FlightRecorder) -> Non
     assert [one[2].item.size_bytes for one in log.items] == [0]
     assert format_names(log.items_since(0)[0].formats) == ["json-object", "http-stream"]
     assert [(one.size_bytes, one.position) for one in log.published_since(0)] == [(20_000, "")]
+
+
+def test_alike_refusals_keep_the_newest_ids_that_they_named(recorder: FlightRecorder) -> None:
+    for number in range(30):
+        error = Unauthorized("wrong_key", "no", cure="copy it")
+        error.item_ids = (f"id-{number}",)
+        recorder.refused(ALICES, error, side="publish", address="192.0.2.1")
+    refuse(recorder)
+
+    log = recorder.find(ALICES)
+    assert log is not None
+    [refusal] = log.refusals.values()
+    assert refusal.count == 31
+    assert refusal.ids == tuple(f"id-{number}" for number in reversed(range(10, 30)))

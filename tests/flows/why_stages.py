@@ -266,6 +266,20 @@ def _passes_on_to_one_that(answering: Callable[[Stage], Answering], *, status: i
 
 MISTAKES = [
     Mistake("wrong key", lambda s: s.publish(auth=(s.realm.realm, "x" * 43 + "=")), "wrong_key", "copy the key"),
+    Mistake(
+        "wrong key, asked by the message's id",
+        lambda s: s.publish(id="order-7", auth=(s.realm.realm, "x" * 43 + "=")),
+        "wrong_key",
+        "copy the key",
+        about="order-7",
+    ),
+    Mistake(
+        "bad JSON, asked by the message's id",
+        lambda s: s.send(b'{"items": [{"id": "order-8", }]}'),
+        "invalid_request",
+        "valid JSON",
+        about="order-8",
+    ),
     Mistake("wrong realm", _wrong_realm, "forbidden", "use the key of the realm"),
     Mistake("clock behind", _expired, "token_expired", "check the clock"),
     Mistake("clock ahead", _from_the_future, "token_not_yet_valid", "check the clock"),

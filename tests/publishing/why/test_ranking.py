@@ -25,8 +25,8 @@ def test_a_slip_in_the_name_comes_before_newer_refusals_that_name_no_channel() -
     assert codes(in_order([*beside, slip])) == ["channel_spelling", "invalid_request", "wrong_key"]
 
 
-@pytest.mark.parametrize("named", [{"channel": "news"}, {"user": "news"}])
-def test_a_refusal_that_names_what_was_asked_for_comes_before_newer_ones_that_do_not(named: dict[str, str]) -> None:
+@pytest.mark.parametrize("named", [{"channel": "news"}, {"user": "news"}, {"ids": ("other", "news")}])
+def test_a_refusal_that_names_what_was_asked_for_comes_before_newer_ones_that_do_not(named: dict[str, Any]) -> None:
     found = find_in_refusals("news", [refusal("wrong_key", at=101.0), refusal("not_allowed", **named)])
 
     assert codes(in_order(found)) == ["not_allowed", "wrong_key"]
