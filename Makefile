@@ -24,7 +24,7 @@ test-browser: ## the tests in Chromium alone; tells clicks, fields and seconds o
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py chromium node
 	@$(IN_VENV) -m pytest tests/browser $(ARGS)
 
-screenshots: ## pictures of every page, three sizes, light and dark, into var/screenshots (ARGS='landing --size phone')
+screenshots: ## pictures of every page, four sizes, light and dark, into var/screenshots (ARGS='landing --size phone')
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py chromium
 	@$(IN_VENV) -m tests.browser.screenshots $(ARGS)
 

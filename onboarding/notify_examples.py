@@ -56,7 +56,7 @@ def build_notify_examples(*, realm: str, key: str, url: str, channel: str) -> li
         "channel": json.dumps(channel),
         "url": shlex.quote(url),
         "credential": shlex.quote(f"{realm}:{key}"),
-        "command": " ".join(nightly.replace("\\\n", " ").split("  ")).strip().replace("%", r"\%"),
+        "command": " ".join(nightly.replace("\\\n", " ").split()).replace("%", r"\%"),
     }
     return [
         Snippet("curl", "curl", "Paste it into a terminal", command),

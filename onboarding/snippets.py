@@ -74,7 +74,10 @@ def build_push_command(*, realm: str, key: str, url: str, channel: str) -> str:
 
 
 def _curl(realm: str, key: str, url: str, item: dict[str, object]) -> str:
-    data = shlex.quote(json.dumps({"items": [item]}, separators=(",", ":")))
+    body = json.dumps({"items": [item]}, separators=(",", ":"))
+    channel = json.dumps(item["channel"])
+    # Broken after the channel, so that a line fits where it is shown; JSON does not mind.
+    data = shlex.quote(body.replace(f'"channel":{channel},', f'"channel":{channel},\n       ', 1))
     return f"curl -u {shlex.quote(f'{realm}:{key}')} \\\n  -d {data} \\\n  {shlex.quote(url)}\n"
 
 

@@ -12,6 +12,7 @@ from fanoutcloud.core.errors import FanoutError
 from publishing.api.problems import FRAMEWORK_PROBLEMS
 from publishing.api.schema import openapi_document
 
+_TITLES = {"xmpp": "XMPP", "me": "Whose token it is", "why": "Why?"}
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -58,7 +59,8 @@ def list_operations() -> list[tuple[str, list[OperationText]]]:
         if method in methods
     ]
     found.sort(key=lambda operation: operation.tag)
-    return [(tag, list(group)) for tag, group in groupby(found, key=lambda operation: operation.tag)]
+    grouped = groupby(found, key=lambda operation: operation.tag)
+    return [(_TITLES.get(tag, tag.capitalize()), list(group)) for tag, group in grouped]
 
 
 def list_problems() -> list[ProblemText]:

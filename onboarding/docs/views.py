@@ -20,6 +20,19 @@ from realms.selectors import list_live_keys, list_realms, site_urls
 from realms.services import reveal_api_key
 
 MAX_REALMS_OFFERED = 50
+#: What most readers come for, before the full lists.
+BEGINNINGS = [
+    {"name": "api/publish", "title": "Publish", "says": "One HTTP request from any server"},
+    {
+        "name": "howto/subscribe-in-a-page",
+        "title": "Listen in a page",
+        "says": "fanout.js, or plain EventSource and WebSocket",
+    },
+    {"name": "howto/make-tokens", "title": "Choose who may listen", "says": "Tokens that your server signs"},
+    {"name": "howto/receive-webhooks", "title": "Be called", "says": "Webhooks, signed and tried again"},
+    {"name": "howto/migrate-from-pushpin", "title": "Come from Pushpin", "says": "GRIP, with the libraries you have"},
+    {"name": "topics/why", "title": "Find out why", "says": "What became of a message, and what to do"},
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,7 @@ class Reader:
 @require_GET
 def show_docs(request: HttpRequest) -> HttpResponse:
     """All documents."""
-    return render(request, "docs/index.html", {"sections": _library().list_sections()})
+    return render(request, "docs/index.html", {"sections": _library().list_sections(), "beginnings": BEGINNINGS})
 
 
 @never_cache

@@ -24,6 +24,12 @@ DAYS_SHOWN = 60
 STALE_AFTER = timedelta(minutes=5)
 #: How many of the last probes say how it is now: one lost item is no outage.
 RECENT = 3
+_NAMES = {
+    "websocket": "WebSocket",
+    "sse": "Server-sent events",
+    "http-stream": "HTTP streaming",
+    "long-poll": "Long-polling",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,17 @@ class DayView:
 class TransportView:
     """How a transport is, and was."""
 
-    name: str
+    transport: str
     state: str  # `up`, `down` or `unknown`
     last_ms: int | None
     median_ms: int | None
     problem: str
     days: list[DayView]
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return _NAMES[self.transport]
 
     @property
     def share(self) -> float | None:
@@ -125,7 +136,7 @@ def _show_transport(name: str, now: datetime) -> TransportView:
     lately = mine.filter(at__gte=now - timedelta(hours=24)).values_list("took_ms", flat=True)
     times = sorted(took_ms for took_ms in lately if took_ms is not None)
     return TransportView(
-        name=name,
+        transport=name,
         state=state,
         last_ms=recent[0].took_ms if recent else None,
         median_ms=times[len(times) // 2] if times else None,

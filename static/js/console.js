@@ -37,6 +37,7 @@ const fields = {
   transport: byId("filter-transport"),
   text: byId("search"),
 };
+const filtering = byId("filtering"); // seen on phones only
 const kindBoxes = [...root.querySelectorAll("[name=kind]")];
 const pause = byId("pause");
 
@@ -67,6 +68,10 @@ function showPause() {
 
 for (const field of Object.values(fields)) field.addEventListener("input", applyFilter);
 for (const box of kindBoxes) box.addEventListener("change", applyFilter);
+filtering.addEventListener("click", () => {
+  const isOpen = byId("tools").toggleAttribute("data-open");
+  filtering.setAttribute("aria-expanded", String(isOpen));
+});
 pause.addEventListener("click", () => {
   events.isPaused = !events.isPaused;
   showPause();

@@ -33,6 +33,7 @@ class Walk:
     fields: int = 0
     keys: int = 0
     errors: int = 0
+    requests: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     def begin(self, context: BrowserContext) -> Page:
@@ -52,8 +53,13 @@ class Walk:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What may only get smaller. Keys count where there is no pointer, which is on walks that are named so."""
-        kept = ("clicks", "fields", "errors") if "keyboard" not in self.name else ("keys", "fields", "errors")
+        """What may only get smaller. Keys count where there is no pointer, and requests where the
+        network is slow: on walks that are named so."""
+        kept = ("clicks", "fields", "errors")
+        if "keyboard" in self.name:
+            kept = ("keys", "fields", "errors")
+        elif "slow phone" in self.name:
+            kept = ("requests", "fields", "errors")
         return {name: count for name, count in asdict(self).items() if name in kept}
 
     @property
