@@ -64,7 +64,7 @@ class XmppDoors:
         if isinstance(plane.broker, RedisBroker):
             store = RedisSubscriptionStore(plane.broker.connection_for, domains.main)
         self._component = ComponentDoor(self.gateway, plane.hub, store, server=server, secret=secret)
-        self.sign_in = SignInEndpoint(self.gateway.access, domains, secret)
+        self.sign_in = SignInEndpoint(self.gateway.access, domains, secret, self._component.tokens)
 
     def _find_stanza(self, realm: RealmId, stored: StoredItem) -> bytes | None:
         """Return the stanza that an item brings, where its realm has stanzas sent."""

@@ -74,7 +74,6 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/xmpp/addresses.py": "tests/contracts/test_xmpp.py",
     "fanoutcloud/xmpp/forms.py": "tests/contracts/test_xmpp.py",
     "fanoutcloud/xmpp/wire.py": "tests/contracts/test_xmpp.py",
-    "fanoutcloud/xmpp/wires.py": "tests/contracts/test_xmpp.py",
     "fanoutcloud/core/xml_elements.py": "tests/core/test_xml_parsing.py",
     "fanoutcloud/core/xmpp_rights.py": "declarations",
     "fanoutcloud/xmpp_doors.py": "tests/contracts/test_xmpp.py",

@@ -20,6 +20,7 @@ from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.xmpp.disco import PING
 from fanoutcloud.xmpp.gateway import Gateway
 from fanoutcloud.xmpp.link import COMPONENT, ComponentLink, LinkOwner
+from fanoutcloud.xmpp.remembered_tokens import RememberedTokens
 from fanoutcloud.xmpp.sessions import Session, XmppSubscriber
 from fanoutcloud.xmpp.stanzas import CLIENT, StanzaError, find_error_condition
 
@@ -52,6 +53,7 @@ class ComponentDoor:
         }
         self.pubsub = self.links[gateway.domains.pubsub]
         self.sessions: dict[Jid, Session] = {}
+        self.tokens = RememberedTokens()
         self.kept: dict[SubscriptionName, KeptSubscription] = {}
         self._hub = hub
         self._store = store
@@ -117,7 +119,8 @@ class ComponentDoor:
         if stanza.get("type") in ("result", "error"):
             self._hear_answer(stanza, sender, to)
             return
-        token = _take_token(stanza) if sender.domain == self.gateway.domains.main else None
+        is_account = sender.domain == self.gateway.domains.main
+        token = (_take_token(stanza) or self.tokens.find(sender.bare)) if is_account else None
         if stanza.name == "presence" and stanza.get("type") == "unavailable":
             self._see_unavailable(sender, to)
             return

@@ -5,11 +5,13 @@ import hmac
 import msgspec
 
 from fanoutcloud.core.errors import BodyTooLarge, Forbidden, InvalidRequest, LimitReached, Unauthorized, Unavailable
+from fanoutcloud.core.jids import find_jid
 from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
 from fanoutcloud.edge.site.bodies import read_body
 from fanoutcloud.edge.site.responses import respond
 from fanoutcloud.xmpp.access import Access
 from fanoutcloud.xmpp.addresses import Domains, find_account
+from fanoutcloud.xmpp.remembered_tokens import RememberedTokens
 
 MAX_BODY_BYTES = 32_768
 _JSON = (b"content-type", b"application/json")
@@ -20,6 +22,7 @@ class _Question(msgspec.Struct):
     host: str
     password: str
     ip: str = ""
+    is_remembered: bool = False
 
 
 _decoder = msgspec.json.Decoder(_Question)
@@ -28,12 +31,14 @@ _decoder = msgspec.json.Decoder(_Question)
 class SignInEndpoint:
     """Answers 200 where the password holds, 401 where not, 503 where that can't be told now.
 
-    Whoever asks has to know the components' secret: the answer would help to guess.
+    Whoever asks has to know the components' secret: the answer would help to guess. A server that does not put the
+    token into each stanza asks for it to be remembered.
     """
 
-    def __init__(self, access: Access, domains: Domains, secret: str) -> None:
+    def __init__(self, access: Access, domains: Domains, secret: str, tokens: RememberedTokens) -> None:
         self._access = access
         self._domains = domains
+        self._tokens = tokens
         self._expected = f"Bearer {secret}".encode()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,12 +55,15 @@ class SignInEndpoint:
         except (InvalidRequest, BodyTooLarge, msgspec.MsgspecError):
             return 400, {"error": 'send {"user":"REALM.NAME","host":"D","password":"TOKEN","ip":"ADDRESS"}'}
         account = find_account(question.user)
-        if account is None or question.host != self._domains.main:
+        jid = find_jid(f"{question.user}@{question.host}")
+        if account is None or jid is None or question.host != self._domains.main:
             return 401, {"error": "accounts are REALM.NAME"}
         try:
-            rights = await self._access.sign_in(account, question.password, address=question.ip)
+            rights = await self._access.sign_in(account, question.password, address=question.ip or question.user)
         except (Unauthorized, Forbidden) as error:
             return 401, {"error": error.line}
         except (LimitReached, Unavailable) as error:
             return 503, {"error": error.line}
+        if question.is_remembered:
+            self._tokens.put(jid.bare, question.password)
         return 200, {"expires": rights.grant.expires_at}

@@ -7,12 +7,13 @@ import pytest
 
 from tests.contracts.brokers import MemoryWorld, RedisWorld, Runner, World
 from tests.contracts.sites import channel, http, plain_realm, prepared_realm, reader, site
-from tests.contracts.xmpp import embedded_door, prosody_door, xmpp_site
+from tests.contracts.xmpp import ejabberd_door, embedded_door, prosody_door, xmpp_site
 from tests.servers.cluster import RedisCluster, redis_cluster
 from tests.servers.node import node_packages
 
 __all__ = [
     "channel",
+    "ejabberd_door",
     "embedded_door",
     "http",
     "node_packages",
