@@ -51,7 +51,7 @@ class XmppDoors:
         channels = Channels(parts, access, Wires(domains, self._find_stanza))
         self.gateway = Gateway(domains, access, channels, plane.hub)
         self.gateway.services[domains.pubsub] = PubsubService(channels)
-        self.gateway.services[domains.api] = CommandService(book, access, domains, plane.clock)
+        self.gateway.services[domains.api] = CommandService(book, access, domains, plane.clock, plane.happenings)
         self._listener: Listener | None = None
         self._component: ComponentDoor | None = None
         self.sign_in: SignInEndpoint | None = None

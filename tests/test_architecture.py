@@ -32,7 +32,6 @@ NO_TEST_OF_ITS_OWN = {
     "realms/models/device_logins.py": "tests/realms/services/test_device_logins.py",
     "realms/xmpp_errors.py": "tests/realms/services/test_xmpp.py",
     "fanoutcloud/core/xmpp_commands.py": "declarations",
-    "fanoutcloud/xmpp/commands.py": "tests/contracts/test_xmpp_commands.py",
     "fanoutcloud/xmpp/node_settings.py": "tests/contracts/test_xmpp_commands.py",
     "publishing/xmpp_commands.py": "tests/contracts/test_xmpp_commands.py",
     "publishing/api/xmpp.py": "tests/publishing/api/test_crossing.py",

@@ -142,6 +142,18 @@ class PassedOn(msgspec.Struct, frozen=True, tag_field="kind", tag="passed_on"):
     address: str
 
 
+class Commanded(msgspec.Struct, frozen=True, tag_field="kind", tag="commanded"):
+    """Somebody gave a command by stanza. `outcome` is `done`, or the condition that it was refused with."""
+
+    at: float
+    command: str
+    user: str  # the bare address that it came from
+    channel: str
+    outcome: str
+    message: str
+    transport: Transport = "xmpp"
+
+
 class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):
     """More happened than is shown: in the last second `dropped` events were left out, and `shown` were not."""
 
@@ -151,7 +163,16 @@ class Sampled(msgspec.Struct, frozen=True, tag_field="kind", tag="sampled"):
 
 
 Event = (
-    Connected | Disconnected | Published | Delivered | Refused | OriginFailure | PassedOn | PresenceChanged | Sampled
+    Connected
+    | Disconnected
+    | Published
+    | Delivered
+    | Refused
+    | OriginFailure
+    | PassedOn
+    | PresenceChanged
+    | Commanded
+    | Sampled
 )
 
 

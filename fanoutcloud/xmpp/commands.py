@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from fanoutcloud.core.activity import ActivitySink, Commanded
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.errors import FanoutError, Unauthorized
 from fanoutcloud.core.jids import Jid
@@ -30,6 +31,7 @@ SESSION_S = 300.0
 MAX_SESSIONS_PER_JID = 10
 MAX_SESSIONS = 10_000
 MAX_LINE_CHARACTERS = 65_536
+MAX_SHOWN_CHARACTERS = 200
 #: Opened by a token, too, as in the service of old: nobody else could put the first address on the list.
 _BY_TOKEN = "admin-add"  # noqa: S105 - a command's name
 
@@ -45,11 +47,14 @@ class _Begun:
 class CommandService(Service):
     """Commands of all realms, and of one at its own address."""
 
-    def __init__(self, book: CommandBook, access: Access, domains: Domains, clock: Clock) -> None:
+    def __init__(
+        self, book: CommandBook, access: Access, domains: Domains, clock: Clock, activity: ActivitySink
+    ) -> None:
         self._book = book
         self._access = access
         self._domains = domains
         self._clock = clock
+        self._activity = activity
         self._commands = {command.name: command for command in book.commands}
         self._sessions: OrderedDict[str, _Begun] = OrderedDict()
 
@@ -172,7 +177,7 @@ class CommandService(Service):
     async def _do(
         self, session: Session, command: Command, values: Mapping[str, str], fixed: RealmId | None
     ) -> list[str]:
-        """Do a command for whoever asks, if they may.
+        """Do a command for whoever asks, if they may, and show it to watchers of the realm.
 
         Raises:
             StanzaError: they may not, or it can't be done.
@@ -180,6 +185,32 @@ class CommandService(Service):
         realm = fixed or find_realm_id(values.get("realm", ""))
         if realm is None:
             raise _bad("bad-payload", "realm: name the realm")
+        try:
+            lines = await self._do_in(session, realm, command, values)
+        except StanzaError as error:
+            self._show(session, realm, command, values, outcome=error.condition, message=error.text)
+            raise
+        self._show(session, realm, command, values, outcome="done", message="")
+        return lines
+
+    def _show(
+        self,
+        session: Session,
+        realm: RealmId,
+        command: Command,
+        values: Mapping[str, str],
+        *,
+        outcome: str,
+        message: str,
+    ) -> None:
+        """Tell of a command; of its fields the channel alone, since there are keys and tokens in others."""
+        if self._activity.is_watched(realm):
+            channel = values.get("channel", "")[:MAX_SHOWN_CHARACTERS]
+            user = str(session.jid.bare)[:MAX_SHOWN_CHARACTERS]
+            event = Commanded(self._clock.now(), command.name, user, channel, outcome, message)
+            self._activity.record(realm, event)
+
+    async def _do_in(self, session: Session, realm: RealmId, command: Command, values: Mapping[str, str]) -> list[str]:
         known = {"realm", *(field.name for field in command.fields)}
         unknown = sorted(set(values) - known)
         if unknown:

@@ -12,9 +12,10 @@ const NAMES = {
   origin_failed: "Origin failed",
   presence: "Presence",
   passed_on: "Passed on",
+  commanded: "Command",
 };
 // One choice in the filter for several kinds.
-const CHOICE_OF = { disconnected: "connected", presence: "connected", origin_failed: "refused" };
+const CHOICE_OF = { disconnected: "connected", presence: "connected", commanded: "published", origin_failed: "refused" };
 
 function comings(event) {
   const joined = event.joined.length ? `joined: ${event.joined.join(", ")}` : "";
@@ -31,6 +32,7 @@ function describe(event) {
     disconnected: () => ({ channel: event.channels.join(", "), text: [event.user, event.reason.replaceAll("_", " ")].filter(Boolean).join(": "), side: event.transport }),
     presence: () => ({ channel: event.channel, text: comings(event), side: `${plural(event.members, "member")}${event.occupancy ? ` · ${event.occupancy}` : ""}` }),
     refused: () => ({ channel: event.field ?? "", text: `${sentence(event.message)} ${sentence(event.cure)}`, side: `${event.status} ${event.code}` }),
+    commanded: () => ({ channel: event.channel, text: [event.command, `from ${event.user}`, event.message].filter(Boolean).join(" · "), side: `${event.transport} · ${event.outcome}` }),
     passed_on: () => ({ channel: event.origin, text: `${event.method} ${event.path}`, side: `${event.status} · ${Math.round(event.wait_s * 1000)} ms` }),
     origin_failed: () => ({ channel: event.field ?? event.origin, text: `${sentence(event.message)} ${sentence(event.cure)}`, side: `${event.method} ${event.path} · ${event.cause.replaceAll("_", " ")}` }),
   }[event.kind]?.() ?? { channel: "", text: "", side: "" };
