@@ -8,13 +8,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from fanoutcloud.core.webhooks import WANTED_KINDS
 from publishing.api.operations import Operation
 from publishing.api.resources import RealmResource
 from publishing.api.serializers import Fields, PageQuery, instant
+from publishing.api.webhook_fields import KindsField, PatternsField
 from publishing.inspector import services
 from publishing.models import InspectedRequest, Inspector
-from publishing.webhooks.endpoints import MAX_PATTERNS
 from realms.roles import Role
 from realms.scopes import Scope
 
@@ -24,19 +23,8 @@ MAX_REQUESTS = 20
 class InspectorBody(Fields):
     """What it is called with."""
 
-    patterns = serializers.ListField(
-        child=serializers.CharField(max_length=512, trim_whitespace=False),
-        min_length=1,
-        max_length=MAX_PATTERNS,
-        required=False,
-        help_text="Channels: names, prefixes such as `orders.*`, or `*` for all, as it is without.",
-    )
-    events = serializers.ListField(
-        child=serializers.ChoiceField(choices=WANTED_KINDS),
-        min_length=1,
-        required=False,
-        help_text="Kinds of events; without, `channel.message`.",
-    )
+    patterns = PatternsField()
+    events = KindsField()
 
 
 class InspectorFields(Fields):

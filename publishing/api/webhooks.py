@@ -1,5 +1,6 @@
 """Webhook endpoints of a realm: URLs of a customer that are called with what happens."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,13 +9,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from fanoutcloud.core.webhooks import WANTED_KINDS
 from publishing.api.operations import Operation
 from publishing.api.resources import RealmResource
 from publishing.api.serializers import Fields, LabelField, Nothing, PageQuery, instant
+from publishing.api.webhook_fields import KindsField, PatternsField
 from publishing.models import WebhookEndpoint
 from publishing.webhooks import endpoints, replays
-from publishing.webhooks.endpoints import MAX_OVERLAP, MAX_PATTERNS, OVERLAP, TIMEOUTS_S, EndpointSecrets
+from publishing.webhooks.endpoints import MAX_OVERLAP, OVERLAP, TIMEOUTS_S, EndpointSecrets
 from publishing.webhooks.selectors import get_endpoint, list_endpoints
 from realms.models.webhooks import MAX_URL_CHARACTERS
 from realms.roles import Role
@@ -28,19 +29,8 @@ class EndpointBody(Fields):
 
     url = serializers.CharField(max_length=MAX_URL_CHARACTERS, help_text="`https://…`; redirects are not followed.")
     label = LabelField()  # type: ignore[assignment]  # a declared field
-    patterns = serializers.ListField(
-        child=serializers.CharField(max_length=512, trim_whitespace=False),
-        min_length=1,
-        max_length=MAX_PATTERNS,
-        required=False,
-        help_text="Channels: names, prefixes such as `orders.*`, or `*` for all, as it is without.",
-    )
-    events = serializers.ListField(
-        child=serializers.ChoiceField(choices=WANTED_KINDS),
-        min_length=1,
-        required=False,
-        help_text="Kinds of events; without, `channel.message`.",
-    )
+    patterns = PatternsField()
+    events = KindsField()
     format = serializers.ChoiceField(
         choices=WebhookEndpoint.Format.values,
         required=False,
@@ -248,7 +238,17 @@ class EndpointRotation(EndpointResource):
         return self.answer(endpoints.rotate_secret(realm=self.realm, endpoint_id=webhook_id, overlap=overlap))
 
 
-class EndpointPause(EndpointResource):
+class _EndpointChange(EndpointResource):
+    """A resource to which a POST changes the endpoint's state, and answers with the endpoint."""
+
+    change: Callable[..., WebhookEndpoint]  # takes `realm` and `endpoint_id`; of a class, as a static method
+
+    def post(self, request: Request, realm_id: str, webhook_id: int) -> Response:
+        """Change it."""
+        return self.answer(self.change(realm=self.realm, endpoint_id=webhook_id))
+
+
+class EndpointPause(_EndpointChange):
     """Having nothing sent to an endpoint for a while."""
 
     operations = {
@@ -257,13 +257,10 @@ class EndpointPause(EndpointResource):
             takes=Nothing, answers=EndpointFields,
         )
     }  # fmt: skip
-
-    def post(self, request: Request, realm_id: str, webhook_id: int) -> Response:
-        """Pause it."""
-        return self.answer(endpoints.pause_endpoint(realm=self.realm, endpoint_id=webhook_id))
+    change = staticmethod(endpoints.pause_endpoint)
 
 
-class EndpointDisabling(EndpointResource):
+class EndpointDisabling(_EndpointChange):
     """Having nothing sent to an endpoint, and nothing kept for it."""
 
     operations = {
@@ -272,13 +269,10 @@ class EndpointDisabling(EndpointResource):
             takes=Nothing, answers=EndpointFields,
         )
     }  # fmt: skip
-
-    def post(self, request: Request, realm_id: str, webhook_id: int) -> Response:
-        """Disable it."""
-        return self.answer(endpoints.disable_endpoint(realm=self.realm, endpoint_id=webhook_id))
+    change = staticmethod(endpoints.disable_endpoint)
 
 
-class EndpointResumption(EndpointResource):
+class EndpointResumption(_EndpointChange):
     """Going on with an endpoint."""
 
     operations = {
@@ -287,10 +281,7 @@ class EndpointResumption(EndpointResource):
             takes=Nothing, answers=EndpointFields,
         )
     }  # fmt: skip
-
-    def post(self, request: Request, realm_id: str, webhook_id: int) -> Response:
-        """Resume it."""
-        return self.answer(endpoints.resume_endpoint(realm=self.realm, endpoint_id=webhook_id))
+    change = staticmethod(endpoints.resume_endpoint)
 
 
 class EndpointReplay(EndpointResource):

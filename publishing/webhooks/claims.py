@@ -13,7 +13,7 @@ from itertools import groupby, takewhile
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -39,6 +39,13 @@ PROBE_LEASE = timedelta(seconds=60)
 
 State, Pause = WebhookEndpoint.State, WebhookEndpoint.Pause
 _MAY_BE_CALLED = Q(state=State.ACTIVE) | Q(state=State.PAUSED, paused_by=Pause.FAILING)
+#: When the first of an endpoint's deliveries is due. One look into the index, however many wait: asked with EXISTS, a
+#: database may walk through all that wait for anybody.
+_FIRST = Subquery(
+    WebhookDelivery.objects.filter(endpoint=OuterRef("pk"), state=WebhookDelivery.State.WAITING)
+    .order_by("due_at")
+    .values("due_at")[:1]
+)
 _TABLE = WebhookDelivery._meta.db_table
 _COLUMNS = "id, webhook_id, kind, channel, order_key, batch, method, headers, body, attempts, tries, replays"
 _CLAIM = (
@@ -69,17 +76,14 @@ def find_due_endpoints(now: datetime) -> list[WebhookEndpoint]:
 
     Of those that were paused for failing, the ones that are to be probed.
     """
-    due = WebhookDelivery.objects.filter(endpoint=OuterRef("pk"), state=WebhookDelivery.State.WAITING, due_at__lte=now)
     rested = Q(rests_until__isnull=True) | Q(rests_until__lte=now)
-    rows = WebhookEndpoint.objects.filter(_MAY_BE_CALLED & rested & Exists(due))
+    rows = WebhookEndpoint.objects.filter(_MAY_BE_CALLED & rested).alias(first=_FIRST).filter(first__lte=now)
     return list(rows.order_by("rests_until", "?")[:MAX_ENDPOINTS_PER_LOOK])
 
 
 def find_next_due() -> datetime | None:
     """Return when the next call can be made; None: nothing waits. Blocks: one query, one probe per endpoint."""
-    waiting = WebhookDelivery.objects.filter(endpoint=OuterRef("pk"), state=WebhookDelivery.State.WAITING)
-    first = Subquery(waiting.order_by("due_at").values("due_at")[:1])
-    rows = WebhookEndpoint.objects.filter(_MAY_BE_CALLED).alias(first=first).filter(first__isnull=False)
+    rows = WebhookEndpoint.objects.filter(_MAY_BE_CALLED).alias(first=_FIRST).filter(first__isnull=False)
     moments = rows.annotate(at=Greatest("first", Coalesce("rests_until", "first"))).order_by("at")
     return moments.values_list("at", flat=True).first()
 

@@ -136,9 +136,7 @@ def pause_endpoint(*, realm: Realm, endpoint_id: int) -> WebhookEndpoint:
     """
     endpoint = lock_endpoint(realm, endpoint_id)
     if endpoint.state != State.PAUSED or endpoint.paused_by != Pause.BY_HAND:
-        set_state(endpoint, State.PAUSED, by=Pause.BY_HAND, reason="paused by hand")
-        note(realm, Action.WEBHOOK_PAUSED, thing_of(endpoint))
-        announce_change(realm)
+        _stop_by_hand(endpoint, State.PAUSED, Action.WEBHOOK_PAUSED)
     return endpoint
 
 
@@ -151,10 +149,14 @@ def disable_endpoint(*, realm: Realm, endpoint_id: int) -> WebhookEndpoint:
     """
     endpoint = lock_endpoint(realm, endpoint_id)
     if endpoint.state != State.DISABLED:
-        set_state(endpoint, State.DISABLED, by=Pause.BY_HAND, reason="disabled by hand")
-        note(realm, Action.WEBHOOK_DISABLED, thing_of(endpoint))
-        announce_change(realm)
+        _stop_by_hand(endpoint, State.DISABLED, Action.WEBHOOK_DISABLED)
     return endpoint
+
+
+def _stop_by_hand(endpoint: WebhookEndpoint, state: WebhookEndpoint.State, action: Action) -> None:
+    set_state(endpoint, state, by=Pause.BY_HAND, reason=f"{state.value} by hand")
+    note(endpoint.realm, action, thing_of(endpoint))
+    announce_change(endpoint.realm)
 
 
 @transaction.atomic

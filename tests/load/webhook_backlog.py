@@ -20,7 +20,7 @@ def _measure(folder: Path, backlog: int) -> list[Figure]:
     with running_postgres_for(folder) as (_, environment), running_receiver() as (port, _):
         told = run_worker("tests.load.webhook_backlog_worker", [f"http://127.0.0.1:{port}", backlog], environment)
     without, with_ = sorted(told["without"]), sorted(told["with"])
-    fault = "" if "webhook_delivery_due" in told["plan"] else f"what is due is not found by its index: {told['plan']}"
+    fault = f"what is due is not found by its index: {told['walks'][0]}" if told["walks"] else ""
     if len(with_) != len(without) or not with_:
         fault = f"{len(without)} arrived without the backlog and {len(with_)} with it"
     what = f"{backlog:,} wait for a dead endpoint"

@@ -25,6 +25,7 @@ from publishing.webhooks.pump import Pump  # noqa: E402
 from publishing.webhooks.relay import store_deliveries  # noqa: E402
 from publishing.webhooks.sender import Sender  # noqa: E402
 from tests.load.webhook_worker import events_of, make_endpoints  # noqa: E402
+from tests.publishing.webhooks.plans import find_walks_of_claims  # noqa: E402
 
 TURNS = 6  # of each kind
 EVENTS_PER_TURN = 50
@@ -85,17 +86,6 @@ def read_waits(quick: WebhookEndpoint, count: int) -> list[float]:
     ]
 
 
-def explain(dead: WebhookEndpoint) -> str:
-    """Return the plan by which what is due is found."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"EXPLAIN SELECT id FROM {WebhookDelivery._meta.db_table} WHERE endpoint_id = %s AND state = 'waiting'"
-            " AND due_at <= now() ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED",
-            [dead.pk],
-        )
-        return "\n".join(line for (line,) in cursor.fetchall())
-
-
 def memory_mb() -> float:
     """Return what this process holds in memory."""
     status = Path("/proc/self/status").read_text().splitlines()
@@ -110,7 +100,7 @@ def main(url: str, backlog: int) -> None:
     fill(dead, backlog)
     before_mb = memory_mb()
     told: dict[str, object] = dict(uvloop.run(measure(dead, quick)))
-    told |= {"before_mb": before_mb, "after_mb": memory_mb(), "plan": explain(dead)}
+    told |= {"before_mb": before_mb, "after_mb": memory_mb(), "walks": find_walks_of_claims(dead)}
     told["waiting"] = WebhookDelivery.objects.filter(endpoint=dead, state="waiting").count()
     print(json.dumps(told))
 
