@@ -144,7 +144,7 @@ class Pump:
             await asyncio.sleep(FAILED_S)
             self._idle_s = IDLE_S
             return False
-        for endpoint_id in rooms:
+        for endpoint_id in rooms.keys() & self._lanes.keys():  # one may have been forgotten meanwhile
             self._lanes[endpoint_id].has_more = False
         for destination, calls in turn.calls:
             lane = self._lanes.setdefault(destination.endpoint_id, Lane(destination))

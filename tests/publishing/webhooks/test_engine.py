@@ -1,10 +1,12 @@
 """Relay and pump find what there is to do when they are told, or when it becomes due; they do not ask all the time."""
 
 import asyncio
+import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
@@ -26,7 +28,7 @@ from publishing.webhooks.sender import Sender
 from realms.apps import RealmsConfig
 from realms.services import CreatedRealm
 from tests.publishing.webhooks.conftest import item_event
-from tests.servers.webhook_sink import WebhookSink
+from tests.servers.webhook_sink import Received, WebhookSink
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -171,6 +173,42 @@ def test_an_endpoint_that_hangs_holds_its_own_places_and_nobody_else_waits_for_i
     assert len(sink.of("/hangs")) == MAX_WINDOW
     quick = WebhookDelivery.objects.filter(channel="quick")
     assert set(quick.values_list("state", flat=True)) == {"delivered"}
+
+
+def test_an_endpoint_that_is_forgotten_while_the_database_is_asked_harms_nobody(
+    created: CreatedRealm, sink: WebhookSink, at_sink: At, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pump, "MAX_LANES", 0)  # each is forgotten when nothing is left of it
+    at_sink()
+    find, is_asking, has_answered = pump.find_due_endpoints, threading.Event(), threading.Event()
+
+    def find_late(now: datetime) -> list[WebhookEndpoint]:
+        found = find(now)
+        if sink.received and not has_answered.is_set():  # the call is under way, and ends while this is
+            is_asking.set()
+            has_answered.wait(PATIENCE_S)
+            time.sleep(0.2)
+        return found
+
+    def answer_late(request: Received) -> int:
+        is_asking.wait(PATIENCE_S)
+        has_answered.set()
+        return 200
+
+    monkeypatch.setattr(pump, "find_due_endpoints", find_late)
+    sink.behave = answer_late
+    store_deliveries([item_event(created.realm.pk, 1)])
+
+    async def play() -> None:
+        async with running(ListOutbox()) as worker:
+            await until(has_answered.is_set)
+            await sync_to_async(store_deliveries)([item_event(created.realm.pk, 2)])
+            worker.hear(NEWS_OF_ROWS)
+            await until(lambda: len(sink.received) == 2)
+
+    run(play)
+
+    assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"delivered"}
 
 
 def test_whatever_makes_rows_due_is_announced(created: CreatedRealm, at_sink: At, monkeypatch: pytest.MonkeyPatch):
