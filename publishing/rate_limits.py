@@ -62,6 +62,9 @@ class PublishLimiter:
             raise self._refusal(rate, wait_s)
 
     def _check_sizes(self, items: Sequence[Item], realm: RealmSnapshot) -> None:
+        limit_bytes = realm.limits.item_bytes
+        if not realm.rules and (limit_bytes is None or all(item.size_bytes <= limit_bytes for item in items)):
+            return  # as nearly always: only a refusal needs to know more
         for index, item in enumerate(items):
             rule = realm.rules.find(item.channel)
             limit_bytes = realm.limits.item_bytes if rule.item_bytes is None else rule.item_bytes

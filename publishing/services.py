@@ -16,6 +16,9 @@ from fanoutcloud.core.webhooks import EventOutbox
 from publishing.rate_limits import PublishLimiter
 from publishing.webhooks.triggers import events_of_items
 
+#: What nearly all outcomes are: asking an enumeration for a value costs more than to know it.
+_STORED = Outcome.STORED.value
+
 
 class Publisher:
     """One per process, made by the composition."""
@@ -69,14 +72,12 @@ class Publisher:
         begin_s = self._clock.monotonic()
         results = await self._store(realm, items)
         self._statistics.broker_answers.observe(self._clock.monotonic() - begin_s)
-        self._statistics.items.update([result.outcome.value for result in results])
+        outcomes = [_STORED if result.outcome is Outcome.STORED else result.outcome.value for result in results]
+        self._statistics.items.update(outcomes)
         if self._usage is not None:
-            new = sum(result.outcome is not Outcome.DUPLICATE for result in results)
-            self._usage.received(realm.realm, new)
-        for item, result in zip(items, results, strict=True):
-            self._flight.published(
-                realm.realm, item, result.position, outcome=result.outcome.value, via=via, key=key_hint or ""
-            )
+            self._usage.received(realm.realm, len(outcomes) - outcomes.count(Outcome.DUPLICATE.value))
+        accepted = zip(items, [result.position for result in results], outcomes, strict=True)
+        self._flight.published(realm.realm, accepted, via=via, key=key_hint or "")
         if self._activity.is_watched(realm.realm):
             for item, result in zip(items, results, strict=True):
                 self._tell(realm, item, result, via=via, key_hint=key_hint)

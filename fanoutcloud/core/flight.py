@@ -7,7 +7,7 @@ Source: docs/topics/why.md.
 
 import itertools
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -240,17 +240,19 @@ class FlightRecorder:
         log.moments.append(record)
 
     def published(
-        self, realm: RealmId, item: Item, position: StreamPosition | None, *, outcome: str, via: str, key: str
+        self, realm: RealmId, accepted: Iterable[tuple[Item, StreamPosition | None, str]], *, via: str, key: str
     ) -> None:
-        """Note that an item was accepted here."""
-        number, size_bytes = next(self._numbers), item.size_bytes
-        if size_bytes > MAX_ITEM_BYTES:
-            item = without_content(item)
-        log = self._find_or_begin(realm)
-        log.touched = number
-        if len(log.published) != MAX_PUBLISHED:
-            self._grew()
-        log.published.append((number, self._clock.now(), item, position, size_bytes, outcome, via, key))
+        """Note that items were accepted here: each with its position, if it has one, and its outcome."""
+        log, now = self._find_or_begin(realm), self._clock.now()
+        published = log.published
+        for item, position, outcome in accepted:
+            number, size_bytes = next(self._numbers), item.size_bytes
+            if size_bytes > MAX_ITEM_BYTES:
+                item = without_content(item)
+            log.touched = number
+            if len(published) != MAX_PUBLISHED:
+                self._grew()
+            published.append((number, now, item, position, size_bytes, outcome, via, key))
 
     def refused(
         self, realm: RealmId, error: FanoutError, *, side: str, address: str, origin: str = "", user: str = ""

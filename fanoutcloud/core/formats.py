@@ -6,7 +6,6 @@ Source: docs/api/publish.md.
 
 import base64
 import binascii
-import functools
 import re
 from collections.abc import Callable
 from http import HTTPStatus
@@ -138,7 +137,13 @@ def parse_publish(body: bytes, *, channel: ChannelName | None = None) -> list[It
             cure=f"send at most {MAX_ITEMS_PER_REQUEST:,} items per request",
             field="items",
         )
-    named = functools.cache(lambda: [wire.formats or {} for wire in _names_decoder.decode(body).items])
+    names: list[dict[str, Raw]] = []
+
+    def named() -> list[dict[str, Raw]]:
+        if not names:
+            names.extend(wire.formats or {} for wire in _names_decoder.decode(body).items)
+        return names
+
     return [_to_item(wire, index, named, channel) for index, wire in enumerate(request.items)]
 
 
@@ -191,16 +196,17 @@ def _to_item(wire: _WireItem, index: int, named: _NamedFormats, channel: Channel
         _check_size(wire.size, place)
     formats, at = (wire, place) if wire.formats is None else (wire.formats, f"{place}.formats")
     json_object = formats.json_object if formats.json_object is not UNSET else formats.fpp
+    stanza = formats.xmpp_stanza
     item = Item(
         channel=channel,
         id=_to_id(wire.id, place, "id"),
         prev_id=_to_id(wire.prev_id, place, "prev-id"),
         json_object=None if json_object is UNSET else _on_one_line(json_object),
-        http_stream=_to_http_stream(formats.http_stream, at),
-        http_response=_to_http_response(formats.http_response, at),
-        ws_message=_to_ws_message(formats.ws_message, at),
-        http_request=_to_http_request(formats.http_request, at),
-        xmpp_stanza=_to_xmpp_stanza(formats.xmpp_stanza, f"{at}.xmpp-stanza"),
+        http_stream=None if formats.http_stream is None else _to_http_stream(formats.http_stream, at),
+        http_response=None if formats.http_response is None else _to_http_response(formats.http_response, at),
+        ws_message=None if formats.ws_message is None else _to_ws_message(formats.ws_message, at),
+        http_request=None if formats.http_request is None else _to_http_request(formats.http_request, at),
+        xmpp_stanza=None if stanza is None else _to_xmpp_stanza(stanza, f"{at}.xmpp-stanza"),
         meta=wire.meta or {},
         no_seq=wire.no_seq,
         tags=wire.tags or {},
@@ -241,9 +247,7 @@ def _on_one_line(raw: Raw) -> bytes:
     return msgspec.json.format(text, indent=-1) if b"\n" in text or b"\r" in text else text
 
 
-def _to_http_stream(wire: _WireHttpStream | None, at: str) -> HttpStream | None:
-    if wire is None:
-        return None
+def _to_http_stream(wire: _WireHttpStream, at: str) -> HttpStream:
     place = f"{at}.http-stream"
     content = _content(wire.content, wire.content_bin, place)
     if content is None:
@@ -253,9 +257,7 @@ def _to_http_stream(wire: _WireHttpStream | None, at: str) -> HttpStream | None:
     return HttpStream(content=content, action=wire.action, content_filters=wire.content_filters)
 
 
-def _to_http_response(wire: _WireHttpResponse | None, at: str) -> HttpResponse | None:
-    if wire is None:
-        return None
+def _to_http_response(wire: _WireHttpResponse, at: str) -> HttpResponse:
     place = f"{at}.http-response"
     body = _content(wire.body, wire.body_bin, place, name="body")
     patch = None if wire.body_patch is None else msgspec.json.encode(wire.body_patch)
@@ -273,9 +275,7 @@ def _to_http_response(wire: _WireHttpResponse | None, at: str) -> HttpResponse |
     )
 
 
-def _to_ws_message(wire: _WireWsMessage | None, at: str) -> WsMessage | None:
-    if wire is None:
-        return None
+def _to_ws_message(wire: _WireWsMessage, at: str) -> WsMessage:
     place = f"{at}.ws-message"
     content = _content(wire.content, wire.content_bin, place)
     kind = wire.type or ("text" if wire.content_bin is None else "binary")
@@ -297,9 +297,7 @@ def _to_ws_message(wire: _WireWsMessage | None, at: str) -> WsMessage | None:
     )
 
 
-def _to_http_request(wire: _WireHttpRequest | None, at: str) -> HttpRequest | None:
-    if wire is None:
-        return None
+def _to_http_request(wire: _WireHttpRequest, at: str) -> HttpRequest:
     place = f"{at}.http-request"
     method = next((known for known in get_args(RequestMethod) if known == wire.method.upper()), None)
     if method is None:
@@ -314,9 +312,7 @@ def _to_http_request(wire: _WireHttpRequest | None, at: str) -> HttpRequest | No
     return HttpRequest(method, checked, _content(wire.body, wire.body_bin, place, name="body") or b"")
 
 
-def _to_xmpp_stanza(wire: _WireXmppStanza | None, place: str) -> XmppStanza | None:
-    if wire is None:
-        return None
+def _to_xmpp_stanza(wire: _WireXmppStanza, place: str) -> XmppStanza:
     if wire.content is None:
         _lacks(place, "'content'")
     return parse_stanza(wire.content, place)

@@ -122,7 +122,7 @@ class EdgeServer(uvicorn.Server):
 
     @property
     def begin_http(self) -> Callable[[asyncio.Transport, bytes], None]:
-        """What begins HTTP on a connection, with bytes that have come already."""
+        """What begins HTTP on a connection, with bytes that have come already; a `FirstRequest` is begun alike."""
         protocol = cast(type[EdgeHttpProtocol], self.config.http_protocol_class)
         return functools.partial(begin_http, protocol, self.config, self.server_state, self.lifespan.state)
 

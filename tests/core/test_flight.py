@@ -132,7 +132,7 @@ def test_a_deleted_realm_is_forgotten(recorder: FlightRecorder) -> None:
 def test_of_large_items_the_content_is_not_kept(recorder: FlightRecorder) -> None:
     item = Item(NEWS, id="7", json_object=b"x" * 10_000, http_stream=HttpStream(b"y" * 10_000))
     recorder.seen(ALICES, StoredItem(StreamPosition("k3v9q1zt", 1), item))
-    recorder.published(ALICES, item, None, outcome="waiting", via="rest", key="")
+    recorder.published(ALICES, [(item, None, "waiting")], via="rest", key="")
 
     log = recorder.find(ALICES)
     assert log is not None

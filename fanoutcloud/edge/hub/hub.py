@@ -359,21 +359,22 @@ class Hub(TaskOwner):
             if len(local.pending) < MAX_PENDING_ITEMS:
                 local.pending.append(stored)
             return
-        top = local.position
-        if stored.position.epoch != top.epoch or stored.position.offset > top.offset + 1:
+        top, position = local.position, stored.position
+        ahead = position.offset - top.offset
+        if ahead > 1 or position.epoch != top.epoch:
             self.fill_gap(local, stored)
-        elif stored.position.offset > top.offset:
+        elif ahead > 0:
             self.broadcast(local, stored)
 
     def broadcast(self, local: LocalChannel, stored: StoredItem) -> None:
-        begin_s = perf_counter()
-        self.ledger.flight.seen(local.realm, stored)
-        size_bytes = local.broadcast(stored, self.ledger.sent_to(local.realm))
-        self.ledger.fanned_out(local, size_bytes, perf_counter() - begin_s)
-        if self._activity.is_watched(local.realm):
+        begin_s, realm, ledger = perf_counter(), local.realm, self.ledger
+        ledger.flight.seen(realm, stored)
+        size_bytes = local.broadcast(stored, ledger.sent_to(realm))
+        ledger.fanned_out(local, size_bytes, perf_counter() - begin_s)
+        if self._activity.is_watched(realm):
             event = find_delivered_event(local, stored, at=self.clock.now())
             if event is not None:
-                self._activity.record(local.realm, event)
+                self._activity.record(realm, event)
 
     def restart(self, local: LocalChannel, position: StreamPosition, reason: str) -> None:
         """Tell all of a channel that items were lost to them, and go on at `position`."""
