@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
 
-from tests.browser.figures import walked
+from tests.browser.figures import measured, walked
 from tests.factories import PASSWORD
 from tests.servers.node import node_packages
 from tests.servers.product import Product, product
@@ -40,10 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell what the ways through the pages cost."""
-    if walked:
+    if walked or measured:
         terminalreporter.section("ways through the pages")
-        for walk in walked:
-            terminalreporter.line(walk.line)
+        for line in [*(walk.line for walk in walked), *measured]:
+            terminalreporter.line(line)
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,8 @@ class Walk:
 
 #: What the run has walked, for its summary. Pytest's own hooks give no other place to keep it.
 walked: list[Walk] = []
+#: Other things that were measured, in words, for the summary.
+measured: list[str] = []
 
 
 def judge(walk: Walk) -> None:

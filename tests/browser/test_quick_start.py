@@ -30,7 +30,7 @@ def publish(page: Page, *, data: str | None = None, credential: str | None = Non
     """Run the page's curl line, with another body or credential if given; return what the server says."""
     line = snippet(page, "curl")
     if data is not None:
-        line = re.sub(r"-d '.*?' ", lambda _: f"-d @- {options} ", line)
+        line = re.sub(r"-d '.*?' ", lambda _: f"-d @- {options} ", line, flags=re.DOTALL)
     if credential is not None:
         line = re.sub(r"-u \S+", f"-u {credential}", line)
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=30, input=data or "")

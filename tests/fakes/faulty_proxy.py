@@ -6,6 +6,7 @@ Every request gets a connection of its own, so that each can be treated by what 
 import asyncio
 import contextlib
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ HEAD_LIMIT_S = 10.0
 class FaultyProxy:
     """Passes on what comes to its port. Faults are switched on by setting them; new requests have them at once."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, *, tls: ssl.SSLContext | None = None) -> None:
         self.target_port = target_port
+        self._tls = tls
         self.port = 0
         self.buffers = False  # responses without a length, and WebSockets, are kept until their end
         self.answers_502 = False
@@ -51,7 +53,7 @@ class FaultyProxy:
     def run(self, started: threading.Event) -> None:
         """Serve until `stop`."""
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._handle, "127.0.0.1", 0))
+        server = self._loop.run_until_complete(asyncio.start_server(self._handle, "127.0.0.1", 0, ssl=self._tls))
         self.port = server.sockets[0].getsockname()[1]
         started.set()
         self._loop.run_forever()
@@ -145,9 +147,9 @@ def _for_one_request(head: bytes) -> bytes:
 
 
 @contextmanager
-def faulty_proxy(target_port: int) -> Iterator[FaultyProxy]:
-    """A running proxy to a port of this machine."""
-    proxy = FaultyProxy(target_port)
+def faulty_proxy(target_port: int, *, tls: ssl.SSLContext | None = None) -> Iterator[FaultyProxy]:
+    """A running proxy to a port of this machine; with `tls` it speaks HTTPS to clients."""
+    proxy = FaultyProxy(target_port, tls=tls)
     started = threading.Event()
     thread = threading.Thread(target=proxy.run, args=(started,), daemon=True)
     thread.start()
