@@ -14,6 +14,9 @@ REALM_SHARE = 0.2
 #: Claimed ahead for an endpoint: twice as many each time it is through with all of them within this.
 AHEAD_S = 1.0
 MAX_AHEAD = 500
+MAX_EVENTS_AHEAD = 5_000  # in batches
+#: Nor more than about so much of bodies, but as many as are made at once.
+MAX_AHEAD_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -39,7 +42,8 @@ class Lane:
             self.window, self.ahead = 1, 1
         elif not self.queue:
             is_quick = now - self.filled_at < AHEAD_S
-            self.ahead = min(MAX_AHEAD, self.ahead * 2) if is_quick else max(self.window, self.ahead // 2)
+            self.ahead = self.ahead * 2 if is_quick else max(self.window, self.ahead // 2)
+        self.ahead = min(self.ahead, max(self.window, _most_ahead(calls)))
         self.filled_at = now
         self.queue.extend(calls)
 
@@ -83,6 +87,13 @@ class Lane:
     def is_over(self) -> bool:
         """Whether nothing is left of it here."""
         return not self.queue and not self.running
+
+
+def _most_ahead(calls: list[Call]) -> int:
+    """Return how many calls such as these may be claimed ahead, so that memory is bounded."""
+    events = sum(len(call.rows) for call in calls) or 1
+    size = sum(len(call.body) for call in calls) or 1
+    return min(MAX_AHEAD, MAX_EVENTS_AHEAD * len(calls) // events, MAX_AHEAD_BYTES * len(calls) // size)
 
 
 class Turns:

@@ -1,7 +1,9 @@
 """Whose turn it is: nobody beyond what is theirs, and nobody left out."""
 
+import pytest
+
 from publishing.webhooks.calls import Call, ClaimedRow, Destination
-from publishing.webhooks.lanes import MAX_WINDOW, Lane, Turns
+from publishing.webhooks.lanes import MAX_AHEAD, MAX_WINDOW, Lane, Turns
 from publishing.webhooks.signing import SigningKeys
 
 
@@ -65,6 +67,23 @@ def test_a_realm_has_its_share_and_what_it_held_up_goes_on_when_one_of_its_calls
     assert (begun.count(1) + begun.count(2), begun.count(3)) == (4, 4)
     assert len(next_of_a) == 1
     assert next_of_a[0] in (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("events", "body_bytes", "most"),
+    [(1, 100, MAX_AHEAD), (1, 262_144, 16), (100, 30_000, 50), (100, 262_144, 16)],
+)
+def test_what_is_claimed_ahead_is_bounded_in_calls_events_and_bytes(events: int, body_bytes: int, most: int):
+    lane = lane_of(1, MAX_WINDOW)
+    destination = lane.destination
+    row = ClaimedRow(1, "evt", "k", "", "", "", "POST", [], b"", 0, 0, 0)
+    call = Call(destination, (row,) * events, "claim", 0.0, "evt", b"x" * body_bytes)
+
+    for turn in range(10):  # a quick one: each time through within a moment
+        lane.queue.clear()
+        lane.fill(destination, [call] * 10, now=1.0 + turn / 10)
+
+    assert lane.ahead == most
 
 
 def test_more_is_claimed_when_half_of_it_is_gone_and_only_if_there_was_more():
