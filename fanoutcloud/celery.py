@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, signals
-from celery.beat import Service
+from celery.beat import Scheduler
 from celery.schedules import crontab
 from celery.worker import WorkController
 from celery.worker import state as worker_state
 from django.conf import settings
+
+from fanoutcloud.memory_queue import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fanoutcloud.settings")
 
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 #: mails are rows, and the next process finds them.
 STOP_TIMEOUT_S = 3.0
 START_TIMEOUT_S = 10.0
+#: Beat looks at its schedule at least so often, whatever the clock does.
+BEAT_LOOK_UP_S = 5.0
 
 app = Celery("fanoutcloud")
 app.conf.update(
@@ -122,10 +126,10 @@ def run_embedded() -> Iterator[None]:
     worker_state.should_stop = None  # left by the last end: a worker that was left behind must still see it
     ready = threading.Event()
     worker = threading.Thread(target=_run_worker, args=(ready,), name="celery-worker", daemon=True)
-    beat = Service(app, max_interval=0.5, scheduler_cls="celery.beat:Scheduler", remote_control=False)
-    beat_thread = threading.Thread(target=_run_beat, args=(beat,), name="celery-beat", daemon=True)
+    end_of_beat = threading.Event()
+    beat = threading.Thread(target=_run_beat, args=(end_of_beat,), name="celery-beat", daemon=True)
     worker.start()
-    beat_thread.start()
+    beat.start()
     try:
         if not ready.wait(START_TIMEOUT_S):
             logger.error("embedded_worker_not_started")
@@ -133,9 +137,10 @@ def run_embedded() -> Iterator[None]:
         yield
     finally:
         stop_webhooks()
-        beat.stop()
+        end_of_beat.set()
         worker_state.should_stop = 0  # as Celery's signal handlers ask for a warm shutdown; an exit code
-        _join([worker, beat_thread], time.monotonic() + STOP_TIMEOUT_S)
+        Channel.arrivals.tell()
+        _join([worker, beat], time.monotonic() + STOP_TIMEOUT_S)
 
 
 def _run_worker(ready: threading.Event) -> None:
@@ -151,8 +156,12 @@ def _run_worker(ready: threading.Event) -> None:
     ).start()
 
 
-def _run_beat(beat: Any) -> None:
-    beat.start()
+def _run_beat(is_to_end: threading.Event) -> None:
+    """What Celery's beat service does, with a wait that can be ended."""
+    scheduler = Scheduler(app, max_interval=BEAT_LOOK_UP_S)
+    while not is_to_end.wait(scheduler.tick()):
+        pass
+    scheduler.close()
 
 
 def _join(threads: list[threading.Thread], deadline: float) -> None:

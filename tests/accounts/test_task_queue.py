@@ -15,6 +15,7 @@ from accounts import services, tasks
 from accounts.models import OutgoingEmail
 from fanoutcloud import celery
 from fanoutcloud.celery import app, run_embedded
+from fanoutcloud.memory_queue import Arrivals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,6 +67,19 @@ def test_it_can_be_ended_and_started_again_and_leaves_no_thread_and_no_signal_ha
         assert set(threading.enumerate()) == threads_before
 
     assert {number: signal.getsignal(number) for number in handlers_before} == handlers_before
+
+
+def test_messages_and_the_end_are_told_and_not_looked_for(monkeypatch: pytest.MonkeyPatch):
+    threads_before = set(threading.enumerate())
+    patient_s, wait_beyond = 10 * PATIENCE_S, Arrivals.wait_beyond
+    monkeypatch.setattr(celery, "BEAT_LOOK_UP_S", patient_s)
+    monkeypatch.setattr(Arrivals, "wait_beyond", lambda self, count, timeout_s: wait_beyond(self, count, patient_s))
+
+    with run_embedded():
+        send_mail("Hello", "text", None, ["alice@example.com"])
+        wait_for(is_sent)
+
+    assert set(threading.enumerate()) == threads_before
 
 
 def test_it_ends_in_time_although_a_task_hangs(monkeypatch: pytest.MonkeyPatch):

@@ -38,7 +38,7 @@ class TcpProxy:
             await asyncio.wait(self._handlers)
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
 
     async def stop(self) -> None:
         assert self._server is not None
@@ -46,11 +46,15 @@ class TcpProxy:
         await self.cut()
         await self._server.wait_closed()
 
-    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        handler = asyncio.current_task()
-        assert handler is not None
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection; from now on it can be cut, even before its task has run."""
+        handler = asyncio.get_running_loop().create_task(self._handle(reader, writer))
         self._handlers.add(handler)
+        handler.add_done_callback(self._handlers.discard)
+        handler.add_done_callback(lambda _: writer.transport.abort())
         self.connections += 1
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream = None
         try:
             upstream_reader, upstream = await asyncio.open_connection(*self._target)
@@ -60,10 +64,8 @@ class TcpProxy:
         except* (OSError, asyncio.CancelledError, EOFError):
             pass
         finally:
-            self._handlers.discard(handler)
-            for end in (writer, upstream):
-                if end is not None:
-                    end.transport.abort()
+            if upstream is not None:
+                upstream.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):

@@ -175,12 +175,16 @@ async def test_proxies_that_refuse_websockets_and_cut_streams_leave_the_next_tra
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         handlers.add(asyncio.current_task())
-        head = await reader.readuntil(b"\r\n\r\n")
-        if b"/fanout/ws" in head or b"/fanout/stream" in head:
-            writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        else:
-            await _pass_on(head, reader, writer, realm)
-        writer.close()
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b"/fanout/ws" in head or b"/fanout/stream" in head:
+                writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            else:
+                await _pass_on(head, reader, writer, realm)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the subscriber has left
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     async with (
@@ -203,13 +207,21 @@ async def _pass_on(
     upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", port)
     upstream.write(head)
     try:
-        while data := await upstream_reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    except ConnectionError:
-        pass  # the subscriber has left
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_pump(reader, upstream))
+            group.create_task(_pump(upstream_reader, writer))
+    except* (ConnectionError, EOFError):
+        pass  # one of them has left
     finally:
         upstream.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on until the end, which is raised as EOFError."""
+    while data := await reader.read(65_536):
+        writer.write(data)
+        await writer.drain()
+    raise EOFError
 
 
 @pytest.mark.parametrize(("transport", "breaks"), [("websocket", False), ("http-stream", True), ("long-poll", False)])

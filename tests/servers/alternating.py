@@ -32,7 +32,11 @@ class Alternating:
             return
         port = next(self._next)
         self.counts[port] += 1
-        edge_reader, edge_writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            edge_reader, edge_writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            writer.close()
+            return
         edge_writer.write(_for_one_request(head))
         await asyncio.gather(_pump(reader, edge_writer), _pump(edge_reader, writer))
 
