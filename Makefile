@@ -18,7 +18,7 @@ up: ## install what is needed, migrate and serve everything in one process (PORT
 
 test: ## install what the tests need and run them (ARGS='-k hub' goes to pytest)
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node prosody
-	@$(IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(IN_VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-browser: ## the tests in Chromium alone; tells clicks, fields and seconds of each way through the pages
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py chromium node

@@ -22,6 +22,21 @@ hypothesis_settings.register_profile("ours", deadline=None)
 hypothesis_settings.load_profile("ours")
 
 
+#: What takes seconds to start; `make test` begins with the files that ask for one of these.
+SLOW_FIXTURES = {"chromium", "installation", "product", "site"}
+
+
+@pytest.hookimpl(trylast=True)  # after the order was made random
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files that take long first, so that no worker has one of them left when the others have nothing."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or SLOW_FIXTURES & set(_fixtures(item))}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres_server: PostgresServer) -> None:
     """Give the tests that ask for a database a real PostgreSQL, started for the first of them."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.servers import prepared_folder
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 SEND_AND_WAIT = """
@@ -56,7 +58,7 @@ def test_a_mail_is_sent_by_the_worker(redis_url: str, tmp_path: Path):
         "DATA_DIR": str(tmp_path),
         "REDIS_URL": redis_url,
     }
-    run_python(environment, "manage.py", "migrate", "--verbosity", "0")
+    prepared_folder.fill(tmp_path, environment)
 
     with ExitStack() as processes:
         worker_log = tmp_path / "worker.log"

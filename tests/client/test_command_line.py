@@ -86,7 +86,13 @@ def test_why_names_what_is_wrong_with_its_cure_and_exits_with_1(fanout: Fanout) 
     ("words", "variables", "status", "cause", "cure"),
     [
         (["publish", "a", "1"], {"FANOUT_KEY": "wrong"}, 3, "is of no key", "copy the key"),
-        (["history", "a"], {"FANOUT_URL": "http://127.0.0.1:9"}, 6, "can't be reached", "check the address"),
+        (
+            ["publish", "a", "1", "--patience", "1"],
+            {"FANOUT_URL": "http://127.0.0.1:9"},
+            6,
+            "can't be reached",
+            "check the address",
+        ),
         (["publish", "a"], {}, 2, "no format", "give data"),
         (["publish", "a", "1"], {"FANOUT_URL": ""}, 2, "no server is named", "fanout login"),
         (["publish", "a", "1"], {"FANOUT_REALM": ""}, 2, "no realm is named", "give the realm's id"),

@@ -114,11 +114,16 @@ def test_a_time_out_can_be_a_304(django_grip: GripApplication, channel: str):
 # -- django-eventstream
 
 
+@pytest.fixture(scope="module")
+def new_realms(product: Product) -> Iterator[ProductRealm]:
+    """One for each test of django-eventstream, whose events have ids of their own."""
+    return iter(product.create_realms(*["alice@example.com"] * 4))
+
+
 @pytest.fixture
-def eventstream(product: Product, tmp_path: Path) -> Iterator[Application]:
-    realm: ProductRealm = product.create_realm()
+def eventstream(product: Product, new_realms: Iterator[ProductRealm], tmp_path: Path) -> Iterator[Application]:
     words = python_app("django_eventstream_app.py")
-    with run_application(product, realm, words, str(tmp_path)) as application:
+    with run_application(product, next(new_realms), words, str(tmp_path)) as application:
         yield application
 
 

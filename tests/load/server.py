@@ -1,4 +1,4 @@
-"""A server to measure: `manage.py serve` with an empty data folder on a free port, and a realm of its own."""
+"""A server to measure: `manage.py serve` with a data folder of its own on a free port, and a realm of its own."""
 
 import base64
 import contextlib
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.load.generator import NotMeasured
+from tests.servers import prepared_folder
 from tests.servers.command import clean_environment, free_port, started
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +89,7 @@ def running_server(folder: Path, *, port: int = 0, **variables: str) -> Iterator
     port = port or free_port()
     own = {"DATA_DIR": str(folder / "data"), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
     environment = clean_environment(**own, **variables)
+    prepared_folder.fill(folder / "data", environment)
     with started([sys.executable, "manage.py", "serve"], folder=ROOT, environment=environment) as command:
         try:
             command.wait_for_line("ready: ", timeout_s=START_TIMEOUT_S)

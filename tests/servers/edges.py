@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.servers import prepared_folder
 from tests.servers.command import Command, clean_environment, free_port, started
 from tests.servers.product import ProductRealm
 
@@ -25,7 +26,7 @@ class Installation:
         self.environment = clean_environment(
             DATA_DIR=str(data_dir), PORT=str(self.port), REDIS_URL=redis_url, PYTHONUNBUFFERED="1", **variables
         )
-        self._run("migrate", "--noinput", "--verbosity", "0")
+        prepared_folder.fill(data_dir, self.environment)
         self.realm = ProductRealm(**json.loads(self._run("create_realm", "--owner", "alice@example.com", "--json")))
 
     def take_port(self) -> None:

@@ -1,7 +1,7 @@
 """A data directory as `manage.py serve` leaves it after its first start: made once per test process, then copied.
 
-Migrations and static files take a product two seconds of its start, and the tests start some sixty. That an empty
-directory becomes such a one is what tests/test_commands.py tries.
+Migrations and static files take a product some seconds of its first start, and the tests start more than a hundred.
+That an empty directory becomes such a one is what tests/test_commands.py tries.
 """
 
 import atexit
