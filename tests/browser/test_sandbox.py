@@ -134,7 +134,8 @@ def test_without_a_script_the_form_does_it(chromium: Browser, product: Product):
 
 def test_a_sandbox_is_limited_and_calls_nobody(strangers_page: Page):
     open_landing(strangers_page)
-    match = re.search(r"-u (\S+):(\S+) .* (http\S+)/publish/", command_of(strangers_page).replace("\\\n", " "))
+    command = command_of(strangers_page).replace("\\\n", " ")
+    match = re.search(r"-u (\S+):(\S+) .* (http\S+)/publish/", command, re.DOTALL)
     assert match
     realm, key, api = match[1], match[2], match[3]
     with httpx.Client(auth=(realm, key)) as publisher:
