@@ -203,6 +203,7 @@ NO_TEST_OF_ITS_OWN = {
     "publishing/api/planes.py": "tests/publishing/api/test_items.py",
     "publishing/api/framework.py": "declarations",
     "publishing/api/compatible_paths.py": "tests/publishing/api/test_schema.py",
+    "publishing/api/device_login_paths.py": "tests/realms/views/test_device_logins.py",
     "fanoutcloud/core/why.py": "declarations",
     "fanoutcloud/edge/reporting/accounting.py": "tests/edge/reporting/test_outcomes.py",
     "publishing/api/why.py": "tests/flows/test_why.py",
