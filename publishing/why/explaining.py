@@ -168,8 +168,10 @@ def _summarise(kind: str, about: str, findings: list[Finding]) -> str:
 
 
 def _told(finding: Finding) -> str:
-    """Return title and cause as a sentence; a title may be a question."""
-    return f"{finding.title}{'' if finding.title.endswith('?') else ':'} {finding.cause}."
+    """Return title and cause as a sentence, or two where the title is a question."""
+    if finding.title.endswith("?"):
+        return f"{finding.title} {finding.cause[:1].upper()}{finding.cause[1:]}."
+    return f"{finding.title}: {finding.cause}."
 
 
 def _name_revoked_keys(realm: Realm, findings: list[Finding]) -> list[Finding]:
