@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -40,7 +40,7 @@ def answering() -> Iterator[Answering]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            told.bodies.append(json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}"))
             answer = told.answers.pop(0) if len(told.answers) > 1 else told.answers[0]
             if answer is None:
                 return
@@ -51,6 +51,8 @@ def answering() -> Iterator[Answering]:
                 self.send_header(name, text)
             self.end_headers()
             self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815 - the name that http.server looks for
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
@@ -135,6 +137,26 @@ def test_what_a_proxy_says_is_not_taken_for_ours(answering: Answering) -> None:
         pytest.raises(Unavailable, match="answered 502, and not in our words"),
     ):
         fanout.publish("a", 1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda fanout: fanout.publish("a", 1),
+        lambda fanout: fanout.history("a"),
+        lambda fanout: fanout.presence("a"),
+        lambda fanout: fanout.request("GET", "/realms"),
+    ],
+    ids=["publish", "history", "presence", "request"],
+)
+def test_no_call_is_tried_for_longer_than_its_client_is_patient(
+    answering: Answering, call: Callable[[Fanout], object]
+) -> None:
+    answering.answers = [BUSY] * 3
+    with Fanout(answering.url, "r1", key="a2V5", patience_s=0) as fanout, pytest.raises(Unavailable):
+        call(fanout)
+
+    assert len(answering.bodies) == 1
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

@@ -20,7 +20,6 @@ CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 15.0
 #: Publishers' ids are remembered for 60 s: a repetition after that would be delivered again.
 MAX_PATIENCE_S = 50.0
-DEFAULT_PATIENCE_S = 30.0
 
 T = TypeVar("T")
 
@@ -70,7 +69,7 @@ def json_request(method: str, url: str, headers: list[tuple[str, str]], value: A
     return Request(method, url, [*headers, ("Content-Type", "application/json")], encode(value))
 
 
-def ask(request: Request, *, patience_s: float = DEFAULT_PATIENCE_S) -> Call[Answer]:
+def ask(request: Request, *, patience_s: float) -> Call[Answer]:
     """Make a request that may be made again, until it succeeds, fails for good, or `patience_s` would be over.
 
     Raises:

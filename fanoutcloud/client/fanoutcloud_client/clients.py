@@ -7,12 +7,12 @@ from typing import Any, Self, Unpack
 import httpx
 
 from fanoutcloud_client.blocking import Subscription
-from fanoutcloud_client.calls import DEFAULT_PATIENCE_S, run, run_blocking, timeouts
+from fanoutcloud_client.calls import run, run_blocking, timeouts
 from fanoutcloud_client.errors import Unauthorized
 from fanoutcloud_client.items import NOTHING, Item, JsonObject
 from fanoutcloud_client.publishing import Published, publish_as_user, publish_items
 from fanoutcloud_client.reading import History, Presence, read_history, read_presence, request_api
-from fanoutcloud_client.service import Service
+from fanoutcloud_client.service import DEFAULT_PATIENCE_S, Service
 from fanoutcloud_client.subscriptions import AsyncSubscription, GetToken, SubscribeOptions, Wanted
 from fanoutcloud_client.tokens import Capability, make_token
 
@@ -37,9 +37,8 @@ class _Client:
         site_url: str = "",
         patience_s: float = DEFAULT_PATIENCE_S,
     ) -> None:
-        self.service = Service(url, realm, key, api_token, site_url)
+        self.service = Service(url, realm, key, api_token, site_url, patience_s)
         self._token = token
-        self._patience_s = patience_s
 
     def make_token(
         self,
@@ -103,11 +102,9 @@ class Fanout(_Client):
     def publish_items(self, items: Iterable[Item]) -> list[Published]:
         """Publish items in order; see `fanoutcloud_client.publishing.publish_items`."""
         if self._fixed_token is not None:
-            calls = [
-                publish_as_user(self.service, self._fixed_token, item, patience_s=self._patience_s) for item in items
-            ]
+            calls = [publish_as_user(self.service, self._fixed_token, item) for item in items]
             return [run_blocking(call, self.http) for call in calls]
-        return run_blocking(publish_items(self.service, items, patience_s=self._patience_s), self.http)
+        return run_blocking(publish_items(self.service, items), self.http)
 
     def subscribe(self, *channels: str, **options: Unpack[SubscribeOptions]) -> Subscription:
         """Return a subscription, to iterate over; see `fanoutcloud_client.blocking.Subscription`."""
@@ -157,11 +154,9 @@ class AsyncFanout(_Client):
     async def publish_items(self, items: Iterable[Item]) -> list[Published]:
         """Publish items in order; see `fanoutcloud_client.publishing.publish_items`."""
         if self._fixed_token is not None:
-            calls = [
-                publish_as_user(self.service, self._fixed_token, item, patience_s=self._patience_s) for item in items
-            ]
+            calls = [publish_as_user(self.service, self._fixed_token, item) for item in items]
             return [await run(call, self.http) for call in calls]
-        return await run(publish_items(self.service, items, patience_s=self._patience_s), self.http)
+        return await run(publish_items(self.service, items), self.http)
 
     def subscribe(self, *channels: str, **options: Unpack[SubscribeOptions]) -> AsyncSubscription:
         """Return a subscription, to iterate over; see `fanoutcloud_client.subscriptions.AsyncSubscription`."""

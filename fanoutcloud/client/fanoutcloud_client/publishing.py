@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fanoutcloud_client.calls import DEFAULT_PATIENCE_S, Call, Request, ask, json_request
+from fanoutcloud_client.calls import Call, Request, ask, json_request
 from fanoutcloud_client.errors import InvalidRequest, Unauthorized
 from fanoutcloud_client.items import NOTHING, Item, batches
 from fanoutcloud_client.service import Service, token_headers
@@ -27,14 +27,12 @@ class Published:
     position: str | None = None
 
 
-def publish_items(
-    service: Service, items: Iterable[Item], *, patience_s: float = DEFAULT_PATIENCE_S
-) -> Call[list[Published]]:
+def publish_items(service: Service, items: Iterable[Item]) -> Call[list[Published]]:
     """Publish items in order, in as many requests as they need.
 
     Raises:
         InvalidRequest: an item is wrong. Those of the same request are not stored; those of earlier ones are.
-        FanoutError: the server refused, or did not answer for `patience_s`.
+        FanoutError: the server refused, or did not answer for the service's `patience_s`.
     """
     published: list[Published] = []
     if not service.credential:
@@ -43,7 +41,7 @@ def publish_items(
         )
     limit = _KEY_BODY_BYTES if service.key else _API_BODY_BYTES
     for batch, body in batches((item.with_id() for item in items), max_bytes=limit):
-        answer = yield from ask(_request(service, body), patience_s=patience_s)
+        answer = yield from ask(_request(service, body), patience_s=service.patience_s)
         told = answer.json().get("items", [])
         for index, item in enumerate(batch):
             one = told[index] if index < len(told) else {}
@@ -51,9 +49,7 @@ def publish_items(
     return published
 
 
-def publish_as_user(
-    service: Service, token: str, item: Item, *, patience_s: float = DEFAULT_PATIENCE_S
-) -> Call[Published]:
+def publish_as_user(service: Service, token: str, item: Item) -> Call[Published]:
     """Publish JSON with a subscriber token, as a page does; the item carries the token's user.
 
     Raises:
@@ -67,7 +63,7 @@ def publish_as_user(
     item = item.with_id()
     url = service.site_address("/fanout/publish")
     message: dict[str, Any] = {"channel": item.channel, "data": item.data, "id": item.id}
-    answer = yield from ask(json_request("POST", url, token_headers(token), message), patience_s=patience_s)
+    answer = yield from ask(json_request("POST", url, token_headers(token), message), patience_s=service.patience_s)
     return Published(item.channel, item.id or "", "published", answer.json().get("position"))
 
 

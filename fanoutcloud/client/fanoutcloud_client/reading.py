@@ -44,7 +44,7 @@ def read_history(
 ) -> Call[History]:
     """Return kept items: the newest first, or `before` a position; the oldest first, `after` one."""
     wanted = {"channel": channel, "before": before, "after": after, "limit": limit}
-    answer = yield from ask(_get(service, "history", wanted))
+    answer = yield from ask(_get(service, "history", wanted), patience_s=service.patience_s)
     told = answer.json()
     items = [read_item({"channel": channel, **one}) for one in told.get("items", [])]
     return History(items, told.get("position"), bool(told.get("has_more")), told.get("lost"))
@@ -57,10 +57,10 @@ def read_presence(service: Service, channel: str, *, token: str | None = None) -
     while True:
         query = {"channel": channel, "limit": _MAX_PAGE if token else None, "cursor": cursor}
         if token is None:
-            answer = yield from ask(_get(service, "presence", query))
+            answer = yield from ask(_get(service, "presence", query), patience_s=service.patience_s)
         else:
             url = service.site_address("/fanout/presence", _members_of(query))
-            answer = yield from ask(Request("GET", url, token_headers(token)))
+            answer = yield from ask(Request("GET", url, token_headers(token)), patience_s=service.patience_s)
         told = answer.json()
         listed = told.get("items", told.get("members", []))
         members += [Member(str(one.get("user", "")), one.get("info")) for one in listed]
@@ -71,7 +71,7 @@ def read_presence(service: Service, channel: str, *, token: str | None = None) -
 
 def ask_why(service: Service, about: str, *, kind: str | None = None) -> Call[JsonObject]:
     """Return what happened to a message, a channel, a user or a connection: the answer of `GET …/why`, as it is."""
-    answer = yield from ask(_get(service, "why", {"about": about, "kind": kind}))
+    answer = yield from ask(_get(service, "why", {"about": about, "kind": kind}), patience_s=service.patience_s)
     return answer.json()
 
 
@@ -81,7 +81,7 @@ def list_all(service: Service, path: str, query: Mapping[str, Any] | None = None
     cursor: str | None = None
     while True:
         url = service.api_address(path, _members_of({**(query or {}), "cursor": cursor}))
-        answer = yield from ask(Request("GET", url, service.headers()))
+        answer = yield from ask(Request("GET", url, service.headers()), patience_s=service.patience_s)
         told = answer.json()
         rows += told.get("items", [])
         cursor = told.get("next")
@@ -108,7 +108,8 @@ def request_api(
     url = service.api_address(path, _members_of(query or {}))
     request = Request(method, url, headers) if body is None else json_request(method, url, headers, body)
     may_repeat = method in ("GET", "HEAD") or idempotency_key is not None
-    answer: Answer = yield from ask(request) if may_repeat else ask_once(request)
+    call = ask(request, patience_s=service.patience_s) if may_repeat else ask_once(request)
+    answer: Answer = yield from call
     return answer.json()
 
 

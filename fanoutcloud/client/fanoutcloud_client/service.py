@@ -8,13 +8,16 @@ from urllib.parse import quote, urlencode, urlsplit
 from fanoutcloud_client.errors import InvalidRequest
 from fanoutcloud_client.version import USER_AGENT
 
+DEFAULT_PATIENCE_S = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """An installation and, for most calls, a realm in it, with one credential for servers.
 
     `key` is a key of the realm; `api_token` a `fan_…` text of the dashboard. Both open the realm's API; the site,
-    where subscribers are, takes subscriber tokens instead.
+    where subscribers are, takes subscriber tokens instead. `patience_s` is how long a request that may be made again is
+    tried.
     """
 
     url: str
@@ -22,6 +25,7 @@ class Service:
     key: str = field(default="", repr=False)
     api_token: str = field(default="", repr=False)
     site_url: str = ""
+    patience_s: float = DEFAULT_PATIENCE_S
 
     def __post_init__(self) -> None:
         for name, value in (("url", self.url), ("site_url", self.site_url)):

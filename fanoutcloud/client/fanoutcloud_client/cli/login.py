@@ -54,7 +54,7 @@ def add_login(group: click.Group) -> None:
         service = Service(kept.get("url") or settings.need_url())
         with httpx.Client(timeout=timeouts()) as http:
             request = _form(service, "revoke", {"token": kept["api_token"]})
-            revoked = run_blocking(ask(request), http).json().get("revoked") is True
+            revoked = run_blocking(ask(request, patience_s=settings.patience_s), http).json().get("revoked") is True
         write_config(config_path(), {name: value for name, value in kept.items() if name not in ("api_token", "realm")})
         say(settings, {"revoked": revoked}, "signed out" + ("" if revoked else "; the token did not hold any more"))
 
