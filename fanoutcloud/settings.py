@@ -211,6 +211,9 @@ STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise looks here at every start, also before the first collectstatic
 STATICFILES_DIRS = [BASE_DIR / "static"]
+_FINDERS = "django.contrib.staticfiles.finders"
+STATICFILES_FINDERS = [f"{_FINDERS}.{kind}" for kind in ("FileSystemFinder", "AppDirectoriesFinder")]
+STATICFILES_FINDERS += ["fanoutcloud.static_bundles.BundleFinder"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # nothing is uploaded
     "staticfiles": {"BACKEND": "fanoutcloud.static_files.HashedStaticFilesStorage"},
