@@ -1,7 +1,7 @@
 # One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-browser screenshots check try-fanout-js npm-pack prove prove-mutants compare-pushpin bench demo-100k conformance cluster xmpp format lock clean
+.PHONY: help up test test-slow test-browser screenshots check try-fanout-js npm-pack prove prove-mutants compare-pushpin bench demo-100k conformance cluster xmpp format lock clean
 MAKEFLAGS += --no-print-directory
 # Where this is set, Python compiles the whole product again at every start, which takes it a second.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,9 +16,13 @@ help: ## list these jobs
 up: ## install what is needed, migrate and serve everything in one process (PORT=8000 DATA_DIR=./var)
 	@exec $(PREPARE) run --port-free -- $(IN_VENV) manage.py serve
 
-test: ## install what the tests need and run them (ARGS='-k hub' goes to pytest)
+test: ## install what the tests need and run them, but for the slow ones (ARGS='-k hub' goes to pytest)
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node prosody
-	@$(IN_VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(IN_VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
+
+test-slow: ## the tests that load, kill and deploy whole installations
+	@$(PREPARE) test -- $(IN_VENV) deploy/services.py postgresql redis chromium node prosody
+	@$(IN_VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow $(ARGS)
 
 test-browser: ## the tests in Chromium alone; tells clicks, fields and seconds of each way through the pages
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py chromium node

@@ -1,6 +1,7 @@
 """What all tests share: the cast, the servers, the database."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -17,20 +18,26 @@ from tests.servers.redis import redis_server, redis_url
 
 __all__ = ["postgres_server", "redis_server", "redis_url"]
 
+_FOLDER = Path(__file__).parent
+
 # How long one example takes says something of the machine's other work, and nothing of the product.
 hypothesis_settings.register_profile("ours", deadline=None)
 hypothesis_settings.load_profile("ours")
 
 
-#: What takes seconds to start; `make test` begins with the files that ask for one of these.
+#: Folders of nothing but load, kills and deploys of whole installations: `make test-slow`.
+SLOW_FOLDERS = {"compare", "load", "prove", "takeover"}
+#: What takes seconds to start; files that ask for one of these come first.
 SLOW_FIXTURES = {"chromium", "installation", "product", "site"}
 
 
-@pytest.hookimpl(trylast=True)  # after the order was made random
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put files that take long first, so that no worker has one of them left when the others have nothing."""
-    slow = {item.path for item in items if item.get_closest_marker("slow") or SLOW_FIXTURES & set(_fixtures(item))}
-    items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if item.path.relative_to(_FOLDER).parts[0] in SLOW_FOLDERS:
+            item.add_marker("slow")
+    long = {item.path for item in items if item.get_closest_marker("slow") or SLOW_FIXTURES & set(_fixtures(item))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

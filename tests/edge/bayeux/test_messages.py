@@ -20,9 +20,11 @@ from fanoutcloud.edge.bayeux.messages import (
     write_reply,
 )
 
+TEXT = st.text(max_size=10)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
 )
 
 
@@ -43,7 +45,7 @@ def test_no_bytes_raise_anything_but_our_error(body: bytes) -> None:
         return
 
 
-@given(st.dictionaries(st.text(), JSON))
+@given(st.dictionaries(TEXT, JSON, max_size=5))
 def test_members_of_any_type_can_be_asked_for(members: dict[str, object]) -> None:
     message = read_one(**members)
 
