@@ -1,6 +1,6 @@
 """Deploys that nobody notices, with real processes: `manage.py edge --takeover` under steady publishing.
 
-`LISTENERS=5000 make test-slow ARGS='tests/takeover'` runs the same with more; 2 cores take about 5,000 at 200 publishes/s.
+`LISTENERS=5000 make test-slow ARGS='tests/takeover'` runs the same with more; 2 cores take about 5,000 at 200/s.
 """
 
 import asyncio
