@@ -49,15 +49,15 @@ MUTANTS = (
     Mutant(
         "the hub does not look for gaps",
         "fanoutcloud/edge",
-        "        if stored.position.epoch != top.epoch or stored.position.offset > top.offset + 1:\n",
-        "        if stored.position.epoch != top.epoch:\n",
+        "        if ahead > 1 or position.epoch != top.epoch:\n",
+        "        if position.epoch != top.epoch:\n",
         ("gap",),
     ),
     Mutant(
         "whoever comes back begins anew",
         "fanoutcloud/edge",
-        "        if begin_at(local, since) == local.position:\n",
-        "        if True:\n",
+        "        if begin != local.position:\n",
+        "        if False:\n",
         ("gap", "lost", "not resumed"),
     ),
     Mutant(
