@@ -117,6 +117,7 @@ def test_from_the_console_filtered_and_opened_to_an_edited_copy(own_context: Bro
     hands.reach("Events, newest first")
     hands.press("Tab")
     hands.press()
+    expect(page.get_by_role("button", name="Publish an edited copy…")).to_be_visible()
     hands.reach("Publish an edited copy…")
     hands.press()
     text = page.get_by_label("Item", exact=True)
