@@ -9,10 +9,10 @@ import asyncio
 import base64
 import contextlib
 import shutil
-import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -167,16 +167,16 @@ async def publish_items(server: Server, items: int) -> None:
 
 
 class _Counting:
-    """Counts what comes to some clients with TLS."""
+    """Counts what comes to some clients."""
 
     def __init__(self) -> None:
         self.count = 0
         self._changed = asyncio.Event()
 
-    async def listen(self, client: SecureClient) -> None:
-        """Count until the connection ends."""
+    async def listen(self, read: Callable[[], Awaitable[bytes]]) -> None:
+        """Count what `read` brings until the connection ends."""
         rest = b""
-        while data := await client.read():
+        while data := await read():
             *whole, rest = (rest + data).split(_MARKER.encode())
             if whole:
                 self.count += len(whole)
@@ -202,7 +202,7 @@ async def _measure_secure(site: Site, options: Options) -> Figure:
             await client.dialogue.subscribe(jid, site.node, DOMAIN)
             clients.append(client)
         async with asyncio.TaskGroup() as tasks:
-            listening = [tasks.create_task(counting.listen(client)) for client in clients]
+            listening = [tasks.create_task(counting.listen(client.read)) for client in clients]
             before = site.server.loop_cpu_s()
             for number in range(1, options.rounds + 1):
                 await publish_items(site.server, BURST)
@@ -224,17 +224,20 @@ async def _measure_publishes(site: Site, name: str, seconds: float) -> Figure:
     [guest] = await subscribe_guests(site.door, site.node, 1)
     claims = {"iss": site.server.realm, "exp": int(time.time()) + 3600}
     token = jwt.encode(claims, base64.b64decode(site.server.key), algorithm="HS256")
-    client = await open_secure(site.tls_port)
+    client, counting = await open_secure(site.tls_port), _Counting()
+    read = partial(asyncio.get_running_loop().sock_recv, guest, 65_536)
+    listening = asyncio.create_task(counting.listen(read))  # all the while: who does not read is given up as slow
     try:
         await client.dialogue.sign_in(DOMAIN, plain_auth(f"{site.server.realm}.bench", token))
         sent, refused, took_s = await _publish_while(client, site.node, seconds)
-        arrived = await _count_at(guest, sent)
+        await counting.wait_for(sent)
     finally:
+        listening.cancel()
         client.close()
         guest.close()
     fault = f"{refused} of {sent} publishes were refused" if refused else ""
-    if not fault and arrived != sent:
-        fault = f"{arrived} of {sent} items arrived"
+    if not fault and counting.count != sent:
+        fault = f"{counting.count} of {sent} items arrived"
     what = f"{name}: publishes by stanza over TLS, {IN_FLIGHT} in flight, one subscriber"
     return Figure("xmpp", what, sent / took_s, "per s", "≥ 1,000", fault)
 
@@ -259,17 +262,3 @@ async def _publish_while(client: SecureClient, node: str, seconds: float) -> tup
             await client.write(stanza * len(whole))
             sent += len(whole)
     return sent, refused, time.monotonic() - began_at
-
-
-async def _count_at(guest: socket.socket, wanted: int) -> int:
-    """Return how many notifications came, once nothing more comes or all are there."""
-    loop, rest, count = asyncio.get_running_loop(), b"", 0
-    with contextlib.suppress(TimeoutError):
-        while count < wanted:
-            async with asyncio.timeout(2.0):
-                data = await loop.sock_recv(guest, 65_536)
-            if not data:
-                break
-            *whole, rest = (rest + data).split(_MARKER.encode())
-            count += len(whole)
-    return count
