@@ -2,6 +2,8 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -30,30 +32,39 @@ def embedded_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite
         product.kill()
 
 
-@pytest.fixture(scope="session")
-def prosody_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]:
-    """A product that is component of a real Prosody."""
-    directory = prosody_directory()
-    certificate = generate(directory, DOMAIN)
-    port = free_port()
-    prosody = Prosody(directory, domain=DOMAIN, certificate=certificate, auth_url=f"http://127.0.0.1:{port}/xmpp/auth")
+@contextmanager
+def component_site(data_dir: Path, server: Prosody | Ejabberd, *, port: int, certificate: Path) -> Iterator[XmppSite]:
+    """Start an XMPP server and, on `port`, a product that is component of it; end both."""
     environment = {
         "PORT": str(port),
-        "XMPP_SERVER": f"127.0.0.1:{prosody.component_port}",
-        "XMPP_SECRET": prosody.secret,
+        "XMPP_SERVER": f"127.0.0.1:{server.component_port}",
+        "XMPP_SECRET": server.secret,
         "XMPP_DOMAIN": DOMAIN,
     }
-    product = Product(tmp_path_factory.mktemp("xmpp"), environment=environment)
+    product = Product(data_dir, environment=environment)
     product.port = port
+    prosody = server if isinstance(server, Prosody) else None
     try:
-        prosody.start()
+        server.start()
         product.start()
         realm, foreign = product.create_realms("alice@example.com", "charlie@example.com")
-        yield XmppSite(product, realm, foreign, prosody.port, DOMAIN, certificate, prosody)
+        yield XmppSite(product, realm, foreign, server.port, DOMAIN, certificate, prosody)
         product.stop()
     finally:
         product.kill()
-        prosody.kill()
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def prosody_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]:
+    """A product that is component of a real Prosody."""
+    directory, port = prosody_directory(), free_port()
+    certificate = generate(directory, DOMAIN)
+    prosody = Prosody(directory, domain=DOMAIN, certificate=certificate, auth_url=f"http://127.0.0.1:{port}/xmpp/auth")
+    try:
+        with component_site(tmp_path_factory.mktemp("xmpp"), prosody, port=port, certificate=certificate) as site:
+            yield site
+    finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -62,27 +73,15 @@ def ejabberd_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite
     """A product that is component of a real ejabberd, where that is installed."""
     if shutil.which("ejabberdctl") is None:
         pytest.skip("ejabberd is not installed (apt-get install ejabberd)")
-    directory = ejabberd_directory()
-    certificate, port = generate(tmp_path_factory.mktemp("ejabberd"), DOMAIN), free_port()
-    auth_url = f"http://127.0.0.1:{port}/xmpp/auth"
-    ejabberd = Ejabberd(directory, domain=DOMAIN, certificate=certificate, auth_url=auth_url)
-    environment = {
-        "PORT": str(port),
-        "XMPP_SERVER": f"127.0.0.1:{ejabberd.component_port}",
-        "XMPP_SECRET": ejabberd.secret,
-        "XMPP_DOMAIN": DOMAIN,
-    }
-    product = Product(tmp_path_factory.mktemp("xmpp"), environment=environment)
-    product.port = port
+    directory, port = ejabberd_directory(), free_port()
+    certificate = generate(tmp_path_factory.mktemp("ejabberd"), DOMAIN)
+    ejabberd = Ejabberd(
+        directory, domain=DOMAIN, certificate=certificate, auth_url=f"http://127.0.0.1:{port}/xmpp/auth"
+    )
     try:
-        ejabberd.start()
-        product.start()
-        realm, foreign = product.create_realms("alice@example.com", "charlie@example.com")
-        yield XmppSite(product, realm, foreign, ejabberd.port, DOMAIN, certificate)
-        product.stop()
+        with component_site(tmp_path_factory.mktemp("xmpp"), ejabberd, port=port, certificate=certificate) as site:
+            yield site
     finally:
-        product.kill()
-        ejabberd.kill()
         shutil.rmtree(directory, ignore_errors=True)
 
 
