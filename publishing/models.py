@@ -56,6 +56,7 @@ class WebhookEndpoint(models.Model):
     sealed_old_secret = models.TextField(blank=True)
     sealed_old_signing_key = models.TextField(blank=True)
     old_until = models.DateTimeField(null=True, blank=True)  # the old ones sign, too, until then
+    sealed_headers = models.TextField(blank=True)  # of its own, sent with each call; empty: none
     state = models.CharField(max_length=8, choices=State.choices, default=State.ACTIVE)
     paused_by = models.CharField(max_length=8, choices=Pause.choices, default=Pause.NOBODY, blank=True)
     state_reason = models.CharField(max_length=MAX_CAUSE_CHARACTERS, blank=True)

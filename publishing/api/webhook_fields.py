@@ -26,3 +26,17 @@ class KindsField(serializers.ListField):
         options.setdefault("child", serializers.ChoiceField(choices=WANTED_KINDS))
         options.setdefault("help_text", "Kinds of events; without, `channel.message`.")
         super().__init__(min_length=1, required=False, **options)
+
+
+class HeadersField(serializers.DictField):
+    """Headers by name; may be left out."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("child", serializers.CharField(allow_blank=True, trim_whitespace=False))
+        super().__init__(required=False, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return them as they came; what can't be sent is refused by the services."""
+        if isinstance(data, dict) and all(isinstance(value, str) for value in data.values()):
+            return data
+        raise serializers.ValidationError('expected {"Name": "value"}', code="wrong_kind")

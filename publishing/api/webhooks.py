@@ -12,10 +12,11 @@ from rest_framework.response import Response
 from publishing.api.operations import Operation
 from publishing.api.resources import RealmResource
 from publishing.api.serializers import Fields, LabelField, Nothing, PageQuery, instant
-from publishing.api.webhook_fields import KindsField, PatternsField
+from publishing.api.webhook_fields import HeadersField, KindsField, PatternsField
 from publishing.models import WebhookEndpoint
 from publishing.webhooks import endpoints, replays
 from publishing.webhooks.endpoints import MAX_OVERLAP, OVERLAP, TIMEOUTS_S, EndpointSecrets
+from publishing.webhooks.own_headers import show_headers
 from publishing.webhooks.selectors import get_endpoint, list_endpoints
 from realms.models.webhooks import MAX_URL_CHARACTERS
 from realms.roles import Role
@@ -42,6 +43,10 @@ class EndpointBody(Fields):
     timeout_s = serializers.IntegerField(
         required=False, min_value=TIMEOUTS_S[0], max_value=TIMEOUTS_S[1], help_text="Of one call, with everything."
     )
+    headers = HeadersField(
+        help_text="Sent with each call, by name: 32 of 8 KiB together at most. They replace those before; a value of "
+        "`…` leaves one as it is, unless the URL is another server's."
+    )
 
 
 class EndpointFields(Fields):
@@ -57,6 +62,7 @@ class EndpointFields(Fields):
     is_batched = serializers.BooleanField()
     has_v1a = serializers.BooleanField()
     timeout_s = serializers.IntegerField()
+    headers = serializers.DictField(child=serializers.CharField(), help_text="Names; the values are hidden (`…`).")
     state = serializers.ChoiceField(choices=WebhookEndpoint.State.values)
     paused_by = serializers.CharField(allow_blank=True, help_text="`by-hand`, `failing` or `gone`; empty: nobody.")
     state_reason = serializers.CharField(allow_blank=True)
@@ -85,6 +91,7 @@ class EndpointFields(Fields):
             "id": row.pk,
             **{name: getattr(row, name) for name in plain},
             "has_v1a": bool(row.sealed_signing_key),
+            "headers": show_headers(row.sealed_headers),
             **{name: instant(getattr(row, name)) for name in times},
             "old_secret_until": instant(row.old_until),
         }

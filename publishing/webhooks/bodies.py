@@ -1,4 +1,4 @@
-"""What a call says: the id of an event, its body, and the headers that a publisher may set. Pure."""
+"""What a call says: the id of an event, and its body. Pure."""
 
 import base64
 import hashlib
@@ -9,12 +9,6 @@ import msgspec
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.webhooks import HookEvent
 
-#: Headers of an `http-request` that are ours, the connection's or the network's to set.
-_NOT_THEIRS = {
-    "host", "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer", "keep-alive",
-    "forwarded", "user-agent", "accept-encoding", "cookie",
-}  # fmt: skip
-_NOT_THEIR_PREFIXES = ("proxy-", "webhook-", "fanout-", "x-forwarded-", "metadata", "x-aws-")
 JSON_TYPE = ("content-type", "application/json")
 
 _encode = msgspec.json.Encoder().encode
@@ -48,16 +42,6 @@ def batch_body(bodies: list[bytes]) -> bytes:
     events = [msgspec.Raw(body) for body in bodies]
     stamp = _read_stamp(bodies[0]).timestamp
     return _encode({"type": "webhook.batch", "timestamp": stamp, "data": {"events": events}})
-
-
-def own_headers(item: Item) -> list[tuple[str, str]]:
-    """Return the headers of an item's `http-request` that are sent."""
-    assert item.http_request is not None
-    return [
-        (name, value)
-        for name, value in item.http_request.headers
-        if name.lower() not in _NOT_THEIRS and not name.lower().startswith(_NOT_THEIR_PREFIXES)
-    ]
 
 
 def _data(event: HookEvent) -> dict[str, object]:

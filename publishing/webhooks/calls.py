@@ -20,6 +20,7 @@ class Destination:
     target: Target | None
     problem: str
     keys: SigningKeys = field(repr=False)
+    headers: Pairs = field(default_factory=list, repr=False)  # of its own
     timeout_s: float = 15.0
     is_ordered: bool = False
     is_batched: bool = False

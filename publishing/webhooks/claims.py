@@ -21,7 +21,8 @@ from fanoutcloud.outbound.errors import Blocked
 from fanoutcloud.outbound.gate import GateRules, Target, parse_url
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.bodies import batch_body
-from publishing.webhooks.calls import Call, ClaimedRow, Destination
+from publishing.webhooks.calls import Call, ClaimedRow, Destination, Pairs
+from publishing.webhooks.own_headers import open_headers
 from publishing.webhooks.signing import SigningKeys, private_key
 from realms.errors import SealBroken
 from realms.sealing import open_sealed
@@ -101,7 +102,7 @@ class Destinations:
         mark = (
             endpoint.url, endpoint.sealed_secret, endpoint.sealed_signing_key, endpoint.is_signed_by_old(now),
             endpoint.sealed_old_secret, endpoint.sealed_old_signing_key, endpoint.timeout_s, endpoint.is_ordered,
-            endpoint.is_batched, is_probed,
+            endpoint.is_batched, is_probed, endpoint.sealed_headers,
         )  # fmt: skip
         known = self._known.get(endpoint.pk)
         if known is not None and known[0] == mark:
@@ -114,20 +115,21 @@ class Destinations:
 
     def _read(self, endpoint: WebhookEndpoint, now: datetime, *, is_probed: bool) -> Destination:
         target: Target | None = None
-        problem = ""
+        problem, keys, headers = "", SigningKeys(()), Pairs()
         try:
+            keys, headers = read_keys(endpoint, now), open_headers(endpoint.sealed_headers)
             target = parse_url(endpoint.url, self._rules)
-            keys = read_keys(endpoint, now)
         except Blocked as blocked:
-            problem, keys = str(blocked), SigningKeys(())
+            problem = str(blocked)
         except SealBroken:
-            target, problem, keys = None, "the endpoint's secret can't be read here", SigningKeys(())
+            problem = "the endpoint's secret can't be read here"
         return Destination(
             endpoint_id=endpoint.pk,
             realm=endpoint.realm_id,
             target=target,
             problem=problem,
             keys=keys,
+            headers=headers,
             timeout_s=float(endpoint.timeout_s),
             is_ordered=endpoint.is_ordered,
             is_batched=endpoint.is_batched,

@@ -13,6 +13,8 @@ from fanoutcloud.core.patterns import parse_pattern
 from fanoutcloud.core.webhooks import WANTED_KINDS
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.errors import EndpointLimitReached, EndpointNotFound, InvalidEndpoint
+from publishing.webhooks.log_rules import CUT
+from publishing.webhooks.own_headers import check_headers, seal_headers
 from publishing.webhooks.signing import new_secret, show_public_key, show_secret
 from realms.announcements import announce_change, announce_webhooks
 from realms.audit import Action, note
@@ -66,6 +68,7 @@ def create_endpoint(
     is_batched: bool = False,
     has_v1a: bool = False,
     timeout_s: int = 15,
+    headers: Mapping[str, str] | None = None,
 ) -> CreatedEndpoint:
     """Add an endpoint; it is called with what happens from now on.
 
@@ -79,6 +82,7 @@ def create_endpoint(
     settings = {
         "url": url, "patterns": patterns, "events": events, "format": format, "label": label,
         "is_ordered": is_ordered, "is_batched": is_batched, "timeout_s": timeout_s,
+        "headers": headers or {},
     }  # fmt: skip
     checked = check_settings(settings)
     refuse_in_sandbox(realm, "call URLs")
@@ -90,18 +94,21 @@ def create_endpoint(
 def change_endpoint(*, realm: Realm, endpoint_id: int, changes: Mapping[str, Any]) -> WebhookEndpoint:
     """Change settings of an endpoint: those of `create_endpoint`, by name. What waits already goes to the new URL.
 
+    Headers replace those before; a value of `…` leaves one as it is, unless the URL is another server's.
+
     Raises:
         EndpointNotFound: the realm has no such endpoint.
         InvalidEndpoint, InvalidRequestUrl, InvalidLabel, NotInSandbox: see `create_endpoint`.
     """
     endpoint = lock_endpoint(realm, endpoint_id)
     has_v1a = changes.get("has_v1a")
-    checked = check_settings({name: value for name, value in changes.items() if name != "has_v1a"})
+    checked = check_settings({name: value for name, value in changes.items() if name != "has_v1a"}, endpoint)
     if has_v1a is not None and bool(has_v1a) != bool(endpoint.sealed_signing_key):
         checked["sealed_signing_key"] = seal(new_secret()) if has_v1a else ""
         checked["sealed_old_signing_key"] = ""
     if "url" in checked and checked["url"] != endpoint.url:
         refuse_in_sandbox(realm, "call URLs")
+        _refuse_to_lead_away(endpoint, checked["url"], changes.get("headers"))
         checked |= {"failures_in_row": 0, "failing_since": None, "rests_until": None, "rests": 0, "last_problem": ""}
     for name, value in checked.items():
         setattr(endpoint, name, value)
@@ -269,16 +276,33 @@ def thing_of(endpoint: WebhookEndpoint) -> str:
 # -- checks
 
 
-def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:  # Any: what a form or JSON gives
-    """Return the settings as they are stored.
+def check_settings(
+    settings: Mapping[str, Any],  # Any: what a form or JSON gives
+    endpoint: WebhookEndpoint | None = None,
+) -> dict[str, Any]:
+    """Return the settings as they are stored. `endpoint` is the one that they are for, if it is there already.
 
     Raises:
         InvalidEndpoint, InvalidRequestUrl, InvalidLabel: one can't be used; `field` names it.
     """
-    unknown = next((name for name in settings if name not in _CHECKS), None)
+    known = (*_CHECKS, "headers")
+    unknown = next((name for name in settings if name not in known), None)
     if unknown is not None:
-        raise InvalidEndpoint("is no setting of an endpoint", cure=f"use {', '.join(_CHECKS)}", field=unknown[:80])
-    return {name: _CHECKS[name](value) for name, value in settings.items()}
+        raise InvalidEndpoint("is no setting of an endpoint", cure=f"use {', '.join(known)}", field=unknown[:80])
+    checked = {name: _CHECKS[name](value) for name, value in settings.items() if name != "headers"}
+    if "headers" in settings:
+        sealed = endpoint.sealed_headers if endpoint else ""
+        checked["sealed_headers"] = seal_headers(check_headers(settings["headers"], sealed))
+    return checked
+
+
+def _refuse_to_lead_away(endpoint: WebhookEndpoint, url: str, headers: Mapping[str, str] | None) -> None:
+    """Refuse to send hidden headers to another server: whoever may change the URL need not know them."""
+    if not endpoint.sealed_headers or urlsplit(url)[:2] == urlsplit(endpoint.url)[:2]:
+        return
+    if headers is None or CUT in headers.values():
+        cure = "write their values anew, or leave them out"
+        raise InvalidEndpoint("the headers were meant for another server", cure=cure, field="headers")
 
 
 def _check_patterns(value: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """Forms of the Webhooks pages."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.webhooks import WANTED_KINDS
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.endpoints import TIMEOUTS_S
+from publishing.webhooks.own_headers import read_lines, show_headers
 
 MAX_LINES_CHARACTERS = 60_000
 #: What each kind means, beside its name.
@@ -54,6 +56,7 @@ class EndpointForm(forms.Form):
     is_ordered = forms.BooleanField(required=False)
     is_batched = forms.BooleanField(required=False)
     has_v1a = forms.BooleanField(required=False)
+    headers = forms.CharField(max_length=MAX_LINES_CHARACTERS, widget=forms.Textarea, required=False)
     timeout_s = forms.IntegerField(min_value=TIMEOUTS_S[0], max_value=TIMEOUTS_S[1])
 
     @classmethod
@@ -66,16 +69,23 @@ class EndpointForm(forms.Form):
         """Return the form as an endpoint is set."""
         plain = ("url", "label", "events", "format", "is_ordered", "is_batched", "timeout_s")
         shown = {name: getattr(row, name) for name in plain}
-        return cls(initial={**shown, "patterns": "\n".join(row.patterns), "has_v1a": bool(row.sealed_signing_key)})
+        headers = "\n".join(f"{name}: {value}" for name, value in show_headers(row.sealed_headers).items())
+        lines = {"patterns": "\n".join(row.patterns), "headers": headers}
+        return cls(initial={**shown, **lines, "has_v1a": bool(row.sealed_signing_key)})
 
     def settings(self) -> dict[str, Any]:  # Any: what each setting is
-        """Return what was chosen, as the services take it."""
+        """Return what was chosen, as the services take it.
+
+        Raises:
+            InvalidEndpoint: the headers can't be read.
+        """
         lines = self.cleaned_data["patterns"].splitlines()
-        return {**self.cleaned_data, "patterns": [line.strip() for line in lines if line.strip()]}
+        patterns = [line.strip() for line in lines if line.strip()]
+        return {**self.cleaned_data, "patterns": patterns, "headers": read_lines(self.cleaned_data["headers"])}
 
     def refuse(self, error: FanoutError, sentence: str) -> None:
         """Show an error of the services at the field that it is about."""
-        name = (error.field or "").partition("[")[0]
+        name = re.split(r"[.[]", error.field or "")[0]
         self.add_error(name if name in self.fields else None, sentence)
 
 

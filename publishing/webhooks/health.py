@@ -12,6 +12,7 @@ from django.db import transaction
 from publishing.models import MAX_CAUSE_CHARACTERS, WebhookEndpoint
 from publishing.webhooks.calls import Outcome
 from publishing.webhooks.endpoints import set_state, thing_of
+from publishing.webhooks.log_rules import cut_text
 from realms.announcements import announce_change
 from realms.audit import Action, note
 from realms.models import Realm
@@ -76,7 +77,8 @@ def _note_failure(endpoint: WebhookEndpoint, outcome: Outcome) -> None:
     endpoint.failures_in_row += 1
     endpoint.failing_since = endpoint.failing_since or outcome.ended_at
     endpoint.last_failure_at = outcome.ended_at
-    endpoint.last_problem = outcome.verdict.message[:MAX_CAUSE_CHARACTERS]
+    problem = cut_text(outcome.verdict.message, outcome.call.destination.headers)
+    endpoint.last_problem = problem[:MAX_CAUSE_CHARACTERS]
 
 
 def _follow(endpoint: WebhookEndpoint, outcomes: Sequence[Outcome], now: datetime) -> None:

@@ -11,8 +11,9 @@ from fanoutcloud.core.patterns import parse_pattern
 from fanoutcloud.core.rules import ChannelRules
 from fanoutcloud.core.webhooks import CHANNEL_KINDS, RULE_KINDS, ChannelSet, HookEvent
 from publishing.models import WebhookDelivery, WebhookEndpoint
-from publishing.webhooks.bodies import JSON_TYPE, event_body, make_webhook_id, ordered_key, own_headers
+from publishing.webhooks.bodies import JSON_TYPE, event_body, make_webhook_id, ordered_key
 from publishing.webhooks.bulk import Row, columns_of, run_for_rows
+from publishing.webhooks.own_headers import headers_of_item
 from realms.models import Realm
 from realms.snapshots import read_rules
 
@@ -81,7 +82,7 @@ class _Receiver:
         due_at = now + BATCH_WINDOW if endpoint.is_batched else now
         if item is not None and item.http_request is not None and endpoint.format != Format.JSON_OBJECT:
             request = item.http_request
-            method, body, headers = request.method, request.body, own_headers(item)
+            method, body, headers = request.method, request.body, headers_of_item(item)
             due_at = now  # is no event of ours, and goes into no batch
         else:
             body = event_body(event)

@@ -77,6 +77,7 @@ def _next_due(outcome: Outcome) -> datetime | None:
 def _attempt(outcome: Outcome) -> Row:
     """Return the entry of the log, as `_LOGGED`."""
     call, verdict, trace = outcome.call, outcome.verdict, outcome.trace
+    hidden = call.destination.headers
     return (
         call.first.id,
         call.first.attempts + 1,
@@ -89,12 +90,12 @@ def _attempt(outcome: Outcome) -> Row:
         trace.address,
         verdict.status,
         verdict.cause,
-        verdict.message[:MAX_CAUSE_CHARACTERS],
+        cut_text(verdict.message, hidden)[:MAX_CAUSE_CHARACTERS],
         verdict.cure[:MAX_CAUSE_CHARACTERS],
         len(call.rows),
-        cut_headers(outcome.request_headers),
-        cut_headers(outcome.response_headers),
-        cut_text(outcome.answer),
+        cut_headers(outcome.request_headers, hidden),
+        cut_headers(outcome.response_headers, hidden),
+        cut_text(outcome.answer, hidden),
     )
 
 

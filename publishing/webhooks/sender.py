@@ -77,7 +77,7 @@ def _request_headers(call: Call, now: datetime) -> Pairs:
     headers = [
         ("user-agent", USER_AGENT),
         ("accept-encoding", "identity"),
-        *first.headers,
+        *_chosen_headers(first.headers, destination.headers),
         ("fanout-realm", destination.realm),
         ("fanout-attempt", str(first.attempts + 1)),
     ]
@@ -91,6 +91,14 @@ def _request_headers(call: Call, now: datetime) -> Pairs:
     else:
         headers += [("webhook-id", call.webhook_id), ("webhook-timestamp", str(int(now.timestamp())))]
     return headers
+
+
+def _chosen_headers(of_item: Pairs, of_endpoint: Pairs) -> Pairs:
+    """Return both; where they name the same, the endpoint's: no publisher sends another credential in its place."""
+    if not of_endpoint:
+        return of_item
+    named = {name.lower() for name, _ in of_endpoint}
+    return [*((name, value) for name, value in of_item if name.lower() not in named), *of_endpoint]
 
 
 def _kept_headers(record: CallRecord) -> Pairs:

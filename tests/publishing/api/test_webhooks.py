@@ -3,6 +3,7 @@
 import pytest
 
 from publishing.models import WebhookDelivery, WebhookEndpoint
+from publishing.webhooks.own_headers import open_headers
 from realms.audit import Action
 from realms.models import AuditEntry
 from realms.services import CreatedRealm
@@ -63,6 +64,17 @@ def test_an_endpoint_is_changed_if_it_is_as_the_caller_saw_it(alices_caller: Cal
     assert alices_caller.patch(place, {"is_ordered": False}, If_Match=tag).status_code == 412
 
 
+def test_headers_of_its_own_are_set_and_their_values_never_shown(alices_caller: Caller, base: str):
+    added = alices_caller.post(base, {"url": URL, "headers": {"Authorization": "Bearer abc", "X-B": "2"}}).json()
+    place = f"{base}/{added['id']}"
+
+    assert added["headers"] == alices_caller.get(place).json()["headers"] == {"Authorization": "…", "X-B": "…"}
+    changed = alices_caller.patch(place, {"headers": {"Authorization": "…"}}).json()
+    assert changed["headers"] == {"Authorization": "…"}
+    assert open_headers(WebhookEndpoint.objects.get().sealed_headers) == [("Authorization", "Bearer abc")]
+    assert alices_caller.patch(place, {"url": "https://other.example.com/in"}).json()["field"] == "headers"
+
+
 def test_an_endpoint_is_paused_disabled_and_resumed(alices_caller: Caller, place: str):
     states = [alices_caller.post(f"{place}/{deed}").json()["state"] for deed in ("pause", "disable", "resume")]
 
@@ -90,6 +102,9 @@ def test_a_removed_endpoint_is_gone(alices_caller: Caller, place: str):
         ({"url": URL, "format": "xml"}, "format"),
         ({"url": URL, "timeout_s": 31}, "timeout_s"),
         ({"url": URL, "timeout_s": "5"}, "timeout_s"),
+        ({"url": URL, "headers": {"Host": "x"}}, "headers.Host"),
+        ({"url": URL, "headers": {"X-A": 7}}, "headers"),
+        ({"url": URL, "headers": ["X-A"]}, "headers"),
         ({"url": URL, "colour": "red"}, "colour"),
     ],
 )

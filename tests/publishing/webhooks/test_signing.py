@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fanoutcloud.core.items import HttpRequest, Item
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.webhooks import HookEvent
-from publishing.webhooks.bodies import batch_body, event_body, make_webhook_id, own_headers
+from publishing.webhooks.bodies import batch_body, event_body, make_webhook_id
+from publishing.webhooks.own_headers import headers_of_item
 from publishing.webhooks.signing import (
     SigningKeys,
     new_secret,
@@ -119,7 +120,7 @@ def test_a_publisher_sets_no_header_that_is_ours():
     names = ["X-Own", "Host", "Webhook-Id", "Content-Length", "X-Forwarded-For", "Fanout-Realm", "Content-Type"]
     item = Item(ChannelName("door"), http_request=HttpRequest(headers=tuple((name, "1") for name in names)))
 
-    assert [name for name, _ in own_headers(item)] == ["X-Own", "Content-Type"]
+    assert [name for name, _ in headers_of_item(item)] == ["X-Own", "Content-Type"]
 
 
 def replace_event(event: HookEvent, **changes: object) -> HookEvent:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from publishing.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.endpoints import create_endpoint, disable_endpoint
+from publishing.webhooks.own_headers import open_headers
 from publishing.webhooks.replays import send_test_event
 from realms.models import Member
 from realms.roles import Role
@@ -95,6 +96,8 @@ def test_an_endpoint_is_added_and_its_secret_shown(alice_client: Client, created
         ({"events": []}, "Choose what it is called with"),
         ({"timeout_s": "31"}, "30"),
         ({"label": "x" * 100}, "80"),
+        ({"headers": "no colon"}, "Line 1 has no colon"),
+        ({"headers": "Host: inside"}, "The header Host is ours to set"),
     ],
 )
 def test_a_setting_that_can_not_be_used_is_explained(
@@ -115,6 +118,18 @@ def test_settings_are_changed(alice_client: Client, created: CreatedRealm, row: 
     row.refresh_from_db()
     assert (row.is_ordered, bool(row.sealed_signing_key), row.label) == (True, True, "new")
     assert "Saved" in text_of(answer)
+
+
+def test_headers_are_set_by_lines_and_shown_without_their_values(alice_client: Client, created: CreatedRealm):
+    alice_client.post(url_of(created, "add"), FORM | {"headers": "X-Key: a-secret\nX-B: 2"})
+    row = WebhookEndpoint.objects.get()
+    page = text_of(alice_client.get(url_of(created, "endpoint", row.pk)))
+    alice_client.post(url_of(created, "change", row.pk), FORM | {"headers": "X-Key: …"})
+
+    assert "X-Key: …\nX-B: …" in page
+    assert "a-secret" not in page
+    row.refresh_from_db()
+    assert open_headers(row.sealed_headers) == [("X-Key", "a-secret")]
 
 
 def test_a_state_is_explained(alice_client: Client, created: CreatedRealm, row: WebhookEndpoint):
