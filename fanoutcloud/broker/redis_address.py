@@ -88,11 +88,8 @@ def parse_broker_url(url: str) -> RedisTarget:
     if not separator or scheme not in _SCHEMES:
         raise ValueError("a broker URL begins with " + ", ".join(f"{known}://" for known in _SCHEMES))
     parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
-    path = [unquote(part) for part in parts.path.split("/") if part]
     credentials, _, places = parts.netloc.rpartition("@")
     username, _, password = credentials.partition(":")
-    kind = scheme.partition("+")[2] or "single"
     server = RedisAddress(
         *_read_place(places.split(",")[0], _REDIS_PORT),
         path=unquote(parts.path) if scheme == "unix" else None,
@@ -100,22 +97,32 @@ def parse_broker_url(url: str) -> RedisTarget:
         password=unquote(password) if password else None,
         tls=_SCHEMES[scheme],
     )
-    replicas = _read_number(options.get("replicas", "0"), "replicas")
-    if kind == "single":
-        database = options.get("db") or ("" if server.path else "".join(path)) or "0"
-        server = replace(server, database=_read_number(database, "the database"))
-        return RedisTarget(Arrangement.SINGLE, server, (server,), replicas=replicas)
-    if kind == "cluster":
-        if path and path != ["0"]:
-            raise ValueError("a redis+cluster URL names no database: a Cluster has only one")
-        nodes = tuple(server.at(*_read_place(place, _REDIS_PORT)) for place in places.split(","))
-        return RedisTarget(Arrangement.CLUSTER, server, nodes, replicas=replicas)
+    path = [unquote(part) for part in parts.path.split("/") if part]
+    options = dict(parse_qsl(parts.query))
+    read = {"": _read_single, "cluster": _read_cluster, "sentinel": _read_sentinel}[scheme.partition("+")[2]]
+    target = read(server, places.split(","), path, options)
+    return replace(target, replicas=_read_number(options.get("replicas", "0"), "replicas"))
+
+
+def _read_single(server: RedisAddress, _: list[str], path: list[str], options: dict[str, str]) -> RedisTarget:
+    database = options.get("db") or ("" if server.path else "".join(path)) or "0"
+    server = replace(server, database=_read_number(database, "the database"))
+    return RedisTarget(Arrangement.SINGLE, server, (server,))
+
+
+def _read_cluster(server: RedisAddress, places: list[str], path: list[str], _: dict[str, str]) -> RedisTarget:
+    if path and path != ["0"]:
+        raise ValueError("a redis+cluster URL names no database: a Cluster has only one")
+    return RedisTarget(Arrangement.CLUSTER, server, tuple(server.at(*_read_place(p, _REDIS_PORT)) for p in places))
+
+
+def _read_sentinel(server: RedisAddress, places: list[str], path: list[str], options: dict[str, str]) -> RedisTarget:
     if not 1 <= len(path) <= 2:
         raise ValueError("a redis+sentinel URL ends with /NAME or /NAME/DATABASE, the name that the Sentinels know")
     server = replace(server, database=_read_number(path[1] if len(path) == 2 else "0", "the database"))
     asked = RedisAddress("", 0, password=options.get("sentinel_password"), tls=server.tls)
-    sentinels = tuple(asked.at(*_read_place(place, _SENTINEL_PORT)) for place in places.split(","))
-    return RedisTarget(Arrangement.SENTINEL, server, sentinels, primary_name=path[0], replicas=replicas)
+    sentinels = tuple(asked.at(*_read_place(place, _SENTINEL_PORT)) for place in places)
+    return RedisTarget(Arrangement.SENTINEL, server, sentinels, primary_name=path[0])
 
 
 def _read_place(place: str, default_port: int) -> tuple[str, int]:

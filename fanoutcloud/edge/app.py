@@ -94,25 +94,11 @@ class EdgeApp:
             ("websocket", WEBSOCKET_PATH): self._websocket.accept_at_once,
             **{("http", path): stream.accept_at_once for path, stream in streams.items()},
         }
-        self._http: dict[str, Serve] = {
-            **{path: stream.serve for path, stream in streams.items()},
-            "/fanout/poll": LongPollTransport(hub).serve,
-            ROBOTS_PATH: respond_robots,
-        }
-        if presence is not None:
-            self._http["/fanout/presence"] = PresenceTransport(hub, presence).serve
-        if reads is not None:
-            self._http["/fanout/history"] = HistoryTransport(hub, reads).serve
-        library = ClientLibrary()
-        self._http |= {path: partial(library.serve, path) for path in library.PATHS}
+        subscribing: dict[str, Serve] = {path: stream.serve for path, stream in streams.items()}
+        subscribing["/fanout/poll"] = LongPollTransport(hub).serve
+        self._http = subscribing | _serve_briefly(hub, presence, reads)
         self._posts: dict[str, Serve] = {"/fanout/publish": ClientPublishTransport(hub).serve}
-        self._brief = {
-            ROBOTS_PATH,
-            "/fanout/presence",
-            "/fanout/history",
-            *ClientLibrary.PATHS,
-            *self._posts,
-        }  # requests that are no subscribers
+        self._brief = {*self._http, *self._posts} - set(subscribing)  # requests that are no subscribers
         self._bayeux = BayeuxTransport(hub, roll_call)
         self._protocols = (self._bayeux, FppTransport(hub))  # they answer OPTIONS and errors in ways of their own
 
@@ -224,6 +210,18 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: FanoutError)
         await refuse_websocket(scope, receive, send, error, _CLOSE_REASONS[error.http_status])
     else:
         await respond_error(send, error)
+
+
+def _serve_briefly(hub: Hub, presence: Presence | None, reads: DeliveryReads | None) -> dict[str, Serve]:
+    """Return what answers by GET at once, by path."""
+    library = ClientLibrary()
+    served: dict[str, Serve] = {path: partial(library.serve, path) for path in library.PATHS}
+    served[ROBOTS_PATH] = respond_robots
+    if presence is not None:
+        served["/fanout/presence"] = PresenceTransport(hub, presence).serve
+    if reads is not None:
+        served["/fanout/history"] = HistoryTransport(hub, reads).serve
+    return served
 
 
 def _no_such_path(path: str) -> NotFound:

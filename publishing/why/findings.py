@@ -163,44 +163,45 @@ def _near(about: str, other: str, subscribers: int, how: str) -> Finding:
 def find_in_moments(moments: Iterable[Moment]) -> list[Finding]:
     """Return how connections ended, and where history did not reach back far enough."""
     ends: dict[str, list[Moment]] = {}
-    resets = [moment for moment in moments if moment.kind == "reset"]
+    resets: list[Moment] = []
     for moment in moments:
         if moment.kind == "closed" and moment.detail in CLOSED:
             ends.setdefault(moment.detail, []).append(moment)
-    found = []
-    for reason, group in ends.items():
-        severity, cure = CLOSED[reason]
-        where = _join({moment.connection for moment in group[-3:]})
-        found.append(
-            Finding(
-                f"closed_{reason}",
-                severity,
-                f"A connection was closed: {reason.replace('_', ' ')}",
-                _REASONS[reason].text,
-                cure,
-                len(group),
-                group[0].at,
-                group[-1].at,
-                where,
-            )
-        )
-    if resets:
-        text = OUTCOMES["history_too_short"]
-        cause = text.cause.format(n=_people(len(resets)))
-        found.append(
-            Finding(
-                "history_too_short",
-                text.severity,
-                text.title,
-                f"{cause} ({resets[-1].detail})",
-                text.cure,
-                len(resets),
-                resets[0].at,
-                resets[-1].at,
-                where=resets[-1].connection,
-            )
-        )
-    return found
+        elif moment.kind == "reset":
+            resets.append(moment)
+    found = [_find_closed(reason, group) for reason, group in ends.items()]
+    return [*found, _find_reset(resets)] if resets else found
+
+
+def _find_closed(reason: str, ends: list[Moment]) -> Finding:
+    severity, cure = CLOSED[reason]
+    return Finding(
+        f"closed_{reason}",
+        severity,
+        f"A connection was closed: {reason.replace('_', ' ')}",
+        _REASONS[reason].text,
+        cure,
+        len(ends),
+        ends[0].at,
+        ends[-1].at,
+        _join({moment.connection for moment in ends[-3:]}),
+    )
+
+
+def _find_reset(resets: list[Moment]) -> Finding:
+    text = OUTCOMES["history_too_short"]
+    cause = text.cause.format(n=_people(len(resets)))
+    return Finding(
+        "history_too_short",
+        text.severity,
+        text.title,
+        f"{cause} ({resets[-1].detail})",
+        text.cure,
+        len(resets),
+        resets[0].at,
+        resets[-1].at,
+        where=resets[-1].connection,
+    )
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

@@ -53,16 +53,7 @@ def issue_api_token(
     if missing := chosen - issued_by.scopes:
         raise ScopesExceeded(sorted(missing))
     _check_expiry(expires_at)
-    if realm is not None:
-        lock_realm(realm)
-        holder = Q(realm=realm)
-    else:
-        if issued_by.user is None:
-            raise AssertionError("only a person has personal tokens")
-        User.objects.select_for_update().get(pk=issued_by.user.pk)
-        holder = Q(user=issued_by.user)
-    if ApiToken.objects.filter(holder).count() >= MAX_TOKENS_PER_HOLDER:
-        raise ApiTokenLimitReached(MAX_TOKENS_PER_HOLDER)
+    _lock_holder(issued_by, realm)
     text = new_token_text(is_realms=realm is not None)
     token = ApiToken.objects.create(
         user=None if realm is not None else issued_by.user,
@@ -121,6 +112,20 @@ def note_use(token: ApiToken, *, address: str) -> None:
 
 def _thing(token: ApiToken) -> str:
     return f"API token {token.prefix}… {token.label}".rstrip()
+
+
+def _lock_holder(issued_by: Actor, realm: Realm | None) -> None:
+    """Wait for others who issue tokens of the same holder, and see that there is room for one more."""
+    if realm is not None:
+        lock_realm(realm)
+        holder = Q(realm=realm)
+    else:
+        if issued_by.user is None:
+            raise AssertionError("only a person has personal tokens")
+        User.objects.select_for_update().get(pk=issued_by.user.pk)
+        holder = Q(user=issued_by.user)
+    if ApiToken.objects.filter(holder).count() >= MAX_TOKENS_PER_HOLDER:
+        raise ApiTokenLimitReached(MAX_TOKENS_PER_HOLDER)
 
 
 def _check_expiry(expires_at: datetime | None) -> None:

@@ -49,27 +49,13 @@ def verify_webhook(
     named = {name.lower(): value for name, value in (headers.items() if isinstance(headers, Mapping) else headers)}
     message_id, at, signatures = (_header(named, f"webhook-{name}") for name in ("id", "timestamp", "signature"))
     _check_time(at, time.time() if now is None else now, tolerance_s)
-    signed = f"{message_id}.{at}.".encode() + raw
     keys = [secrets] if isinstance(secrets, str) else secrets
-    if not keys:
-        raise InvalidRequest("no secret is given", cure="copy it from the webhook's page", field="secrets")
-    # Not `any`: every signature is compared with every secret, whichever holds.
-    if not sum(_holds(signed, signature, key) for key in keys for signature in signatures.split()):
-        raise BadSignature(
-            "no signature of the webhook holds",
-            cure="use the secret of this endpoint, and the body's bytes as they came",
-            field="webhook-signature",
-        )
+    _check_signatures(f"{message_id}.{at}.".encode() + raw, signatures.split(), keys)
     event = decode_object(raw)
     if event is None:
         raise BadSignature("the webhook's body is no JSON object", code="bad_body", field="body")
-    data = event.get("data")
-    return WebhookEvent(
-        message_id,
-        str(event.get("type", "")),
-        str(event.get("timestamp", "")),
-        data if isinstance(data, dict) else {},
-    )
+    kind, timestamp, data = (event.get(name) for name in ("type", "timestamp", "data"))
+    return WebhookEvent(message_id, str(kind or ""), str(timestamp or ""), data if isinstance(data, dict) else {})
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
@@ -90,6 +76,18 @@ def _check_time(text: str, now: float, tolerance_s: float) -> None:
             code="bad_time",
             cure="set this machine's clock, and answer webhooks before you work on them",
             field="webhook-timestamp",
+        )
+
+
+def _check_signatures(signed: bytes, signatures: Sequence[str], keys: Sequence[str]) -> None:
+    if not keys:
+        raise InvalidRequest("no secret is given", cure="copy it from the webhook's page", field="secrets")
+    # Not `any`: every signature is compared with every secret, whichever holds.
+    if not sum(_holds(signed, signature, key) for key in keys for signature in signatures):
+        raise BadSignature(
+            "no signature of the webhook holds",
+            cure="use the secret of this endpoint, and the body's bytes as they came",
+            field="webhook-signature",
         )
 
 

@@ -5,12 +5,13 @@ and not the generator. How busy the generator was is measured beside, and told.
 """
 
 import contextlib
+import itertools
 import resource
 import select
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -217,42 +218,64 @@ def call_for(place: Place, requests: Sequence[bytes], *, callers: int, seconds: 
     Raises:
         Unreachable: the server hung up.
     """
-    context, poll = place.context(), select.epoll()
-    connections = {one.fileno(): one for one in (place.connect(context) for _ in range(callers))}
-    asked_at: dict[int, float] = {}
-    answers = dict.fromkeys(connections, b"")
-    took_s: list[float] = []
-    refused, sent, busy_from = 0, 0, time.process_time()
-    began_at = time.monotonic()
+    publishers = _Publishers(place, requests, callers)
+    busy_from, began_at = time.process_time(), time.monotonic()
     try:
-        for number, connection in connections.items():
-            poll.register(number, select.EPOLLIN)
-            asked_at[number] = time.monotonic()
-            connection.sendall(requests[sent % len(requests)])
-            connection.settimeout(0)
-            sent += 1
-        while asked_at:
-            for number, _ in poll.poll(CONNECT_TIMEOUT_S) or _hung():
-                data = read_some(connections[number])
-                if data == b"":
-                    _hung()
-                answers[number] += data or b""
-                if not _is_whole(answers[number]):
-                    continue
-                now = time.monotonic()
-                took_s.append(now - asked_at.pop(number))
-                refused += not answers[number].startswith(b"HTTP/1.1 2")
-                answers[number] = b""
-                if now - began_at < seconds:
-                    asked_at[number] = now
-                    connections[number].sendall(requests[sent % len(requests)])
-                    sent += 1
-        lasted_s = time.monotonic() - began_at
-        return Called(len(took_s), refused, lasted_s, took_s, time.process_time() - busy_from)
+        publishers.begin()
+        while publishers.asked_at:
+            publishers.take_answers(may_ask=lambda now: now - began_at < seconds)
+        lasted_s, busy_s = time.monotonic() - began_at, time.process_time() - busy_from
+        return Called(len(publishers.took_s), publishers.refused, lasted_s, publishers.took_s, busy_s)
     finally:
-        for connection in connections.values():
+        publishers.close()
+
+
+class _Publishers:
+    """Connections that publish: each has one request on its way at most."""
+
+    def __init__(self, place: Place, requests: Sequence[bytes], count: int) -> None:
+        context = place.context()
+        self._connections = {one.fileno(): one for one in (place.connect(context) for _ in range(count))}
+        self._requests = itertools.cycle(requests)
+        self._answers = dict.fromkeys(self._connections, b"")
+        self._poll = select.epoll()
+        #: When each connection that waits for an answer has asked.
+        self.asked_at: dict[int, float] = {}
+        self.took_s: list[float] = []
+        self.refused = 0
+
+    def begin(self) -> None:
+        """Send a request on each connection."""
+        for number, connection in self._connections.items():
+            self._poll.register(number, select.EPOLLIN)
+            self._ask(number, time.monotonic())
+            connection.settimeout(0)
+
+    def take_answers(self, *, may_ask: Callable[[float], bool]) -> None:
+        """Wait for answers, note how long they took, and ask again on their connections while `may_ask(now)`."""
+        for number, _ in self._poll.poll(CONNECT_TIMEOUT_S) or _hung():
+            data = read_some(self._connections[number])
+            if data == b"":
+                _hung()
+            self._answers[number] += data or b""
+            if not _is_whole(self._answers[number]):
+                continue
+            now = time.monotonic()
+            self.took_s.append(now - self.asked_at.pop(number))
+            self.refused += not self._answers[number].startswith(b"HTTP/1.1 2")
+            self._answers[number] = b""
+            if may_ask(now):
+                self._ask(number, now)
+
+    def close(self) -> None:
+        """Hang up."""
+        for connection in self._connections.values():
             connection.close()
-        poll.close()
+        self._poll.close()
+
+    def _ask(self, number: int, now: float) -> None:
+        self.asked_at[number] = now
+        self._connections[number].sendall(next(self._requests))
 
 
 def _hung() -> list[tuple[int, int]]:

@@ -20,7 +20,12 @@ from fanoutcloud_client.service import Service
 
 def add_login(group: click.Group) -> None:
     """Add the commands."""
+    _add_login(group)
+    _add_logout(group)
+    _add_whoami(group)
 
+
+def _add_login(group: click.Group) -> None:
     @command(group, "login")
     @click.argument("address", required=False, metavar="[URL]")
     @click.option("--scope", "scopes", multiple=True, help="What the token may do, such as items:publish; several.")
@@ -45,6 +50,8 @@ def add_login(group: click.Group) -> None:
         )
         say(settings, members, f"signed in to {service.url} as {told.get('email')}; {advice}")
 
+
+def _add_logout(group: click.Group) -> None:
     @command(group, "logout")
     def logout(settings: Settings) -> None:
         """Revoke the token that `login` got, and forget it."""
@@ -58,6 +65,8 @@ def add_login(group: click.Group) -> None:
         write_config(config_path(), {name: value for name, value in kept.items() if name not in ("api_token", "realm")})
         say(settings, {"revoked": revoked}, "signed out" + ("" if revoked else "; the token did not hold any more"))
 
+
+def _add_whoami(group: click.Group) -> None:
     @command(group, "whoami")
     def whoami(settings: Settings) -> None:
         """Print whose credential is used, and what it may do."""

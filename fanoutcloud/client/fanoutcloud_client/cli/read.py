@@ -13,7 +13,12 @@ from fanoutcloud_client.reading import list_all
 
 def add_reading(group: click.Group) -> None:
     """Add the commands."""
+    _add_history(group)
+    _add_presence(group)
+    _add_realms(group)
 
+
+def _add_history(group: click.Group) -> None:
     @command(group, "history")
     @click.argument("channel")
     @click.option("--limit", type=click.IntRange(1, 1000), help="At most so many items.")
@@ -33,6 +38,8 @@ def add_reading(group: click.Group) -> None:
             option = "--after" if given["after"] else "--before"
             note(settings, f"there is more: {option} {page.items[-1].position}")
 
+
+def _add_presence(group: click.Group) -> None:
     @command(group, "presence")
     @click.argument("channel")
     def presence(settings: Settings, channel: str) -> None:
@@ -44,6 +51,8 @@ def add_reading(group: click.Group) -> None:
             say(settings, {"user": member.user, "info": member.info}, f"{member.user}{info}")
         note(settings, f"{there.count} users, {there.anonymous} connections without a user")
 
+
+def _add_realms(group: click.Group) -> None:
     @command(group, "realms")
     def realms(settings: Settings) -> None:
         """List the realms that your credential opens."""
