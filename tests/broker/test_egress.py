@@ -44,6 +44,7 @@ async def test_what_is_within_the_limit_is_nobodys_business():
     await world.write(5000)
 
     world.publisher.check(ALICE, LIMITS)
+    assert world.statistics.hits == {}
 
 
 async def test_who_owes_is_refused_in_every_process_until_it_is_made_good():
@@ -65,6 +66,8 @@ async def test_a_debt_is_a_realms_own():
     await world.write(50_000)
 
     world.publisher.check(CHARLIE, LIMITS)
+    with pytest.raises(LimitReached):
+        world.publisher.check(ALICE, LIMITS)
 
 
 async def test_what_was_written_is_charged_once():
@@ -74,6 +77,7 @@ async def test_what_was_written_is_charged_once():
         await world.edge.report()
 
     world.publisher.check(ALICE, LIMITS)
+    assert world.statistics.hits == {}
 
 
 async def test_a_debt_holds_here_although_it_can_not_be_announced():
@@ -89,3 +93,4 @@ async def test_without_a_limit_nothing_is_owed():
     await world.write(50_000)
 
     world.publisher.check(ALICE, RealmLimits())
+    assert world.statistics.hits == {}

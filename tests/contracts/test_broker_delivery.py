@@ -45,9 +45,14 @@ async def test_after_unsubscribing_nothing_is_delivered(world: World) -> None:
 
 
 async def test_unsubscribing_what_was_never_subscribed_is_fine(world: World) -> None:
-    broker, _ = await world.open()
+    broker, listener = await world.open()
 
     await broker.unsubscribe(world.realm, HELLO)
+
+    await broker.subscribe(world.realm, HELLO)
+    await broker.publish(world.realm, [item("a")], retention=KEEP)
+    await listener.wait_for(1)
+    assert listener.texts(world.realm) == ["a"]
 
 
 async def test_subscribing_again_tells_the_newest_position_and_delivers_once(world: World) -> None:

@@ -89,8 +89,8 @@ async def test_tenants_do_not_wait_for_one_another() -> None:
         tasks = [asyncio.create_task(client.send(one, endpoint_of(origin), get())) for one in ("alice", "bob")]
         await until(lambda: gate.at_once == 2)
         gate.opened.set()
-        for task in tasks:
-            await read(await task)
+
+        assert [await read(await task) for task in tasks] == [b"ok", b"ok"]
 
 
 async def test_failed_connects_leave_no_trace() -> None:

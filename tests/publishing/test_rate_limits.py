@@ -107,11 +107,18 @@ async def test_realms_do_not_slow_each_other(limiter: PublishLimiter):
     await limiter.take(CHARLIE, items(20))
 
     await limiter.take(ALICE, items(20))
+    for one in (CHARLIE, ALICE):
+        with pytest.raises(LimitReached):
+            await limiter.take(one, items(1))
 
 
-async def test_a_realm_without_a_rate_is_not_limited(limiter: PublishLimiter):
+async def test_a_realm_without_a_rate_is_not_limited(clock: SteppedClock):
+    statistics = LimitStatistics()
+    limiter = PublishLimiter(clock, statistics=statistics)
     for _ in range(3):
         await limiter.take(realm(), items(100_000))
+
+    assert statistics.hits == {}
 
 
 async def test_nothing_can_be_published_is_known_before_a_body_is_parsed(limiter: PublishLimiter, clock: SteppedClock):
@@ -215,7 +222,15 @@ async def test_a_rule_sets_the_size_of_an_item(limiter: PublishLimiter) -> None:
     assert by_realm.value.limit_bytes == 100
 
 
-async def test_what_channels_did_not_use_is_given_back(limiter: PublishLimiter) -> None:
-    await limiter.take(ruled(publish_items=Rate(per_s=1, burst=2)), on("orders.1"))
+async def test_what_channels_did_not_use_is_given_back(clock: SteppedClock) -> None:
+    store, realm = MemoryLimitStore(clock), ruled(publish_items=Rate(per_s=50, burst=5))
+    here, early, late = (PublishLimiter(clock, store=store) for _ in range(3))
+    await here.take(realm, on("orders.1"))  # and leases what it may need in a moment
+    with pytest.raises(LimitReached):
+        await early.take(realm, on("orders.1", 4))
 
-    await limiter.give_back_idle(idle_s=0.0)
+    await here.give_back_idle(idle_s=0.0)
+
+    await late.take(realm, on("orders.1", 4))
+    with pytest.raises(LimitReached):
+        await late.take(realm, on("orders.1"))

@@ -31,9 +31,17 @@ def _public(settings: Settings, db: None) -> None:
     settings.EDGE_DOMAIN, settings.ALLOWED_HOSTS = "edge.example.com", ["dash.example.com", "localhost"]
 
 
-def test_what_makes_sense_is_taken():
-    check_domain(GOOD)
-    check_domain(Domain())
+def find_refusal(domain: Domain) -> InvalidDomainSetting | None:
+    try:
+        check_domain(domain)
+    except InvalidDomainSetting as refusal:
+        return refusal
+    return None
+
+
+@pytest.mark.parametrize("domain", [GOOD, Domain()])
+def test_what_makes_sense_is_taken(domain: Domain):
+    assert find_refusal(domain) is None
 
 
 @pytest.mark.parametrize(
@@ -71,11 +79,11 @@ def test_what_makes_sense_is_taken():
     ],
 )
 def test_what_can_not_work_is_refused_at_its_place(change: dict[str, object], field: str):
-    with pytest.raises(InvalidDomainSetting) as refusal:
-        check_domain(dataclasses.replace(GOOD, **change))  # type: ignore[arg-type]
+    refusal = find_refusal(dataclasses.replace(GOOD, **change))  # type: ignore[arg-type]
 
-    assert refusal.value.field == field
-    assert refusal.value.cure
+    assert refusal is not None
+    assert refusal.field == field
+    assert refusal.cure
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,10 @@ async def test_a_channel_that_is_subscribed_here_costs_nothing():
 
     await world.here.admit_channels(ALICE, [ChannelName("a")], known={(ALICE, ChannelName("a"))})
 
+    assert world.statistics.hits == {}
+    with pytest.raises(LimitReached):
+        await world.here.admit_channels(ALICE, [ChannelName("a")], known=set())
+
 
 async def test_channels_in_use_are_noted_again_before_their_time_is_over():
     world = AdmissionWorld(channels=1)

@@ -40,9 +40,11 @@ def store(item: Item) -> StoredItem:
 @given(st.binary())
 def test_no_bytes_raise_anything_but_our_error(body: bytes) -> None:
     try:
-        read_messages(body)
+        messages = read_messages(body)
     except InvalidRequest:
         return
+    assert isinstance(json.loads(body), dict | list)
+    assert len(messages) <= MAX_MESSAGES_PER_BATCH
 
 
 @given(st.dictionaries(TEXT, JSON, max_size=5))

@@ -32,9 +32,10 @@ def test_forms_without_a_channel_are_refused(form: str) -> None:
 @given(st.text())
 def test_no_text_raises_anything_but_our_error(form: str) -> None:
     try:
-        parse_request(form)
+        request = parse_request(form)
     except InvalidRequest:
         return
+    assert request.channels
 
 
 @pytest.mark.parametrize("token", [None, "opaque", "a.b.c", ""])
