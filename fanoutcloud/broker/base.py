@@ -75,11 +75,18 @@ class History:
     is_other_epoch: bool = False
 
 
+#: A live item and whose it is: the realm, the channel, and the item with its position.
+LiveItem = tuple[RealmId, ChannelName, StoredItem]
+
+
 class BrokerListener(Protocol):
     """Who takes live items: the hub. Called on the event loop; must not block and must not raise."""
 
-    def on_item(self, realm: RealmId, channel: ChannelName, stored: StoredItem) -> None:
-        """Take one live item. Offsets of a channel normally rise by one; a jump means that something was missed."""
+    def on_items(self, items: Sequence[LiveItem]) -> None:
+        """Take live items in this order: all that came at once. A fault with one must not keep the others back.
+
+        Offsets of a channel normally rise by one; a jump means that something was missed.
+        """
 
     def on_reconnected(self) -> None:
         """Know that live items may have been missed on every channel: compare positions."""

@@ -1,22 +1,19 @@
 """Who listens in this process: the hub to live items, others to announcements."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
-from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener
-from fanoutcloud.core.names import ChannelName, RealmId
-from fanoutcloud.core.streams import StoredItem
+from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, LiveItem
 
 logger = logging.getLogger(__name__)
 
 
-def deliver_items(listener: BrokerListener, realm: RealmId, channel: ChannelName, items: Iterable[StoredItem]) -> None:
-    """Hand items to the hub; an item that it fails on is logged, and neither the broker nor later items suffer."""
-    for stored in items:
-        try:
-            listener.on_item(realm, channel, stored)
-        except Exception:  # the hub promised not to raise; the connection and the publish are not its to break
-            logger.exception("listener_failed", extra={"realm": realm})
+def deliver_items(listener: BrokerListener, items: Sequence[LiveItem]) -> None:
+    """Hand items to the hub; a fault of its own is logged, and neither the broker nor later items suffer."""
+    try:
+        listener.on_items(items)
+    except Exception:  # the hub promised not to raise; the connection and the publish are not its to break
+        logger.exception("listener_failed")
 
 
 def tell_reconnected(listener: BrokerListener) -> None:

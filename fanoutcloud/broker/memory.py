@@ -143,7 +143,7 @@ class MemoryBroker:
         if stream.next_due_at() is not None and key not in self._release_timers:
             self._plan_release(key, stream)
         if self._listener is not None and key in self._subscribed:
-            deliver_items(self._listener, key[0], key[1], out)
+            deliver_items(self._listener, [(*key, stored) for stored in out])
 
     def _let_overdue_go(self, key: _Key, stream: MemoryStream, now: float) -> None:
         out: list[StoredItem] = []

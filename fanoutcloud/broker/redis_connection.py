@@ -74,9 +74,9 @@ class SlotMoving(Unavailable):
 class RedisConnection(asyncio.Protocol):
     """An open connection. Ends by `close`, by the peer, or by the times in `RedisLimits`; is never opened again."""
 
-    def __init__(self, *, limits: RedisLimits, on_push: Callable[[Push], None] | None) -> None:
+    def __init__(self, *, limits: RedisLimits, on_pushes: Callable[[Sequence[Push]], None] | None) -> None:
         self._limits = limits
-        self._on_push = on_push
+        self._on_pushes = on_pushes
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(replyError=self._to_error, notEnoughData=_INCOMPLETE)
         self._transport: asyncio.Transport | None = None
@@ -96,15 +96,15 @@ class RedisConnection(asyncio.Protocol):
         address: RedisAddress,
         *,
         limits: RedisLimits | None = None,
-        on_push: Callable[[Push], None] | None = None,
+        on_pushes: Callable[[Sequence[Push]], None] | None = None,
     ) -> Self:
-        """Return a connection that is logged in and answers.
+        """Return a connection that is logged in and answers; `on_pushes` gets all pushes of one read together.
 
         Raises:
             Unavailable: that was not so within `connect_s`, or this is no Redis that we can use.
         """
         limits = limits or RedisLimits()
-        connection = cls(limits=limits, on_push=on_push)
+        connection = cls(limits=limits, on_pushes=on_pushes)
         try:
             async with asyncio.timeout(limits.connect_s):
                 await connection._connect(address)
@@ -181,16 +181,19 @@ class RedisConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         self._received_in_check = self._check
+        pushes: list[Push] = []
+        gets, push_type = self._reader.gets, hiredis.PushNotification
         try:
             self._reader.feed(data)
-            while (reply := self._reader.gets()) is not _INCOMPLETE:
-                if type(reply) is hiredis.PushNotification:
-                    if self._on_push is not None:
-                        self._on_push(reply)
+            while (reply := gets()) is not _INCOMPLETE:
+                if type(reply) is push_type:
+                    pushes.append(reply)
                 else:
                     self._settle(reply)
         except hiredis.ProtocolError:
             self._give_up("protocol_error")
+        if pushes and self._on_pushes is not None:  # before anybody goes on who waited for one of the replies
+            self._on_pushes(pushes)
 
     def connection_lost(self, error: Exception | None) -> None:
         """See `asyncio.Protocol`."""

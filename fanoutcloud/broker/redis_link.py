@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from fanoutcloud.broker.redis_address import RedisAddress
 from fanoutcloud.broker.redis_connection import Push, RedisConnection, RedisLimits
@@ -39,13 +39,13 @@ class RedisLink:
         *,
         limits: RedisLimits,
         on_up: Callable[[RedisConnection], Awaitable[None]],
-        on_push: Callable[[Push], None] | None = None,
+        on_pushes: Callable[[Sequence[Push]], None] | None = None,
     ) -> None:
         self._name = name
         self._locate = locate
         self._limits = limits
         self._on_up = on_up
-        self._on_push = on_push
+        self._on_pushes = on_pushes
         self._connection: RedisConnection | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.address: RedisAddress | None = None  # where the newest connection went
@@ -86,7 +86,7 @@ class RedisLink:
 
     async def _open(self) -> None:
         self.address = await self._locate()
-        connection = await RedisConnection.open(self.address, limits=self._limits, on_push=self._on_push)
+        connection = await RedisConnection.open(self.address, limits=self._limits, on_pushes=self._on_pushes)
         self._connection = connection
         try:
             await self._on_up(connection)

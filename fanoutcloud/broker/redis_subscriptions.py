@@ -6,14 +6,14 @@ all confirmations (Redis answers in order), so ten thousand subscribes at once n
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 
 import msgspec
 
-from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener
+from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, LiveItem
 from fanoutcloud.broker.listening import AnnouncementListeners, deliver_items, tell_reconnected
 from fanoutcloud.broker.redis_address import RedisAddress
 from fanoutcloud.broker.redis_connection import Push, RedisConnection, RedisLimits
@@ -55,7 +55,7 @@ class LiveSubscriptions:
     ) -> None:
         self._names_per_command = names_per_command  # in a Cluster those of one command must be of one slot
         self._on_ended = on_ended  # Redis has ended a subscription, or refused one
-        self._link = RedisLink("live", locate, limits=limits, on_up=self._subscribe_all, on_push=self._on_push)
+        self._link = RedisLink("live", locate, limits=limits, on_up=self._subscribe_all, on_pushes=self._on_pushes)
         self._wanted: dict[str, Subscription] = {}
         self._topics: dict[str, str] = {}  # pub/sub channel → topic
         self._announcements = AnnouncementListeners(on_first=self._add_topic, on_last=self._drop_topic)
@@ -230,10 +230,24 @@ class LiveSubscriptions:
             tell_reconnected(self._listener)
         self._has_been_up = True
 
-    def _on_push(self, push: Push) -> None:
-        if push[0] == b"smessage":
-            self._on_live(push[1].decode(), push[2])
-        elif push[0] == b"sunsubscribe":
+    def _on_pushes(self, pushes: Sequence[Push]) -> None:
+        """Hand live items on together, and everything in the order in which it came."""
+        items: list[LiveItem] = []
+        for push in pushes:
+            if push[0] == b"smessage":
+                self._read_live(push[1].decode(), push[2], items)
+                continue
+            self._deliver(items)
+            items = []
+            self._on_other_push(push)
+        self._deliver(items)
+
+    def _deliver(self, items: list[LiveItem]) -> None:
+        if items and self._listener is not None:
+            deliver_items(self._listener, items)
+
+    def _on_other_push(self, push: Push) -> None:
+        if push[0] == b"sunsubscribe":
             subscription = self._wanted.get(push[1].decode()) if push[1] is not None else None
             if subscription is not None:  # not by us: the slot has moved. Or by us, and wanted again since: no harm
                 subscription.confirmed_by = None
@@ -254,16 +268,21 @@ class LiveSubscriptions:
         else:
             fence.set_result(None)
 
-    def _on_live(self, name: str, payload: bytes) -> None:
+    def _read_live(self, name: str, payload: bytes, items: list[LiveItem]) -> None:
+        """Add the items of a live message to `items`."""
         subscription = self._wanted.get(name)
-        if subscription is None or self._listener is None:
+        if subscription is None:
             return
         try:
             stored = read_live_payload(payload)
         except (ValueError, msgspec.MsgspecError):  # not ours, or of a version to come; the hub sees the gap
             logger.warning("live_items_unreadable", extra={"realm": subscription.realm})
             return
-        deliver_items(self._listener, subscription.realm, subscription.channel, stored)
+        realm, channel = subscription.realm, subscription.channel
+        if len(stored) == 1:  # as nearly always where there are many channels
+            items.append((realm, channel, stored[0]))
+        else:
+            items += [(realm, channel, one) for one in stored]
 
 
 def _batches(names: Iterable[str], size: int = NAMES_PER_COMMAND) -> Iterator[list[str]]:

@@ -155,7 +155,7 @@ class UsageMeter:
         self._meter(realm).used.received += items
 
     def sent_to(self, realm: RealmId) -> dict[str, int]:
-        """Return where to add deliveries by transport, for one broadcast. One look-up: it is on the way of each."""
+        """Return where to add deliveries by transport, for what is sent in one turn of the event loop."""
         meter = self._realms.get(realm)
         return self._meter(realm).sent if meter is None else meter.sent
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from fanoutcloud.broker.announcer import LoopAnnouncer, RedisAnnouncer
-from fanoutcloud.broker.base import Broker
+from fanoutcloud.broker.base import Broker, LiveItem
 from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.broker.redis import RedisBroker
 from fanoutcloud.broker.redis_address import parse_redis_url
@@ -44,12 +44,12 @@ class RecordingListener:
     """A hub that only remembers. `wait_until` waits for what is recorded to satisfy a condition."""
 
     def __init__(self) -> None:
-        self.items: list[tuple[str, str, StoredItem]] = []
+        self.items: list[LiveItem] = []
         self.reconnects = 0
         self._changed = asyncio.Event()
 
-    def on_item(self, realm: RealmId, channel: ChannelName, stored: StoredItem) -> None:
-        self.items.append((realm, channel, stored))
+    def on_items(self, items: Sequence[LiveItem]) -> None:
+        self.items += items
         self._changed.set()
 
     def on_reconnected(self) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fanoutcloud.broker.base import Broker
+from fanoutcloud.broker.base import Broker, LiveItem
 from fanoutcloud.core.directory import Retention
-from fanoutcloud.core.names import ChannelName, RealmId
+from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.streams import StreamPosition
 from tests.contracts.brokers import KEEP, PATIENCE_S, RecordingListener, Runner, World, item, texts
 
@@ -224,11 +225,12 @@ async def test_a_realm_that_is_forgotten_goes_on_live_in_a_new_epoch(world: Worl
 
 
 class FailingListener(RecordingListener):
-    """A hub with a fault: raises on the first item."""
+    """A hub with a fault: raises after the first item."""
 
-    def on_item(self, realm: RealmId, channel: ChannelName, stored: object) -> None:
-        super().on_item(realm, channel, stored)  # type: ignore[arg-type]
-        if len(self.items) == 1:
+    def on_items(self, items: Sequence[LiveItem]) -> None:
+        is_first = not self.items
+        super().on_items(items)
+        if is_first:
             raise ValueError("a fault of the hub")
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
 
-from fanoutcloud.broker.base import BrokerListener
+from fanoutcloud.broker.base import BrokerListener, LiveItem
 from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.errors import Unavailable
@@ -23,7 +23,7 @@ class GatedBroker(MemoryBroker):
         self.answers_early = True
         self._held: dict[str, deque[asyncio.Future[None]]] = {}
         self._listener_behind: BrokerListener | None = None
-        self._live: deque[tuple[RealmId, ChannelName, StoredItem]] | None = None
+        self._live: deque[LiveItem] | None = None
 
     def hold(self, method: str) -> None:
         """Have calls of `method` wait from now on."""
@@ -97,7 +97,7 @@ class GatedBroker(MemoryBroker):
         """Deliver the oldest live item that is kept back; return whether there was one."""
         if not self._live:
             return False
-        self._pass_live(*self._live.popleft())
+        self._pass_live([self._live.popleft()])
         return True
 
     def lose_live(self, count: int) -> None:
@@ -112,16 +112,16 @@ class GatedBroker(MemoryBroker):
             pass
         self._live = None
 
-    def on_item(self, realm: RealmId, channel: ChannelName, stored: StoredItem) -> None:
+    def on_items(self, items: Sequence[LiveItem]) -> None:
         if self._live is None:
-            self._pass_live(realm, channel, stored)
+            self._pass_live(items)
         else:
-            self._live.append((realm, channel, stored))
+            self._live.extend(items)
 
     def on_reconnected(self) -> None:
         assert self._listener_behind is not None
         self._listener_behind.on_reconnected()
 
-    def _pass_live(self, realm: RealmId, channel: ChannelName, stored: StoredItem) -> None:
+    def _pass_live(self, items: Sequence[LiveItem]) -> None:
         assert self._listener_behind is not None
-        self._listener_behind.on_item(realm, channel, stored)
+        self._listener_behind.on_items(items)

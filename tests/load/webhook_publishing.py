@@ -5,9 +5,11 @@ of which has an endpoint, so that whatever else the machine does meets both alik
 import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from fanoutcloud.broker.base import LiveItem
 from fanoutcloud.broker.redis import RedisBroker
 from fanoutcloud.broker.redis_event_outbox import RedisEventOutbox
 from fanoutcloud.core.activity import ActivitySink
@@ -16,7 +18,6 @@ from fanoutcloud.core.directory import RealmSnapshot, Retention
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.patterns import parse_pattern
-from fanoutcloud.core.streams import StoredItem
 from fanoutcloud.core.webhooks import NO_WEBHOOKS, WebhookInterest
 from publishing.rate_limits import PublishLimiter
 from publishing.services import Publisher
@@ -36,8 +37,9 @@ class _Clocks:
         self.came_at: dict[str, float] = {}
         self.has_come = asyncio.Event()
 
-    def on_item(self, realm: RealmId, channel: ChannelName, stored: StoredItem) -> None:
-        self.came_at[stored.item.id or ""] = time.perf_counter()
+    def on_items(self, items: Sequence[LiveItem]) -> None:
+        for _, _, stored in items:
+            self.came_at[stored.item.id or ""] = time.perf_counter()
         self.has_come.set()
 
     def on_reconnected(self) -> None: ...

@@ -27,15 +27,19 @@ def item_message(stored: StoredItem, content: bytes | None) -> bytes:
     UTF-8, else as `base64`. An item with nothing for this transport still tells its position, as type `position`.
     """
     item, position = stored.item, stored.position
-    head = b'"channel":%b,"position":"%b:%d"' % (_encode(item.channel), position.epoch.encode(), position.offset)
+    place = _encode(item.channel), position.epoch.encode(), position.offset
+    data = item.json_object
+    if data is not None and item.id is None and not item.tags and item.user is None:  # in one go, as most are
+        return b'{"type":"item","channel":%b,"position":"%b:%d","data":%b}' % (*place, data)
+    head = b'"channel":%b,"position":"%b:%d"' % place
     if item.id is not None:
         head += b',"id":' + _encode(item.id)
     if item.tags:
         head += b',"tags":' + _encode(item.tags)
     if item.user is not None:
         head += b',"user":' + _encode(item.user)
-    if item.json_object is not None:
-        return b'{"type":"item",%b,"data":%b}' % (head, item.json_object)
+    if data is not None:
+        return b'{"type":"item",%b,"data":%b}' % (head, data)
     if content is None:
         return b'{"type":"position",%b}' % head
     return b'{"type":"item",%b,%b}' % (head, _content_member(content))

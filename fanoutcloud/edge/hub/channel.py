@@ -158,7 +158,7 @@ class LocalChannel:
             if items_out is not None:
                 items_out[wire.transport] += len(writers)
             if is_first or not wire.is_joinable:
-                self._write(wire, frame)
+                _write_to(writers, frame)
             else:
                 self._gather(wire, frame)
             ending = wire.ending(stored.item)
@@ -192,12 +192,9 @@ class LocalChannel:
             self._write(wire, bytes(self._gathered.pop(wire)))
 
     def _write(self, wire: WireFormat, frame: bytes) -> None:
-        writers = self.groups.get(wire, {})
-        if len(writers) == 1:
-            next(iter(writers.values()))(frame)
-            return
-        for write in list(writers.values()):  # a write may find the subscriber slow: removes it
-            write(frame)
+        writers = self.groups.get(wire)
+        if writers:
+            _write_to(writers, frame)
 
     def write_gathered(self) -> None:
         """Write what was gathered: before anything depends on who is in a group, or on what they have been sent."""
@@ -242,6 +239,14 @@ class LocalChannel:
         for subscriber in told:
             subscriber.tell_reset(self.channel, position, reason)
         return len(told)
+
+
+def _write_to(writers: dict[Subscriber, Callable[[bytes], None]], frame: bytes) -> None:
+    if len(writers) == 1:
+        next(iter(writers.values()))(frame)
+        return
+    for write in list(writers.values()):  # a write may find the subscriber slow: removes it
+        write(frame)
 
 
 #: What an item's content is wrapped in on the wire: message, names, framing.

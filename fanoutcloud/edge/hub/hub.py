@@ -1,17 +1,17 @@
 """The registry of who is subscribed to what in this process, and the fan-out.
 
 One broker subscription per channel serves all local subscribers. The hub runs on one event loop; its methods are not
-for other threads. Fan-out (`on_item`) never waits. Source: docs/topics/fan-out.md.
+for other threads. Fan-out (`on_items`) never waits. Source: docs/topics/fan-out.md.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
-from time import perf_counter
 
-from fanoutcloud.broker.base import Broker, ItemPublisher
+from fanoutcloud.broker.base import Broker, ItemPublisher, LiveItem
 from fanoutcloud.core.access import Grant
 from fanoutcloud.core.activity import ActivitySink, refused_event
 from fanoutcloud.core.clock import Clock
@@ -21,6 +21,7 @@ from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge.access.gate import AccessGate
 from fanoutcloud.edge.connections.violations import ViolationLog
+from fanoutcloud.edge.hub.broadcasts import Broadcasts
 from fanoutcloud.edge.hub.catching_up import Place, begin_at, begin_live, catch_up, is_recovered
 from fanoutcloud.edge.hub.channel import MAX_PENDING_ITEMS, LocalChannel
 from fanoutcloud.edge.hub.gap_filling import fill
@@ -31,10 +32,13 @@ from fanoutcloud.edge.hub.turns import Turns
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.presence.attendance import Attendance
 from fanoutcloud.edge.reporting.ledger import Ledger
-from fanoutcloud.edge.reporting.sightings import connected_event, disconnected_event, find_delivered_event
+from fanoutcloud.edge.reporting.sightings import connected_event, disconnected_event
 from fanoutcloud.edge.reporting.subscription_log import SubscriptionLog
 from fanoutcloud.edge.selection.following import Followers
 
+logger = logging.getLogger(__name__)
+
+Send = Callable[[LocalChannel, StoredItem], None]
 #: How many connected subscribers are told of when somebody begins to watch a realm.
 MAX_SNAPSHOT_SUBSCRIBERS = 200
 
@@ -158,7 +162,7 @@ class Hub(TaskOwner):
             self.happenings.record(subscriber.realm, connected_event(subscriber, at=self.clock.now()))
 
     def tell_refused(self, realm: RealmId, error: FanoutError, address: str) -> None:
-        """Count a subscriber, or a command of one, that was turned away, and show it to watchers of the realm."""
+        """Count a subscriber, or a command of one, that was turned away; show it to watchers of the realm."""
         self.ledger.edge.refusals[error.code] += 1
         self.ledger.flight.refused(realm, error, side="subscribe", address=address)
         if self.happenings.is_watched(realm):
@@ -341,19 +345,25 @@ class Hub(TaskOwner):
 
     # -- live items (BrokerListener)
 
-    def on_item(self, realm: RealmId, channel: ChannelName, stored: StoredItem) -> None:
-        self.ledger.edge.items_in += 1
-        local = self._channels.get((realm, channel))
-        if local is not None:
-            self.take(local, stored)
+    def on_items(self, items: Sequence[LiveItem]) -> None:
+        self.ledger.edge.items_in += len(items)
+        together = Broadcasts(self.ledger, self._activity, self.clock)
+        for realm, channel, stored in items:
+            local = self._channels.get((realm, channel))
+            if local is not None:
+                try:
+                    self.take(local, stored, together.send)
+                except Exception:  # one channel's fault must not keep the others' items back
+                    logger.exception("fan_out_failed", extra={"realm": realm})
+        together.end()
 
     def on_reconnected(self) -> None:
         self.ledger.edge.broker_reconnects += 1
         for local in self._channels.values():
             local.last_item_at = 0.0  # housekeeping compares these positions next, whenever their last item was
 
-    def take(self, local: LocalChannel, stored: StoredItem) -> None:
-        """Broadcast the next item; pass over one seen before; fill a gap before one that is too far."""
+    def take(self, local: LocalChannel, stored: StoredItem, send: Send | None = None) -> None:
+        """Broadcast the next item, by `send` if given; pass over one seen before; fill a gap before one too far."""
         local.last_item_at = self.clock.monotonic()
         if local.pending is not None:
             if len(local.pending) < MAX_PENDING_ITEMS:
@@ -364,17 +374,12 @@ class Hub(TaskOwner):
         if ahead > 1 or position.epoch != top.epoch:
             self.fill_gap(local, stored)
         elif ahead > 0:
-            self.broadcast(local, stored)
+            (send or self.broadcast)(local, stored)
 
     def broadcast(self, local: LocalChannel, stored: StoredItem) -> None:
-        begin_s, realm, ledger = perf_counter(), local.realm, self.ledger
-        ledger.flight.seen(realm, stored)
-        size_bytes = local.broadcast(stored, ledger.sent_to(realm))
-        ledger.fanned_out(local, size_bytes, perf_counter() - begin_s)
-        if self._activity.is_watched(realm):
-            event = find_delivered_event(local, stored, at=self.clock.now())
-            if event is not None:
-                self._activity.record(realm, event)
+        alone = Broadcasts(self.ledger, self._activity, self.clock)
+        alone.send(local, stored)
+        alone.end()
 
     def restart(self, local: LocalChannel, position: StreamPosition, reason: str) -> None:
         """Tell all of a channel that items were lost to them, and go on at `position`."""

@@ -136,16 +136,14 @@ class Ledger:
             self.usage.requested(realm, took_s, has_minutes=has_minutes)
 
     def sent_to(self, realm: RealmId) -> dict[str, int]:
-        """Return where to add what subscribers of the realm are sent, by transport; ask anew for each broadcast."""
+        """Return where to add what subscribers of the realm are sent, by transport; ask anew each turn."""
         return self.edge.items_written if self.usage is None else self.usage.sent_to(realm)
 
-    def fanned_out(self, local: LocalChannel, size_bytes: int, took_s: float) -> None:
-        """Enter one broadcast: bytes written to all its subscribers together, and how long that took."""
-        edge = self.edge
-        edge.fan_outs.observe(took_s)
-        edge.bytes_out += size_bytes
+    def fanned_out(self, realm: RealmId, size_bytes: int) -> None:
+        """Enter broadcasts: bytes written to all their subscribers together."""
+        self.edge.bytes_out += size_bytes
         if self._egress is not None and size_bytes:
-            self._egress.count(local.realm, size_bytes)
+            self._egress.count(realm, size_bytes)
 
     def caught_up(self, subscriber: Subscriber, page: list[StoredItem]) -> None:
         """Enter items of history that one subscriber gets."""

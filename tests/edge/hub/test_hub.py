@@ -139,8 +139,8 @@ async def test_a_duplicate_is_passed_over(world: EdgeWorld) -> None:
     await world.publish(1, 2)
     top = await world.top()
 
-    world.hub.on_item(REALM, HELLO, _stored(StreamPosition(top.epoch, 1), 1))
-    world.hub.on_item(REALM, HELLO, _stored(top, 2))
+    world.hub.on_items([(REALM, HELLO, _stored(StreamPosition(top.epoch, 1), 1))])
+    world.hub.on_items([(REALM, HELLO, _stored(top, 2))])
 
     assert subscriber.numbers == [1, 2]
 
@@ -149,7 +149,7 @@ async def test_a_new_epoch_is_told_as_a_reset_before_its_first_item(world: EdgeW
     subscriber = await world.joined()
     await world.publish(1)
 
-    world.hub.on_item(REALM, HELLO, _stored(StreamPosition("newepoch", 4), 9))
+    world.hub.on_items([(REALM, HELLO, _stored(StreamPosition("newepoch", 4), 9))])
     await until(lambda: len(subscriber.messages) == 4)
 
     assert subscriber.kinds == ["subscribed", "item", "reset", "item"]
@@ -175,15 +175,38 @@ async def test_what_is_left_of_an_epoch_is_delivered_before_the_reset(
 
     monkeypatch.setattr(world.broker, "read_since", read_since)
 
-    world.hub.on_item(REALM, HELLO, _stored(new, 9))
+    world.hub.on_items([(REALM, HELLO, _stored(new, 9))])
     await until(lambda: len(subscriber.messages) >= 5)
 
     assert subscriber.kinds == ["subscribed", "item", "item", "reset", "item"]
     assert subscriber.numbers == [1, 2, 9]
 
 
+class FaultyWire(CountingWire):
+    """Can't write the second item."""
+
+    def item(self, stored: StoredItem) -> bytes:
+        if stored.item.json_object == b"2":
+            raise ValueError("a fault of the wire format")
+        return super().item(stored)
+
+
+async def test_a_fault_with_one_of_the_items_that_come_together_spares_the_others(world: EdgeWorld) -> None:
+    subscriber = await world.joined(FaultyWire())
+    top = await world.top()
+    items = [_stored(StreamPosition(top.epoch, top.offset + number), number) for number in (1, 2, 3)]
+
+    world.hub.on_items([(REALM, HELLO, stored) for stored in items])
+    await until(lambda: len(subscriber.numbers) > 1)
+
+    edge = world.hub.ledger.edge
+    assert subscriber.numbers == [1, 3]
+    assert (edge.items_in, edge.items_out.total(), edge.fan_outs.count) == (3, 2, 2)
+    assert edge.bytes_out > 0
+
+
 async def test_items_of_channels_that_nobody_has_are_passed_over(world: EdgeWorld) -> None:
-    world.hub.on_item(REALM, HELLO, _stored(StreamPosition("anyepoch", 1), 1))
+    world.hub.on_items([(REALM, HELLO, _stored(StreamPosition("anyepoch", 1), 1))])
 
     assert world.hub.channels == {}
 
@@ -196,7 +219,7 @@ async def test_items_before_the_broker_confirms_are_delivered_once(world: EdgeWo
     join = asyncio.create_task(world.join(subscriber))
     await until(lambda: world.broker.waiting("subscribe") == 1)
     early = StreamPosition(top.epoch, 2)
-    world.hub.on_item(REALM, HELLO, _stored(early, 2))
+    world.hub.on_items([(REALM, HELLO, _stored(early, 2))])
 
     world.broker.release("subscribe")
     await join

@@ -2,14 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from fanoutcloud.broker.base import LiveItem
 from fanoutcloud.core.activity import ActivitySink
 from fanoutcloud.core.directory import RealmDirectory, RealmSnapshot
-from fanoutcloud.core.names import ChannelName, RealmId
-from fanoutcloud.core.streams import StoredItem
+from fanoutcloud.core.names import ChannelName
 from fanoutcloud.edge.connections.held import HeldStream
 from fanoutcloud.edge.connections.held_poll import HeldPoll
 from fanoutcloud.edge.connections.held_websocket import HeldWebSocket
@@ -32,9 +32,9 @@ class Both:
     def __init__(self, *hubs: Hub) -> None:
         self._hubs = hubs
 
-    def on_item(self, realm: RealmId, channel: ChannelName, stored: StoredItem) -> None:
+    def on_items(self, items: Sequence[LiveItem]) -> None:
         for hub in self._hubs:
-            hub.on_item(realm, channel, stored)
+            hub.on_items(items)
 
     def on_reconnected(self) -> None:
         for hub in self._hubs:
