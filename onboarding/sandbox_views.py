@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.selectors import is_registered
@@ -26,6 +27,7 @@ from realms.views.pages import sentence
 
 
 @never_cache
+@gzip_page  # as the first page, of which it is a part
 @require_POST
 def open_sandbox(request: PageRequest) -> HttpResponse:
     """Give this browser a sandbox, or the one that it has."""

@@ -7,9 +7,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET, require_POST
 
 from fanoutcloud.core.errors import FanoutError
+from onboarding.first_page import read_first_sheet
 from onboarding.forms import SendForm
 from onboarding.sending import send_text
 from onboarding.services import get_progress
@@ -24,12 +26,14 @@ CHANNEL = "hello"
 
 
 @never_cache
+@gzip_page  # it says nothing that the one who asks chose, which could be guessed at by the length
 @require_GET
 def show_landing(request: HttpRequest) -> HttpResponse:
     """What Fanout Cloud is, with a sandbox to try it in for whoever is not signed in."""
     sandbox = None if request.user.is_authenticated else find_visitors_sandbox(request.session)
     context = {
         "public_url": settings.PUBLIC_URL,
+        "sheet": read_first_sheet(),
         "has_sandboxes": settings.SANDBOXES > 0,
         "sandbox": show_sandbox(sandbox) if sandbox else None,
         "form": SendForm(),

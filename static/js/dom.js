@@ -21,15 +21,16 @@ export function showState(pill, state, words) {
   if (pill.textContent !== words) pill.textContent = words;
 }
 
-const clockFormat = new Intl.DateTimeFormat(undefined, {
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hourCycle: "h23",
-});
+let clockFormat; // made when first used: it takes a phone long
 
 /** The time of day of `at`, in seconds since 1970. */
 export function clock(at) {
+  clockFormat ??= new Intl.DateTimeFormat(undefined, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
   return clockFormat.format(new Date(at * 1000));
 }
 

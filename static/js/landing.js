@@ -1,12 +1,13 @@
-// The first page: once there is a sandbox, subscribe to its channel and show what the server sees of it.
+// The first page: have a sandbox made, subscribe to its channel and show what the server sees of it.
 
 import { plural } from "./dom.js";
 import { listen } from "./item_list.js";
+import { loadHtmx, sendByHtmx } from "./late_htmx.js";
 import { watchRealm } from "./live.js";
 import { clearRefusals, showRefusal } from "./refusals.js";
+import { NO_ANSWER, toast, wordsFor } from "./toast.js";
 
 const others = new Set();
-let begun;
 
 function showOthers() {
   const foot = document.getElementById("arrivals-others");
@@ -23,13 +24,30 @@ function onEvent(event) {
   showOthers();
 }
 
-function begin() {
-  const root = document.getElementById("sandbox");
-  if (!root?.dataset.realm || begun === root.dataset.realm) return;
-  begun = root.dataset.realm;
-  listen({ realm: begun, channel: root.dataset.channel });
-  watchRealm(begun, { pill: document.getElementById("feed-state"), onEvent });
+/** Have a sandbox made, and put it in the place that waits for it: by hand, since htmx is not there yet. */
+async function openSandbox() {
+  const form = document.getElementById("open-sandbox");
+  try {
+    const answer = await fetch(form.action, {
+      method: "POST",
+      headers: { "HX-Request": "true" },
+      body: new URLSearchParams(new FormData(form)),
+    });
+    if (!answer.ok && answer.status !== 429) return toast(wordsFor(answer.status));
+    document.getElementById("sandbox").outerHTML = await answer.text();
+  } catch {
+    toast(NO_ANSWER);
+  }
 }
 
-document.addEventListener("htmx:load", begin);
-begin();
+async function begin() {
+  if (document.getElementById("open-sandbox")) await openSandbox();
+  const { realm, channel } = document.getElementById("sandbox").dataset;
+  if (!realm) return;
+  listen({ realm, channel });
+  watchRealm(realm, { pill: document.getElementById("feed-state"), onEvent });
+}
+
+const { htmx } = document.getElementById("try").dataset;
+sendByHtmx(htmx);
+begin().then(() => loadHtmx(htmx));

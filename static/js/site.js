@@ -1,6 +1,7 @@
 // What every page has: copy buttons, menus that close, and a word when a part of the page could not be loaded.
 
 import "./copy.js";
+import { NO_ANSWER, toast, wordsFor } from "./toast.js";
 
 document.documentElement.classList.remove("no-script");
 
@@ -32,24 +33,8 @@ document.addEventListener("keydown", (event) => {
   menu?.querySelector("summary").focus();
 });
 
-const TOAST_MS = 8000;
-let toastTimer;
-
-function toast(words) {
-  const box = document.getElementById("toast");
-  box.textContent = words;
-  box.hidden = false;
-  clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => (box.hidden = true), TOAST_MS);
-}
-
-document.addEventListener("htmx:sendError", () => toast("The server does not answer. Nothing was changed; try again."));
+document.addEventListener("htmx:sendError", () => toast(NO_ANSWER));
 document.addEventListener("htmx:responseError", (event) => {
   const { status } = event.detail.xhr;
-  if ([409, 422, 429].includes(status)) return; // these come with their own words
-  toast(
-    status === 403 || status === 404
-      ? "This is no longer here, or you are no longer signed in. Reload the page."
-      : `The server could not do this (${status}). Nothing was changed; try again.`,
-  );
+  if (![409, 422, 429].includes(status)) toast(wordsFor(status)); // those come with their own words
 });

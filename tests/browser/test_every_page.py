@@ -85,10 +85,11 @@ SHIFTED = """() => new Promise((done) => {
   requestAnimationFrame(() => setTimeout(() => done(sum), 50));
 })"""
 MOST_SHIFTED = 0.05
-#: Bytes of our own style sheets and scripts that the page loaded, from the cache or not, before compression.
+#: Bytes of our own style sheets and scripts, within the page, loaded or from the cache, before compression.
 LOADED = """() => performance.getEntriesByType("resource")
   .filter(({ name }) => /[.](css|js)$/.test(name) && !name.includes("htmx"))
-  .reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0)"""
+  .reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0) +
+  [...document.querySelectorAll("style")].reduce((sum, { textContent }) => sum + textContent.length, 0)"""
 MOST_LOADED = 100_000
 TWICE = """() => { const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
   return ids.filter((id, place) => ids.indexOf(id) !== place); }"""

@@ -5,7 +5,7 @@ import subprocess
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, open_context, watched_page
 from tests.servers.product import Product
@@ -58,6 +58,32 @@ def test_the_first_page_has_a_live_channel_that_curl_reaches(
         page.locator("#send-text").fill("from the page")
         page.locator("#send-button").click()
         expect(page.locator("#items")).to_contain_text("from the page")
+
+
+def test_what_is_sent_before_htmx_is_there_is_sent_when_it_comes(strangers_page: Page):
+    held: list[Route] = []
+    strangers_page.route("**/htmx*", lambda route: held.append(route))
+    with strangers_page.expect_request("**/htmx*"):
+        open_landing(strangers_page)
+    strangers_page.locator("#send-text").fill("early")
+    strangers_page.locator("#send-button").click()
+    strangers_page.evaluate("window.sameDocument = true")
+
+    expect(strangers_page.locator("#items")).not_to_contain_text("early")
+    held[0].continue_()
+
+    expect(strangers_page.locator("#items")).to_contain_text("early")
+    assert strangers_page.evaluate("window.sameDocument")
+
+
+def test_where_htmx_does_not_come_forms_are_answered_with_pages(strangers_page: Page):
+    strangers_page.route("**/htmx*", lambda route: route.fulfill(status=503))
+    open_landing(strangers_page)
+
+    strangers_page.locator("#send-text").fill("all the same")
+    strangers_page.locator("#send-button").click()
+
+    expect(strangers_page.get_by_role("main")).to_contain_text("Sent to the channel hello")
 
 
 def test_the_sandbox_is_there_again_after_a_reload(strangers_page: Page):

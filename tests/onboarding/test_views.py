@@ -14,6 +14,7 @@ from django.urls import reverse
 from fanoutcloud.broker.memory import MemoryBroker
 from fanoutcloud.core.directory import Rate, RealmLimits, RealmSnapshot, Retention
 from fanoutcloud.core.names import RealmId
+from onboarding.first_page import read_first_sheet
 from onboarding.services import mark_delivered, mark_published, mark_subscribed
 from publishing.rate_limits import PublishLimiter
 from publishing.services import Publisher
@@ -68,12 +69,38 @@ def test_the_first_page_leads_those_signed_in_to_their_realms(alice_client: Clie
 
 
 @pytest.mark.parametrize("path", ["/", "/accounts/signup/", "/accounts/login/"])
-def test_pages_hold_no_inline_style_or_script(client: Client, path: str):
+def test_pages_hold_no_inline_script_and_no_style_of_one_element(client: Client, path: str):
     page = text_of(client.get(path))
 
     assert " style=" not in page
-    assert "<style" not in page
     assert len(re.findall(r"<script[^>]* src=\"/static/[^>]*></script>", page)) == page.count("<script") > 0
+
+
+@pytest.mark.parametrize("path", ["/accounts/signup/", "/accounts/login/"])
+def test_other_pages_hold_no_style_sheet(client: Client, path: str):
+    response = client.get(path)
+
+    assert "<style" not in text_of(response)
+    assert "nonce" not in response["Content-Security-Policy"]
+
+
+def test_the_first_page_brings_its_sheets_along_and_only_those_are_let_pass(client: Client):
+    first, second = client.get("/"), client.get("/")
+
+    (nonce,) = re.findall(r'<style nonce="([^"]+)">', text_of(first))
+    assert f"'nonce-{nonce}'" in first["Content-Security-Policy"]
+    assert "script-src 'self'" in first["Content-Security-Policy"]
+    assert nonce not in second["Content-Security-Policy"]
+    assert "</style" not in read_first_sheet()
+    assert 'url("/static/img/fan.svg")' in read_first_sheet()
+    assert "../" not in read_first_sheet()
+
+
+def test_the_first_page_is_compressed_for_those_who_ask_for_it(client: Client):
+    response = client.get("/", headers={"accept-encoding": "gzip"})
+
+    assert response["Content-Encoding"] == "gzip"
+    assert len(response.content) < 14_000  # what a server sends before it hears back: ten packets
 
 
 def test_the_page_for_broken_pages_needs_no_context():
