@@ -152,6 +152,12 @@ class Broker(Protocol):
     async def read_history(self, realm: RealmId, channel: ChannelName, window: HistoryWindow) -> History:
         """Return what is kept of the present epoch. For people who look: neither makes a stream nor lets it live on."""
 
+    async def list_channels(self, realm: RealmId, *, prefix: str = "", limit: int) -> list[ChannelName]:
+        """Return names of channels that have a stream, `limit` at most, in no order.
+
+        Walks over all that the broker keeps, so it is for errands; one that begins meanwhile may be missing.
+        """
+
     async def forget_realm(self, realm: RealmId) -> None:
         """Drop all streams of the realm (it was deleted)."""
 

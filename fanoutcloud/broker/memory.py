@@ -107,6 +107,10 @@ class MemoryBroker:
         items = [KeptItem(one.position, one.item, began_s + at) for at, one in stream.read_kept(window, now)]
         return History(items, stream.top, is_other_epoch)
 
+    async def list_channels(self, realm: RealmId, *, prefix: str = "", limit: int) -> list[ChannelName]:
+        """See `Broker.list_channels`."""
+        return [key[1] for key in self._streams if key[0] == realm and key[1].startswith(prefix)][:limit]
+
     async def forget_realm(self, realm: RealmId) -> None:
         """See `Broker.forget_realm`. Looks at every stream."""
         for key in [key for key in self._streams if key[0] == realm]:

@@ -5,7 +5,7 @@ Source: docs/topics/streams.md, which argues the design and says what happens wh
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from fanoutcloud.broker.base import AnnouncementCallback, BrokerListener, History, HistoryWindow, Outcome, PublishResult
 from fanoutcloud.broker.redis_address import Arrangement, RedisAddress, RedisTarget, parse_broker_url
@@ -13,10 +13,22 @@ from fanoutcloud.broker.redis_cluster import ClusterCommands
 from fanoutcloud.broker.redis_cluster_live import ClusterSubscriptions
 from fanoutcloud.broker.redis_connection import Argument, RedisConnection, RedisLimits, Reply
 from fanoutcloud.broker.redis_link import Locate
-from fanoutcloud.broker.redis_names import announcement_channel, realm_pattern, stream_key
+from fanoutcloud.broker.redis_names import (
+    announcement_channel,
+    channel_of,
+    realm_pattern,
+    stream_key,
+    stream_pattern,
+)
 from fanoutcloud.broker.redis_node import RedisNode
 from fanoutcloud.broker.redis_overdue import OverdueTimer
-from fanoutcloud.broker.redis_scripts import ChannelCall, build_scripts, read_history_reply, read_packed_items
+from fanoutcloud.broker.redis_scripts import (
+    ChannelCall,
+    build_scripts,
+    head_key,
+    read_history_reply,
+    read_packed_items,
+)
 from fanoutcloud.broker.redis_sentinel import SentinelLocator
 from fanoutcloud.broker.redis_subscriptions import LiveSubscriptions
 from fanoutcloud.broker.sequencing import StreamRules
@@ -169,14 +181,28 @@ class RedisBroker:
         (reply,) = await self._commands.run(self._scripts.history, header, [call])
         return read_history_reply(reply)
 
+    async def list_channels(self, realm: RealmId, *, prefix: str = "", limit: int) -> list[ChannelName]:
+        """See `Broker.list_channels`. In small steps."""
+        found: set[ChannelName] = set()  # a scan may return a key twice
+        async for _, keys in self._walk(head_key(stream_pattern(realm, prefix))):
+            found.update(channel_of(key.decode()) for key in keys)
+            if len(found) >= limit:
+                break
+        return list(found)[:limit]
+
     async def forget_realm(self, realm: RealmId) -> None:
-        """See `Broker.forget_realm`. Walks over all keys of Redis in small steps; can be repeated if it fails."""
+        """See `Broker.forget_realm`. In small steps; can be repeated if it fails."""
+        async for connection, keys in self._walk(realm_pattern(realm)):
+            await asyncio.gather(*connection.call_all([("UNLINK", key) for key in keys]))
+
+    async def _walk(self, pattern: str) -> AsyncIterator[tuple[RedisConnection, list[bytes]]]:
+        """Go over all keys of Redis; give those that match, by the connection that they were found on."""
         for connection in self._commands.connections():
             cursor: Argument = 0
             while cursor != b"0":
-                scan = ("SCAN", cursor, "MATCH", realm_pattern(realm), "COUNT", _KEYS_PER_ROUND)
-                cursor, keys = await connection.call(*scan)
-                await asyncio.gather(*connection.call_all([("UNLINK", key) for key in keys]))
+                cursor, keys = await connection.call("SCAN", cursor, "MATCH", pattern, "COUNT", _KEYS_PER_ROUND)
+                if keys:
+                    yield connection, keys
 
     async def announce(self, topic: str, payload: bytes) -> None:
         """See `Broker.announce`. Listening that was begun in this process before is in effect by then."""

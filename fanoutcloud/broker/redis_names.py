@@ -4,6 +4,7 @@ Everything of one channel carries the same hash tag, `{realm/channel}`, so that 
 and a Cluster can place it. Names are escaped: whatever a channel's name holds, it names no key of another.
 """
 
+import re
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -19,14 +20,31 @@ def stream_key(realm: RealmId, channel: ChannelName) -> str:
 
     The realm holds no `/` and the channel no `}` once escaped, so the tag is whole and read in one way only.
     """
-    if "}" in channel or "%" in channel:
-        channel = ChannelName(channel.replace("%", "%25").replace("}", "%7D"))
-    return f"{PREFIX}{{{_escape_realm(realm)}/{channel}}}"
+    return f"{PREFIX}{{{_escape_realm(realm)}/{_escape_channel(channel)}}}"
+
+
+def stream_pattern(realm: RealmId, prefix: str) -> str:
+    """Return the glob pattern of what `stream_key` returns for channels of the realm that begin with `prefix`."""
+    plain = re.sub(r"[*?\[\]\\^-]", r"\\\g<0>", _escape_channel(prefix))
+    return f"{PREFIX}{{{_escape_realm(realm)}/{plain}*}}"
+
+
+def channel_of(key: str) -> ChannelName:
+    """Return the channel of a key that begins with what `stream_key` returns."""
+    escaped = key.partition("/")[2].partition("}")[0]
+    return ChannelName(escaped.replace("%7D", "}").replace("%25", "%"))
 
 
 def realm_pattern(realm: RealmId) -> str:
     """Return the glob pattern of all keys of the realm; what is escaped has no meaning in a pattern."""
     return f"{PREFIX}{{{_escape_realm(realm)}/*"
+
+
+def _escape_channel(channel: str) -> str:
+    """Return the name, or the beginning of one, without what would end a hash tag."""
+    if "}" in channel or "%" in channel:
+        return channel.replace("%", "%25").replace("}", "%7D")
+    return channel
 
 
 @lru_cache(maxsize=10_000)

@@ -242,6 +242,21 @@ async def test_realms_never_meet(world: World) -> None:
     assert texts(await broker.read_since(other, HELLO, theirs, limit=10)) == ["for Charlie"]
 
 
+@pytest.mark.parametrize("prefix", ["", "a", "{", "[a", "*", "a%", "}", "?", "ż", "none"])
+async def test_channels_are_listed_by_the_beginnings_of_their_names(world: World, prefix: str) -> None:
+    broker, _ = await world.open()
+    other = RealmId(f"{world.realm}x")
+    names = [ChannelName(name) for name in [*ODD_NAMES, "orders", "order"]]
+    await broker.positions([(world.realm, name) for name in names])
+    await broker.positions([(other, ChannelName("another"))])
+
+    listed = await broker.list_channels(world.realm, prefix=prefix, limit=1000)
+    some = await broker.list_channels(world.realm, limit=3)
+
+    assert sorted(listed) == sorted(name for name in names if name.startswith(prefix))
+    assert len(some) == 3
+
+
 async def test_forgetting_a_realm_ends_its_streams_and_no_others(world: World) -> None:
     broker, _ = await world.open()
     other = RealmId(f"{world.realm}x")
