@@ -90,7 +90,8 @@ class WebhookWorker:
                 return  # this process's delivery plane has not begun
             broker, outbox = plane
             way_out = await ends.enter_async_context(open_way_out(settings))
-            engine = self._engine = Engine(outbox, Pump(Sender(way_out.client), make_gate_rules(settings)))
+            pump = Pump(Sender(way_out.client), make_gate_rules(settings))
+            engine = self._engine = Engine(outbox, pump, broker)
             ends.callback(broker.listen(NEWS_TOPIC, partial(self._tell, self._loop, engine)))
             await engine.run(self._stopping)
 

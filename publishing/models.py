@@ -63,6 +63,7 @@ class WebhookEndpoint(models.Model):
     state_since = models.DateTimeField(default=timezone.now)
     failures_in_row = models.PositiveIntegerField(default=0)
     failing_since = models.DateTimeField(null=True, blank=True)
+    missed_since = models.DateTimeField(null=True, blank=True)  # it was disabled from then on, and nothing was kept
     last_success_at = models.DateTimeField(null=True, blank=True)
     last_failure_at = models.DateTimeField(null=True, blank=True)
     last_problem = models.CharField(max_length=MAX_CAUSE_CHARACTERS, blank=True)
@@ -168,6 +169,28 @@ class WebhookAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number}: {self.status or self.cause}"
+
+
+class HistoryReplay(models.Model):
+    """An errand: to send an endpoint what the history of its channels holds. A worker does it, in steps."""
+
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="history_replays")
+    since = models.DateTimeField()
+    is_missed = models.BooleanField()  # while it was disabled: events keep their ids; else they get new ones
+    asked_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(default=timezone.now)  # somebody does it until then
+    stored = models.PositiveIntegerField(default=0)  # deliveries
+    is_cut = models.BooleanField(default=False)  # there was more than is sent at once
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["lease_until"], condition=models.Q(finished_at=None), name="history_replay_due"),
+            models.Index(fields=["endpoint", "id"], name="history_replay_of_endpoint"),
+        ]
+
+    def __str__(self) -> str:
+        return f"history since {self.since:%Y-%m-%d %H:%M}"
 
 
 class Inspector(models.Model):

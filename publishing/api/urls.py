@@ -21,6 +21,7 @@ from publishing.api import (
     tokens,
     usage,
     webhook_deliveries,
+    webhook_history,
     webhooks,
     why,
     xmpp,
@@ -92,6 +93,9 @@ urlpatterns = [
     path(f"{REALM}/webhooks/<int:webhook_id>/disable", webhooks.EndpointDisabling.as_view(), name="webhook-disable"),
     path(f"{REALM}/webhooks/<int:webhook_id>/resume", webhooks.EndpointResumption.as_view(), name="webhook-resume"),
     path(f"{REALM}/webhooks/<int:webhook_id>/replay", webhooks.EndpointReplay.as_view(), name="webhook-replay"),
+    path(
+        f"{REALM}/webhooks/<int:webhook_id>/history", webhook_history.EndpointHistory.as_view(), name="webhook-history"
+    ),
     path(f"{REALM}/webhooks/<int:webhook_id>/test", webhook_deliveries.EndpointTest.as_view(), name="webhook-test"),
     path(f"{REALM}/webhooks/deliveries", webhook_deliveries.DeliveryList.as_view(), name="webhook-deliveries"),
     path(

@@ -72,6 +72,9 @@ class EndpointFields(Fields):
     )
     failures_in_row = serializers.IntegerField()
     failing_since = serializers.DateTimeField(allow_null=True)
+    missed_since = serializers.DateTimeField(
+        allow_null=True, help_text="It was disabled from then on; what it missed can be sent (`…/history`)."
+    )
     last_success_at = serializers.DateTimeField(allow_null=True)
     last_failure_at = serializers.DateTimeField(allow_null=True)
     last_problem = serializers.CharField(allow_blank=True)
@@ -86,7 +89,10 @@ class EndpointFields(Fields):
             "url", "label", "patterns", "events", "format", "is_ordered", "is_batched", "timeout_s", "state",
             "paused_by", "state_reason", "failures_in_row", "last_problem",
         )  # fmt: skip
-        times = ("state_since", "rests_until", "failing_since", "last_success_at", "last_failure_at", "created_at")
+        times = (
+            "state_since", "rests_until", "failing_since", "missed_since", "last_success_at", "last_failure_at",
+            "created_at",
+        )  # fmt: skip
         return {
             "id": row.pk,
             **{name: getattr(row, name) for name in plain},

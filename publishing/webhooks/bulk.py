@@ -23,14 +23,16 @@ def columns_of(model: type[Model], names: Sequence[str]) -> Columns:
     return {name: fields[name] for name in names}
 
 
-def run_for_rows(statement: str, columns: Columns, rows: Sequence[Row]) -> None:
-    """Run a statement in which `{rows}` is a table `r` with these columns. Blocks; no query without rows.
+def run_for_rows(statement: str, columns: Columns, rows: Sequence[Row]) -> int:
+    """Run a statement in which `{rows}` is a table `r` with these columns; return how many rows it wrote.
+
+    Blocks; no query without rows.
 
     Raises:
         DataError: the database does not take one of them; none was written.
     """
     if not rows:
-        return
+        return 0
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             typed = ", ".join(f"{name} {field.db_type(connection)}" for name, field in columns.items())
@@ -43,6 +45,8 @@ def run_for_rows(statement: str, columns: Columns, rows: Sequence[Row]) -> None:
                 [_to_sqlite(value, field) for value, field in zip(row, columns.values(), strict=True)] for row in rows
             ]
             cursor.executemany(statement.format(rows=f"(SELECT {named}) AS r"), adapted)
+        written: int = cursor.rowcount
+        return written
 
 
 def _to_json(columns: Columns, rows: Sequence[Row]) -> str:

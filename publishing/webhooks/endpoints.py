@@ -170,15 +170,19 @@ def _stop_by_hand(endpoint: WebhookEndpoint, state: WebhookEndpoint.State, actio
 def resume_endpoint(*, realm: Realm, endpoint_id: int) -> WebhookEndpoint:
     """Have an endpoint that was paused or disabled called again, at once, with what waits. Idempotent.
 
+    Since when it missed what happened is kept: `history_replays.ask_for_history` can make up for it.
+
     Raises:
         EndpointNotFound: the realm has no such endpoint.
     """
     endpoint = lock_endpoint(realm, endpoint_id)
     was_active = endpoint.state == State.ACTIVE
+    if endpoint.state == State.DISABLED:
+        endpoint.missed_since = endpoint.missed_since or endpoint.state_since
     set_state(endpoint, State.ACTIVE, by=Pause.NOBODY, reason="")
     endpoint.failures_in_row, endpoint.failing_since = 0, None
     endpoint.rests_until, endpoint.rests = None, 0
-    endpoint.save(update_fields=["failures_in_row", "failing_since", "rests_until", "rests"])
+    endpoint.save(update_fields=["failures_in_row", "failing_since", "rests_until", "rests", "missed_since"])
     waiting = WebhookDelivery.objects.filter(endpoint=endpoint, state=WebhookDelivery.State.WAITING, claim="")
     waiting.update(due_at=timezone.now())
     announce_webhooks()

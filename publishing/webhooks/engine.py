@@ -1,16 +1,19 @@
-"""What a worker does for webhooks: from the outbox to rows, from rows to calls. Lives on one event loop."""
+"""What a worker does for webhooks: from the outbox and from history to rows, from rows to calls. On one event loop."""
 
 import asyncio
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
-from django.db import DataError, connections
+from django.db import DataError
 from django.db import Error as DatabaseFailure
 
+from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.webhooks import NEWS_OF_ROWS, EventOutbox, HookEvent
+from publishing.webhooks.database_thread import DatabaseThread
+from publishing.webhooks.history_replays import HistoryReplayer
 from publishing.webhooks.pump import Pump
 from publishing.webhooks.relay import store_deliveries
 
@@ -20,6 +23,8 @@ logger = logging.getLogger(__name__)
 EVENTS_AT_ONCE = 500
 #: The outbox is looked into this often while nothing is announced: announcements may be lost.
 SWEEP_S = 1.0
+#: So is for errands.
+ERRANDS_SWEEP_S = 30.0
 #: What does not answer is let be for so long.
 FAILED_S = 1.0
 
@@ -29,7 +34,7 @@ class Relay:
 
     def __init__(self, outbox: EventOutbox) -> None:
         self._outbox = outbox
-        self._database = ThreadPoolExecutor(1, thread_name_prefix="webhooks-relay")
+        self._database = DatabaseThread("webhooks-relay")
         self._news = asyncio.Event()
 
     def wake(self) -> None:
@@ -51,10 +56,10 @@ class Relay:
                             await self._news.wait()
                 except (Unavailable, DatabaseFailure) as error:
                     logger.warning("webhook_relay_waits", extra={"why": str(error)[:200]})
-                    await self._let_go()  # it may be the connection alone
+                    await self._database.let_go()  # it may be the connection alone
                     await asyncio.sleep(FAILED_S)
         finally:
-            await self.close()
+            await self._database.close()
 
     async def bring(self) -> int:
         """Bring what has waited longest; return how many events that were.
@@ -66,7 +71,7 @@ class Relay:
         entries = await self._outbox.take(EVENTS_AT_ONCE)
         if entries:
             events = [entry.event for entry in entries]
-            await asyncio.get_running_loop().run_in_executor(self._database, _store, events)
+            await self._database.run(partial(_store, events))
             await self._outbox.done(entries)
         return len(entries)
 
@@ -74,14 +79,6 @@ class Relay:
         """Add what the pump has counted to the outbox's. Those that get lost on the way are missed by metrics alone."""
         if counts := pump.take_counts():
             await self._outbox.count(counts)
-
-    async def close(self) -> None:
-        """Let go of the database."""
-        await self._let_go()
-        self._database.shutdown(wait=False)
-
-    async def _let_go(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._database, connections.close_all)
 
 
 def _store(events: Sequence[HookEvent]) -> None:
@@ -99,17 +96,50 @@ def _store_one(event: HookEvent) -> None:
         logger.exception("webhook_event_dropped", extra={"realm": event.realm, "kind": event.kind})
 
 
-class Engine:
-    """Relay and pump of one worker, on one event loop."""
+class Errands:
+    """Has replays of history done as they are asked for."""
 
-    def __init__(self, outbox: EventOutbox, pump: Pump) -> None:
+    def __init__(self, replayer: HistoryReplayer) -> None:
+        self._replayer = replayer
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for errands now."""
+        self._news.set()
+
+    async def run(self, stopping: asyncio.Event, pump: Pump) -> None:
+        """Do errands until `stopping`."""
+        try:
+            while not stopping.is_set():
+                self._news.clear()
+                try:
+                    if await self._replayer.replay_next():
+                        pump.wake()
+                        continue
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(ERRANDS_SWEEP_S):
+                            await self._news.wait()
+                except (Unavailable, DatabaseFailure) as error:
+                    logger.warning("webhook_history_waits", extra={"why": str(error)[:200]})
+                    await self._replayer.let_go()  # it may be the connection alone
+                    await asyncio.sleep(FAILED_S)
+        finally:
+            await self._replayer.close()
+
+
+class Engine:
+    """Relay, pump and errands of one worker, on one event loop."""
+
+    def __init__(self, outbox: EventOutbox, pump: Pump, broker: Broker) -> None:
         self._relay = Relay(outbox)
+        self._errands = Errands(HistoryReplayer(broker))
         self._pump = pump
 
     def hear(self, news: bytes) -> None:
         """Look for what is announced on `NEWS_TOPIC`."""
         if news == NEWS_OF_ROWS:
             self._pump.wake()
+            self._errands.wake()
         else:
             self._relay.wake()
 
@@ -118,8 +148,10 @@ class Engine:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._pump.run(stopping))
             tasks.create_task(self._relay.run(stopping, self._pump))
+            tasks.create_task(self._errands.run(stopping, self._pump))
 
     def wake(self) -> None:
         """Look for work, or for the end, now."""
         self._relay.wake()
+        self._errands.wake()
         self._pump.wake()

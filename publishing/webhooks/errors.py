@@ -37,6 +37,27 @@ class EndpointLimitReached(LimitReached):
         super().__init__(f"the realm has {limit} webhook endpoints, which is the limit", cure="remove one")
 
 
+class NothingMissed(FanoutError):
+    """An endpoint is to be sent what it missed, and there is nothing."""
+
+    code = "webhook_nothing_missed"
+    http_status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the endpoint was not disabled, or what it missed is sent already", cure="say since when, to send it again"
+        )
+
+
+class TooManyReplays(LimitReached):
+    """As many replays of history as one endpoint may have wait."""
+
+    code = "webhook_replay_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} replays of history wait for this endpoint", cure="wait until they are done")
+
+
 class EndpointDisabled(FanoutError):
     """Nothing is sent to an endpoint that is disabled."""
 

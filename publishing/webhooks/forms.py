@@ -99,7 +99,13 @@ class ReplayForm(forms.Form):
     """What is sent again."""
 
     since = forms.DateTimeField(error_messages={"required": "Say since when.", "invalid": "This is no time."})
-    what = forms.ChoiceField(choices=[("dead", "what was given up"), ("all", "everything")])
+    what = forms.ChoiceField(
+        choices=[
+            ("dead", "what was given up"),
+            ("all", "everything in the log"),
+            ("history", "everything in the channels' history, under new ids"),
+        ]
+    )
 
 
 class SearchForm(forms.Form):

@@ -8,14 +8,11 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from django.db import Error as DatabaseFailure
-from django.db import connections
 from django.utils import timezone
 
 from fanoutcloud.outbound.gate import GateRules
@@ -28,6 +25,7 @@ from publishing.webhooks.claims import (
     find_next_due,
     release_calls,
 )
+from publishing.webhooks.database_thread import DatabaseThread
 from publishing.webhooks.lanes import Lane, Turns
 from publishing.webhooks.results import write_outcomes
 
@@ -52,8 +50,6 @@ MAX_UNWRITTEN = 2_000
 
 #: Endpoints whose speed is remembered while nothing is to be done for them.
 MAX_LANES = 1_000
-
-T = TypeVar("T")
 
 
 class CallSender(Protocol):
@@ -82,7 +78,7 @@ class Pump:
         self._stale: list[Call] = []
         self._news = asyncio.Event()
         self._idle_s = IDLE_S
-        self._database = ThreadPoolExecutor(1, thread_name_prefix="webhooks-database")
+        self._database = DatabaseThread("webhooks-database")
         self._calls: Counter[str] = Counter()
 
     def wake(self) -> None:
@@ -110,8 +106,7 @@ class Pump:
 
     async def close(self) -> None:
         """Let go of the database."""
-        await self.in_database(connections.close_all)
-        self._database.shutdown(wait=False)
+        await self._database.close()
 
     async def drain(self) -> int:
         """Make all calls that are due now, and no others; return how many were made. For tests and errands."""
@@ -124,10 +119,6 @@ class Pump:
                 made += len(self._outcomes)
         return made
 
-    async def in_database(self, work: Callable[[], T]) -> T:
-        """Run `work` in this pump's database thread. Cancelling leaves it to end by itself."""
-        return await asyncio.get_running_loop().run_in_executor(self._database, work)
-
     async def _turn(self) -> bool:
         """Write results, fill rooms; return whether there was anything to do."""
         self._news.clear()
@@ -136,11 +127,11 @@ class Pump:
         is_free = self._turns.running < self._turns.places
         rooms = {endpoint_id: lane.room for endpoint_id, lane in self._lanes.items()} if is_free else {}
         try:
-            turn = await self.in_database(lambda: self._visit(outcomes, stale, rooms if is_free else None))
+            turn = await self._database.run(lambda: self._visit(outcomes, stale, rooms if is_free else None))
         except DatabaseFailure as error:
             logger.warning("webhook_database_failed", extra={"why": str(error)[:200]})
             self._outcomes, self._stale = [*outcomes, *self._outcomes], [*stale, *self._stale]
-            await self.in_database(connections.close_all)  # it may be the connection alone
+            await self._database.let_go()  # it may be the connection alone
             await asyncio.sleep(FAILED_S)
             self._idle_s = IDLE_S
             return False
@@ -234,7 +225,7 @@ class Pump:
         while self._turns.running and time.monotonic() < ends_at:
             await self._rest(busy=True)
         outcomes, stale = self._outcomes, self._stale
-        await self.in_database(lambda: self._visit(outcomes, stale, None))
+        await self._database.run(lambda: self._visit(outcomes, stale, None))
         if self._turns.running:
             raise _TooLate
 

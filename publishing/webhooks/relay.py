@@ -107,8 +107,10 @@ class _Receiver:
         )
 
 
-def store_deliveries(events: Sequence[HookEvent]) -> int:
-    """Store a delivery of each event for each endpoint that wants it; return how many. Idempotent. Blocks.
+def store_deliveries(events: Sequence[HookEvent], *, endpoint_id: int | None = None) -> int:
+    """Store a delivery of each event for each endpoint that wants it, or for one; return how many are new.
+
+    Idempotent. Blocks.
 
     Events of realms that are gone, and what is larger than `MAX_BODY_BYTES`, come to nothing.
 
@@ -116,7 +118,7 @@ def store_deliveries(events: Sequence[HookEvent]) -> int:
         DataError: the database does not take one of them; none was stored.
     """
     now = timezone.now()
-    receivers = _find_receivers({event.realm for event in events})
+    receivers = _find_receivers({event.realm for event in events}, endpoint_id)
     rows = [
         receiver.delivery(event, now)
         for event in _in_order(events)
@@ -124,14 +126,14 @@ def store_deliveries(events: Sequence[HookEvent]) -> int:
         if receiver.wants(event)
     ]
     with transaction.atomic():
-        run_for_rows(_STORE, _STORED, rows)
-    return len(rows)
+        return run_for_rows(_STORE, _STORED, rows)
 
 
-def _find_receivers(realms: Iterable[RealmId]) -> dict[str, list[_Receiver]]:
+def _find_receivers(realms: Iterable[RealmId], endpoint_id: int | None) -> dict[str, list[_Receiver]]:
     found: dict[str, list[_Receiver]] = {}
     rules: dict[str, ChannelRules] = {}
     rows = WebhookEndpoint.objects.filter(realm__in=set(realms)).exclude(state=WebhookEndpoint.State.DISABLED)
+    rows = rows if endpoint_id is None else rows.filter(pk=endpoint_id)
     for row in rows.order_by("pk").defer("sealed_secret", "sealed_old_secret"):
         if row.realm_id not in rules:
             rules[row.realm_id] = read_rules(Realm(pk=row.realm_id))

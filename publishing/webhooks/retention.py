@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from publishing.models import WebhookAttempt, WebhookDelivery
+from publishing.models import HistoryReplay, WebhookAttempt, WebhookDelivery
 
 STEP_ROWS = 5_000
 #: One run ends by then; the next one goes on.
@@ -27,6 +27,7 @@ def forget_old_deliveries() -> int:
     stuck = WebhookDelivery.objects.filter(state=State.WAITING, claim="", created_at__lt=now - MAX_WAIT)
     _step_through(stuck, lambda rows: rows.update(state=State.DEAD, last_cause="expired", finished_at=now), ends_at)
     over = WebhookDelivery.objects.filter(created_at__lt=too_old, finished_at__lt=too_old)
+    HistoryReplay.objects.filter(finished_at__lt=too_old).delete()
     return _step_through(over, _delete, ends_at)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from publishing.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from publishing.models import HistoryReplay, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.errors import DeliveryNotFound, EndpointNotFound
 from realms.models import Realm
 
@@ -21,6 +21,15 @@ def get_endpoint(realm: Realm, endpoint_id: int) -> WebhookEndpoint:
     if row is None:
         raise EndpointNotFound
     return row
+
+
+def list_history_replays(realm: Realm, endpoint_id: int) -> QuerySet[HistoryReplay]:
+    """Return the replays of history that were asked for lately, the newest first.
+
+    Raises:
+        EndpointNotFound: the realm has no such endpoint.
+    """
+    return HistoryReplay.objects.filter(endpoint=get_endpoint(realm, endpoint_id)).order_by("-pk")
 
 
 def list_deliveries(

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from fanoutcloud.broker.base import PublishResult
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.items import Item
+from fanoutcloud.core.names import RealmId
+from fanoutcloud.core.reads import KeptItem
+from fanoutcloud.core.streams import StreamPosition
 from fanoutcloud.core.webhooks import HookEvent
 
 #: An item that has no position yet is known by its id; ids come again after a while.
@@ -25,7 +28,7 @@ def events_of_items(
         HookEvent(
             realm.realm,
             "channel.message",
-            _key_of(item, result, at),
+            _key_of(item, result.position, at),
             at,
             item.channel,
             "" if result.position is None else str(result.position),
@@ -37,9 +40,17 @@ def events_of_items(
     ]
 
 
-def _key_of(item: Item, result: PublishResult, at: float) -> str:
+def event_of_history(realm: RealmId, kept: KeptItem, *, replay: str = "") -> HookEvent:
+    """Return the event that an item was when it was published, or one of a replay of its own, known by that, too."""
+    item, position, at = kept.item, kept.position, kept.published_at
+    key = _key_of(item, position, at) + (f":{replay}" if replay else "")
+    is_clients = item.user is not None
+    return HookEvent(realm, "channel.message", key, at, item.channel, str(position), item, is_clients=is_clients)
+
+
+def _key_of(item: Item, position: StreamPosition | None, at: float) -> str:
     if item.prev_id is not None and item.id is not None:  # it may wait for its predecessor, and have no position yet
         return f"item:{item.channel}:{int(at // ID_PERIOD_S)}:{item.id}"
-    if result.position is not None:
-        return f"item:{item.channel}:{result.position}"
+    if position is not None:
+        return f"item:{item.channel}:{position}"
     return f"item:{item.channel}:{secrets.token_hex(12)}"

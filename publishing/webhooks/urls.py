@@ -23,4 +23,5 @@ urlpatterns = [
     path("<int:endpoint_id>/rotate/", views.rotate_secret, name="rotate"),
     path("<int:endpoint_id>/test/", views.send_test, name="test"),
     path("<int:endpoint_id>/replay/", views.replay, name="replay"),
+    path("<int:endpoint_id>/missed/", views.send_missed, name="missed"),
 ]

@@ -1,5 +1,6 @@
 """Pages of a realm's webhooks: endpoints and what is set for them. Looking takes a viewer, changing a developer."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -15,14 +16,16 @@ from publishing.webhooks import endpoints
 from publishing.webhooks.endpoints import EndpointSecrets
 from publishing.webhooks.errors import EndpointDisabled, EndpointNotFound
 from publishing.webhooks.forms import EndpointForm, ReplayForm, RotateForm
+from publishing.webhooks.history_replays import ask_for_history
 from publishing.webhooks.replays import replay_since, send_test_event
-from publishing.webhooks.selectors import get_endpoint, list_deliveries, list_endpoints
+from publishing.webhooks.selectors import get_endpoint, list_deliveries, list_endpoints, list_history_replays
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
 from realms.roles import Role
 from realms.views.pages import sentence
 
 NEWEST = 10
+SHOWN_REPLAYS = 3
 _DEEDS = {
     "pause": (endpoints.pause_endpoint, "Paused. What happens is kept for it, and waits."),
     "disable": (endpoints.disable_endpoint, "Disabled. Nothing is sent, and nothing is kept for it."),
@@ -161,15 +164,39 @@ def replay(request: PageRequest, realm_id: str, endpoint_id: int) -> HttpRespons
     row = _get_or_404(realm, endpoint_id)
     form = ReplayForm(request.POST)
     if form.is_valid():
-        since, only_dead = form.cleaned_data["since"], form.cleaned_data["what"] == "dead"
         try:
-            count = replay_since(realm=realm, endpoint_id=row.pk, since=since, only_dead=only_dead)
+            said = _replay(realm, row.pk, **form.cleaned_data)
         except FanoutError as error:
             form.add_error(None, sentence(error))
         else:
-            messages.success(request, f"Sent again: {count:,}." if count else "There was nothing to send again.")
+            messages.success(request, said)
             return redirect("webhooks:endpoint", realm.pk, row.pk)
     return _render_endpoint(request, realm, row, replay_form=form, status=422)
+
+
+def _replay(realm: Realm, endpoint_id: int, *, since: datetime, what: str) -> str:
+    """Have it sent again; return what is said of it."""
+    if what == "history":
+        ask_for_history(realm=realm, endpoint_id=endpoint_id, since=since)
+        return "What history holds since then is looked up, and sent as it is found."
+    count = replay_since(realm=realm, endpoint_id=endpoint_id, since=since, only_dead=what == "dead")
+    return f"Sent again: {count:,}." if count else "There was nothing to send again."
+
+
+@login_required
+@never_cache
+@require_POST
+def send_missed(request: PageRequest, realm_id: str, endpoint_id: int) -> HttpResponse:
+    """Send what the endpoint missed while it was disabled."""
+    realm = get_realm_or_404(request.user, realm_id)
+    row = _get_or_404(realm, endpoint_id)
+    try:
+        ask_for_history(realm=realm, endpoint_id=row.pk)
+    except FanoutError as error:
+        messages.error(request, sentence(error))
+    else:
+        messages.success(request, "What it missed is looked up in history, and sent as it is found.")
+    return redirect("webhooks:endpoint", realm.pk, row.pk)
 
 
 def _get_or_404(realm: Realm, endpoint_id: int) -> WebhookEndpoint:
@@ -210,6 +237,7 @@ def _render_endpoint(
         "form": EndpointForm.of(row),
         "rotate_form": RotateForm(),
         "replay_form": ReplayForm(),
+        "history_replays": list_history_replays(realm, row.pk)[:SHOWN_REPLAYS],
         "deliveries": list_deliveries(realm, endpoint_id=row.pk).select_related("endpoint")[:NEWEST],
         "may_change": may_change(realm),
     }

@@ -81,6 +81,24 @@ def test_an_endpoint_is_paused_disabled_and_resumed(alices_caller: Caller, place
     assert states == ["paused", "disabled", "active"]
 
 
+def test_what_was_missed_while_it_was_disabled_is_asked_for_once(alices_caller: Caller, place: str):
+    assert alices_caller.post(f"{place}/history").json()["code"] == "webhook_nothing_missed"
+    alices_caller.post(f"{place}/disable")
+    since = alices_caller.post(f"{place}/resume").json()["missed_since"]
+
+    asked = alices_caller.post(f"{place}/history")
+
+    assert asked.status_code == 202, asked.content
+    assert asked.json() | {"asked_at": ""} == {
+        "id": asked.json()["id"], "since": since, "asked_at": "", "finished_at": None, "is_missed": True, "stored": 0,
+        "is_cut": False,
+    }  # fmt: skip
+    assert alices_caller.get(place).json()["missed_since"] is None
+    assert alices_caller.post(f"{place}/history").status_code == 409
+    later = alices_caller.post(f"{place}/history", {"since": "2026-01-01T00:00:00Z"}).json()
+    assert alices_caller.get(f"{place}/history").json()["items"] == [later, asked.json()]
+
+
 def test_a_removed_endpoint_is_gone(alices_caller: Caller, place: str):
     assert alices_caller.delete(place).status_code == 204
     assert alices_caller.get(place).json()["code"] == "webhook_not_found"

@@ -15,6 +15,8 @@ from django.apps import apps
 from django.conf import settings
 from django.utils import timezone
 
+from fanoutcloud.broker.memory import MemoryBroker
+from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.webhooks import NEWS_OF_EVENTS, NEWS_OF_ROWS, NEWS_TOPIC, EventOutbox, HookEvent, OutboxEntry
 from fanoutcloud.way_out import make_gate_rules, open_way_out
 from publishing.models import WebhookDelivery, WebhookEndpoint
@@ -65,7 +67,8 @@ def no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def running(outbox: ListOutbox) -> AsyncIterator[Engine]:
     async with open_way_out(settings) as way_out:
-        worker = Engine(cast(EventOutbox, outbox), Pump(Sender(way_out.client), make_gate_rules(settings)))
+        calls = Pump(Sender(way_out.client), make_gate_rules(settings))
+        worker = Engine(cast(EventOutbox, outbox), calls, MemoryBroker(SystemClock()))
         stopping = asyncio.Event()
         task = asyncio.create_task(worker.run(stopping))
         try:

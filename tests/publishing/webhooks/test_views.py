@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from publishing.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from publishing.models import HistoryReplay, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.endpoints import create_endpoint, disable_endpoint
 from publishing.webhooks.own_headers import open_headers
 from publishing.webhooks.replays import send_test_event
@@ -40,7 +40,8 @@ def pages(created: CreatedRealm, delivery: WebhookDelivery) -> list[tuple[str, s
     looks = [("list",), ("endpoint", row), ("deliveries",), ("delivery", delivery.pk)]
     deeds = [
         ("add",), ("change", row), ("state", row, "pause"), ("state", row, "resume"), ("state", row, "disable"),
-        ("reveal", row), ("rotate", row), ("test", row), ("replay", row), ("replay_one", delivery.pk), ("remove", row),
+        ("reveal", row), ("rotate", row), ("test", row), ("replay", row), ("missed", row),
+        ("replay_one", delivery.pk), ("remove", row),
     ]  # fmt: skip
     found = [("get", url_of(created, *page), Role.VIEWER) for page in looks]
     return found + [("post", url_of(created, *deed), Role.DEVELOPER) for deed in deeds]
@@ -68,7 +69,7 @@ def test_charlie_finds_nothing_and_viewers_change_nothing(
 def test_what_is_not_there_is_not_found(alice_client: Client, created: CreatedRealm):
     for page in [("endpoint", 7), ("delivery", 7)]:
         assert alice_client.get(url_of(created, *page)).status_code == 404
-    for name in ("change", "reveal", "rotate", "test", "replay", "remove", "replay_one"):
+    for name in ("change", "reveal", "rotate", "test", "replay", "missed", "remove", "replay_one"):
         assert alice_client.post(url_of(created, name, 7), FORM).status_code == 404, name
     assert alice_client.post(url_of(created, "state", 7, "pause")).status_code == 404
 
@@ -142,6 +143,25 @@ def test_a_state_is_explained(alice_client: Client, created: CreatedRealm, row: 
 
     assert "7 attempts failed in a row" in text_of(alice_client.get(page))
     assert "it answered 500" in text_of(alice_client.get(page))
+
+
+def test_what_it_missed_while_it_was_disabled_is_offered(
+    alice_client: Client, created: CreatedRealm, row: WebhookEndpoint
+):
+    alice_client.post(url_of(created, "state", row.pk, "disable"))
+    assert "Send what was missed" not in text_of(alice_client.get(url_of(created, "endpoint", row.pk)))
+    page = text_of(alice_client.post(url_of(created, "state", row.pk, "resume"), follow=True))
+    asked = text_of(alice_client.post(url_of(created, "missed", row.pk), follow=True))
+    again = text_of(alice_client.post(url_of(created, "missed", row.pk), follow=True))
+    body = {"since": "2020-01-01T00:00", "what": "history"}
+    since = text_of(alice_client.post(url_of(created, "replay", row.pk), body, follow=True))
+
+    assert "Send what was missed" in page
+    assert "looked up in history" in asked
+    assert "Send what was missed" not in asked
+    assert "sent already" in again
+    assert "From history since 1 Jan 2020" in since
+    assert [one.is_missed for one in HistoryReplay.objects.order_by("pk")] == [True, False]
 
 
 def test_the_secret_is_rotated_with_an_overlap(alice_client: Client, created: CreatedRealm, row: WebhookEndpoint):
