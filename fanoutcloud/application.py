@@ -7,6 +7,7 @@ Realms' sites and the publish API never pass Django or its middleware. Composed 
 from fanoutcloud.core.errors import LimitReached, NotFound, Unavailable
 from fanoutcloud.edge.app import refuse
 from fanoutcloud.edge.connections.sinks import AsgiApp, Receive, Scope, Send
+from fanoutcloud.edge.connections.whole_requests import Answerer
 from fanoutcloud.edge.site.challenges import answer_challenge, is_challenge
 from fanoutcloud.edge.site.sites import Site
 from fanoutcloud.ops.endpoints import OPS_PATHS
@@ -49,6 +50,13 @@ class Application:
             return False
         site = self.plane.site_finder.find_at_once(scope)
         return site is not None and self.plane.edge.accept_at_once(site, scope)
+
+    def find_answerer(self, scope: Scope) -> Answerer | None:
+        """Return what answers a publish, given its body; None: it is another request, and for this application."""
+        if not self.plane.is_started or (self._serves_sites and not self.plane.site_finder.is_ours(scope)):
+            return None
+        target = find_target(scope["raw_path"])
+        return None if target is None else self.plane.endpoint.make_answerer(target, scope)
 
     async def _serve_site(self, site: Site, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a realm's site; the dashboard's cookies, which a browser sends along to `/r/…`, end here."""

@@ -5,6 +5,7 @@ Also the older form `/realm/{realm}/publish/{channel}/`. Source: docs/api/publis
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -25,7 +26,14 @@ from fanoutcloud.core.named_ids import find_named_ids
 from fanoutcloud.core.names import ChannelName, RealmId, find_realm_id, parse_channel_name
 from fanoutcloud.core.pacing import RefusalPacer
 from fanoutcloud.core.statistics import PublishStatistics
-from publishing.answers import BodyUnfinished, error_answer, message_answer, preflight_headers, wants_json_answer
+from publishing.answers import (
+    BodyUnfinished,
+    Headers,
+    error_answer,
+    message_answer,
+    preflight_headers,
+    wants_json_answer,
+)
 from publishing.authentication import Authenticator, hint_of
 from publishing.services import Publisher
 
@@ -36,6 +44,8 @@ _METHODS = "POST, OPTIONS"
 _PUBLISHED = {as_json: message_answer("Published", as_json=as_json) for as_json in (False, True)}
 _PATH = re.compile(rb"/realm/([^/]+)/publish(?:/(.*?))?/?\Z", re.DOTALL)
 
+#: Status, headers and body.
+Answer = tuple[int, Headers, bytes]
 Scope = Any  # as ASGI has it: open mappings and callables, checked by the server
 Receive = Any
 Send = Any
@@ -88,53 +98,78 @@ class PublishEndpoint:
 
     async def serve(self, target: PublishTarget, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: 200 once its items are stored, else the reason why not."""
-        if scope["method"] == "OPTIONS":
-            await _answer(send, 204, b"", preflight_headers(_METHODS))
+        method = scope["method"]
+        if method == "OPTIONS":
+            await _send(send, (204, preflight_headers(_METHODS), b""))
             return
-        headers = dict(scope["headers"])
+        request = _Request(target, dict(scope["headers"]), _address(scope))
+
+        async def read_body() -> bytes:
+            if method != "POST":
+                raise MethodNotAllowed(method, _METHODS)
+            limit_bytes, timeout_s = self._max_body_bytes, self._body_timeout_s
+            return await _read_body(receive, request.headers, limit_bytes=limit_bytes, timeout_s=timeout_s)
+
+        await _send(send, await self._answer(request, read_body))
+
+    def make_answerer(self, target: PublishTarget, scope: Scope) -> Callable[[bytes], Awaitable[Answer]]:
+        """Return what answers this request, a POST, and others that are the same but for the body, given that."""
+        request = _Request(target, dict(scope["headers"]), _address(scope))
+
+        async def answer(body: bytes) -> Answer:
+            async def read_body() -> bytes:
+                if len(body) > self._max_body_bytes:
+                    raise BodyTooLarge(self._max_body_bytes)
+                return body
+
+            return await self._answer(request, read_body)
+
+        return answer
+
+    async def _answer(self, request: "_Request", read_body: Callable[[], Awaitable[bytes]]) -> Answer:
         wants_json = False
         try:
-            wants_json = wants_json_answer(headers.get(b"accept", b"*/*").lower())
-            if scope["method"] != "POST":
-                raise MethodNotAllowed(scope["method"], _METHODS)
-            await self._publish(target, headers, receive, address=_address(scope))
+            wants_json = wants_json_answer(request.headers.get(b"accept", b"*/*").lower())
+            body = await read_body()
+            try:
+                await self._publish(request, body)
+            except FanoutError as error:
+                error.item_ids = find_named_ids(body)
+                raise
         except FanoutError as error:
             self._statistics.requests[error.code] += 1
-            self._tell_refused(target.realm, scope, error)
+            self._tell_refused(request, error)
             if isinstance(error, LimitReached):
                 error.__traceback__ = None  # it holds the body
-                await self._pacer.pace(target.realm)
-            await _answer_error(send, error, as_json=wants_json)
-        else:
-            self._statistics.requests["accepted"] += 1
-            published_headers, body = _PUBLISHED[wants_json]
-            await _answer(send, 200, body, published_headers)
+                await self._pacer.pace(request.target.realm)
+            return error.http_status, *error_answer(error, as_json=wants_json)
+        self._statistics.requests["accepted"] += 1
+        return 200, *_PUBLISHED[wants_json]
 
-    async def _publish(
-        self, target: PublishTarget, headers: dict[bytes, bytes], receive: Receive, *, address: str
-    ) -> None:
-        body = await _read_body(receive, headers, limit_bytes=self._max_body_bytes, timeout_s=self._body_timeout_s)
-        try:
-            await self._publish_body(target, headers, body, address=address)
-        except FanoutError as error:
-            error.item_ids = find_named_ids(body)
-            raise
-
-    async def _publish_body(
-        self, target: PublishTarget, headers: dict[bytes, bytes], body: bytes, *, address: str
-    ) -> None:
+    async def _publish(self, request: "_Request", body: bytes) -> None:
+        target, headers = request.target, request.headers
         realm, key = await self._authenticator.authenticate(
-            target.realm, headers.get(b"authorization"), address=address
+            target.realm, headers.get(b"authorization"), address=request.address
         )
         self._publisher.check_limits(realm)  # before the items are parsed: a refusal must be cheap
         channel = _path_channel(target)
         items = _parse(body, channel, headers.get(b"content-type", b""))
         await self._publisher.publish_items(realm, items, via="rest", key_hint=hint_of(key))
 
-    def _tell_refused(self, realm: RealmId, scope: Scope, error: FanoutError) -> None:
-        self._flight.refused(realm, error, side="publish", address=_address(scope))
+    def _tell_refused(self, request: "_Request", error: FanoutError) -> None:
+        realm, address = request.target.realm, request.address
+        self._flight.refused(realm, error, side="publish", address=address)
         if self._activity.is_watched(realm):
-            self._activity.record(realm, refused_event(error, at=self._clock.now(), address=_address(scope)))
+            self._activity.record(realm, refused_event(error, at=self._clock.now(), address=address))
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request but for its body. `address` is the client's."""
+
+    target: PublishTarget
+    headers: dict[bytes, bytes]
+    address: str
 
 
 #: Content types of forms: what client libraries send when they are not told that it is JSON.
@@ -203,11 +238,7 @@ async def _read_body(receive: Receive, headers: dict[bytes, bytes], *, limit_byt
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _answer_error(send: Send, error: FanoutError, *, as_json: bool) -> None:
-    headers, body = error_answer(error, as_json=as_json)
-    await _answer(send, error.http_status, body, headers)
-
-
-async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def _send(send: Send, answer: Answer) -> None:
+    status, headers, body = answer
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -21,6 +21,7 @@ from uvicorn.config import STARTUP_FAILURE
 from fanoutcloud.edge.connections.first_request import AcceptAtOnce, TrustedProxies, first_request
 from fanoutcloud.edge.connections.http_protocol import EdgeHttpProtocol, begin_http
 from fanoutcloud.edge.connections.sinks import AsgiApp
+from fanoutcloud.edge.connections.whole_requests import FindAnswerer
 from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.site.sites import SiteNames
 from fanoutcloud.edge.takeover.succession import Succession
@@ -165,14 +166,16 @@ def configure(
     sites: SiteNames,
     limits: EdgeLimits,
     accept_at_once: AcceptAtOnce | None = None,
+    find_answerer: FindAnswerer | None = None,
     **options: Any,
 ) -> uvicorn.Config:
     """Return the configuration of a server that offers prepared sinks; `options` go to uvicorn as they are.
 
-    `accept_at_once` is asked in the place of `app` for each connection's first request; see `first_request`.
+    With `accept_at_once`, this is asked in the place of `app` for each connection's first request, and `find_answerer`
+    for POSTs on connections that begin with one; see `first_request`.
     """
     protocol = type("ConfiguredEdgeHttpProtocol", (EdgeHttpProtocol,), {"sites": sites, "limits": limits})
-    first = None if accept_at_once is None else first_request(protocol, limits, accept_at_once)
+    first = None if accept_at_once is None else first_request(protocol, limits, accept_at_once, find_answerer)
     config = uvicorn.Config(
         cast(Any, app),  # uvicorn's own, stricter types for the same protocol
         host=host,

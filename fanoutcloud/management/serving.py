@@ -67,6 +67,7 @@ def run_server(
         sites=plane.sites,
         limits=plane.limits,
         accept_at_once=app.accept_at_once,
+        find_answerer=app.find_answerer,
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
     )

@@ -2,10 +2,12 @@
 
 Most connections of an edge ask for one thing, to be held, and the answer is known at once. So neither uvicorn's request
 cycle nor a task nor an ASGI call is made for them; the application is asked as a plain function, on the same parts
-that it serves ASGI with. Whatever is not answered that way begins anew as HTTP. Source: docs/topics/fan-out.md.
+that it serves ASGI with. Connections that publish go on as `WholeRequests`. Whatever is not answered in one of these
+ways begins anew as HTTP. Source: docs/topics/fan-out.md.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -19,6 +21,7 @@ from fanoutcloud.edge.connections.held import EXTENSION, HeldStream, begin_strea
 from fanoutcloud.edge.connections.http_protocol import HEAD_TIMEOUT_S, MAX_HEAD_BYTES, EdgeHttpProtocol, begin_http
 from fanoutcloud.edge.connections.request_head import read_request_head
 from fanoutcloud.edge.connections.sinks import Receive, Scope, Send, SinkOwner
+from fanoutcloud.edge.connections.whole_requests import Answerer, FindAnswerer, WholeRequests
 from fanoutcloud.edge.limits import EdgeLimits
 
 #: Holds the request of a scope and returns True, or does nothing.
@@ -26,6 +29,7 @@ AcceptAtOnce = Callable[[Scope], bool]
 #: Paths of subscribers have this in them; the request line of any other request is not read twice.
 _OWN = b"/fanout/"
 _END = b"\r\n\r\n"
+_POST = b"POST "
 
 
 class FirstRequest(asyncio.Protocol):
@@ -36,6 +40,7 @@ class FirstRequest(asyncio.Protocol):
     http: type[EdgeHttpProtocol]
     limits: EdgeLimits
     accept_at_once: AcceptAtOnce
+    find_answerer: FindAnswerer | None = None
     trusted: "TrustedProxies | None" = None
     #: What the client has sent behind its request: nothing, as in `Handshake`.
     early = b""
@@ -66,9 +71,28 @@ class FirstRequest(asyncio.Protocol):
             self._timer.cancel()
             return
         self.connections.discard(self)
+        if self.find_answerer is not None and data.startswith(_POST) and _END in data:
+            self._timer.cancel()
+            self._begin_whole().data_received(data)
+            return
         begin_http(
             self.http, self._config, self._server_state, self._app_state, self.transport, data, head_timer=self._timer
         )
+
+    def _begin_whole(self) -> WholeRequests:
+        return WholeRequests(
+            self.transport,
+            self._server_state,
+            find=self._find_answerer,
+            begin_http=functools.partial(begin_http, self.http, self._config, self._server_state, self._app_state),
+            is_full=self._is_full,
+            keep_alive_s=self._config.timeout_keep_alive,
+        )
+
+    def _find_answerer(self, scope: Scope) -> Answerer | None:
+        find = type(self).find_answerer
+        self._tell_client(scope)
+        return None if find is None else find(scope)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
@@ -95,7 +119,7 @@ class FirstRequest(asyncio.Protocol):
 
     def _is_held(self, data: bytes) -> bool:
         """Hold the connection if the bytes are a request that can be answered now; else do nothing."""
-        if len(data) > MAX_HEAD_BYTES or not data.endswith(_END) or _OWN not in data or self._is_full:
+        if len(data) > MAX_HEAD_BYTES or not data.endswith(_END) or _OWN not in data or self._is_full():
             return False
         read = read_request_head(data)
         if read is None:
@@ -113,12 +137,14 @@ class FirstRequest(asyncio.Protocol):
             }
         else:
             scope["extensions"] = {EXTENSION: self}
+        self._tell_client(scope)
+        return type(self).accept_at_once(scope)
+
+    def _tell_client(self, scope: Scope) -> None:
         scope["client"] = get_remote_addr(self.transport)
         if self.trusted is not None:
             self.trusted.tell_client(scope)
-        return type(self).accept_at_once(scope)
 
-    @property
     def _is_full(self) -> bool:
         """Whether uvicorn would refuse the request, which is left to it."""
         limit = self._config.limit_concurrency
@@ -137,7 +163,12 @@ class FirstRequest(asyncio.Protocol):
         )
 
 
-def first_request(http: type[EdgeHttpProtocol], limits: EdgeLimits, accept_at_once: AcceptAtOnce) -> type[FirstRequest]:
+def first_request(
+    http: type[EdgeHttpProtocol],
+    limits: EdgeLimits,
+    accept_at_once: AcceptAtOnce,
+    find_answerer: FindAnswerer | None = None,
+) -> type[FirstRequest]:
     """Return the class of a server's connections; `http` is what those become that are not held at once."""
 
     class Configured(FirstRequest):
@@ -145,6 +176,7 @@ def first_request(http: type[EdgeHttpProtocol], limits: EdgeLimits, accept_at_on
 
     Configured.http, Configured.limits = http, limits
     Configured.accept_at_once = staticmethod(accept_at_once)
+    Configured.find_answerer = None if find_answerer is None else staticmethod(find_answerer)
     return Configured
 
 

@@ -107,6 +107,10 @@ class SiteFinder:
         found = self._directory.find_host_cached(host)
         return None if found is None else _site_of(found, scope)
 
+    def is_ours(self, scope: Scope) -> bool:
+        """Tell whether the scope is for no site for certain: by its path, and by a host of the installation."""
+        return self.names.find_foreign_host(scope) is None and self.names.find(scope) is None
+
     async def _look_up(self, host: HostName, scope: Scope) -> HostFound | None:
         if self._directory.is_nobodys_host(host):
             return None

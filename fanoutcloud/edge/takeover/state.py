@@ -12,6 +12,7 @@ from fanoutcloud.edge.connections.held import HeldConnection, HeldStream, Server
 from fanoutcloud.edge.connections.held_poll import HeldPoll
 from fanoutcloud.edge.connections.held_websocket import HeldDeflatedWebSocket, HeldWebSocket
 from fanoutcloud.edge.connections.http_protocol import EdgeHttpProtocol
+from fanoutcloud.edge.connections.whole_requests import WholeRequests
 from fanoutcloud.edge.encoding.wire import (
     DEFLATED_WEBSOCKET,
     PREPARED_JSON_LINES,
@@ -30,7 +31,7 @@ from fanoutcloud.edge.transports.long_poll import PollSubscriber
 from fanoutcloud.edge.transports.websocket import WebSocketSubscriber
 
 #: HTTP between two requests, or before the first.
-_Http = EdgeHttpProtocol | FirstRequest
+_Http = EdgeHttpProtocol | FirstRequest | WholeRequests
 Movable = HeldConnection | HeldPoll | _Http
 
 HTTP = "http"

@@ -1,8 +1,8 @@
-"""What is read as one whole request of a subscriber, and what is left to a server that knows all of HTTP."""
+"""What is read as a subscriber's whole request or the head of a publish, and what is left to a server of all HTTP."""
 
 import pytest
 
-from fanoutcloud.edge.connections.request_head import read_request_head
+from fanoutcloud.edge.connections.request_head import read_post_head, read_request_head
 
 _UPGRADE = b"Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
 
@@ -59,3 +59,45 @@ def test_an_address_that_can_not_be_read_has_no_scope():
 )
 def test_anything_else_is_left_alone(data: bytes):
     assert read_request_head(data) is None
+
+
+_POST = b"POST /realm/a/publish/ HTTP/1.1"
+_LENGTH = b"Content-Length: 12\r\n"
+
+
+def test_the_head_of_a_post_is_read_with_the_length_of_its_body():
+    read = read_post_head(_request(line=_POST, more=b"Accept: */*\r\n" + _LENGTH))
+
+    assert read is not None
+    scope = read[0].scope("http", "POST")
+    assert scope is not None
+    assert (read[1], scope["method"], scope["raw_path"]) == (12, "POST", b"/realm/a/publish/")
+    assert read[0].headers[-1] == (b"content-length", b"12")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _request(line=_POST),
+        _request(line=_POST, more=b"Content-Length: 0\r\n"),
+        _request(line=_POST, more=b"Content-Length: 1e1\r\n"),
+        _request(line=_POST, more=b"Content-Length: -1\r\n"),
+        _request(line=_POST, more=_LENGTH + b"Content-Length: 13\r\n"),
+        _request(line=_POST, more=_LENGTH + b"Expect: 100-continue\r\n"),
+        _request(line=_POST, more=_LENGTH + b"Transfer-Encoding: chunked\r\n"),
+        _request(line=_POST, more=b"Transfer-Encoding: chunked\r\n"),
+        _request(line=_POST, more=_LENGTH + b"Connection: close\r\n"),
+        _request(line=_POST, more=_LENGTH + _UPGRADE),
+        _request(line=_POST, more=_LENGTH + b"Upgrade: h2c\r\n"),
+        _request(line=_POST, more=_LENGTH, behind=b"{"),
+        _request(line=_POST, more=b"\n" + _LENGTH),
+        _request(line=_POST, more=_LENGTH + b"Broken \r\n"),
+        _request(line=_POST, more=_LENGTH)[:-2],
+        _request(line=b"POST /realm/a/publish/ HTTP/1.0", more=_LENGTH),
+        _request(line=b"PUT /realm/a/publish/ HTTP/1.1", more=_LENGTH),
+        b"POST",
+        b"",
+    ],
+)
+def test_other_heads_are_left_alone(data: bytes):
+    assert read_post_head(data) is None
