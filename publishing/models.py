@@ -63,6 +63,8 @@ class WebhookEndpoint(models.Model):
     state_since = models.DateTimeField(default=timezone.now)
     failures_in_row = models.PositiveIntegerField(default=0)
     failing_since = models.DateTimeField(null=True, blank=True)
+    warned_at = models.DateTimeField(null=True, blank=True)  # that it will be disabled, if it goes on like this
+    exhausted_told_at = models.DateTimeField(null=True, blank=True)  # that deliveries were given up
     missed_since = models.DateTimeField(null=True, blank=True)  # it was disabled from then on, and nothing was kept
     last_success_at = models.DateTimeField(null=True, blank=True)
     last_failure_at = models.DateTimeField(null=True, blank=True)

@@ -27,6 +27,8 @@ EventKind = Literal[
     "connection.closed",
     "origin.error",
     "limit.reached",
+    "endpoint.disabled",
+    "endpoint.exhausted",
     "webhook.test",
 ]
 #: Kinds of one channel each; the others are of the realm, whatever its endpoints' patterns.
@@ -40,8 +42,10 @@ CHANNEL_KINDS: tuple[EventKind, ...] = (
 )
 PRESENCE_KINDS: tuple[EventKind, ...] = ("channel.occupied", "channel.vacated", "presence.join", "presence.leave")
 REALM_KINDS: tuple[EventKind, ...] = ("connection.opened", "connection.closed", "origin.error", "limit.reached")
+#: Of other endpoints of the realm; they come about in the database, and the delivery plane has nothing to do for them.
+ENDPOINT_KINDS: tuple[EventKind, ...] = ("endpoint.disabled", "endpoint.exhausted")
 #: What an endpoint can ask for. `client.message` is a `channel.message` that a subscriber published.
-WANTED_KINDS: tuple[EventKind, ...] = (*CHANNEL_KINDS, *REALM_KINDS)
+WANTED_KINDS: tuple[EventKind, ...] = (*CHANNEL_KINDS, *REALM_KINDS, *ENDPOINT_KINDS)
 #: Events that a channel rule names → kind.
 RULE_KINDS: Mapping[WebhookEvent, EventKind] = {
     "published": "channel.message",

@@ -14,6 +14,7 @@ from fanoutcloud.core.webhooks import WANTED_KINDS
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.errors import EndpointLimitReached, EndpointNotFound, InvalidEndpoint
 from publishing.webhooks.log_rules import CUT
+from publishing.webhooks.notices import tell_disabled
 from publishing.webhooks.own_headers import check_headers, seal_headers
 from publishing.webhooks.signing import new_secret, show_public_key, show_secret
 from realms.announcements import announce_change, announce_webhooks
@@ -110,6 +111,7 @@ def change_endpoint(*, realm: Realm, endpoint_id: int, changes: Mapping[str, Any
         refuse_in_sandbox(realm, "call URLs")
         _refuse_to_lead_away(endpoint, checked["url"], changes.get("headers"))
         checked |= {"failures_in_row": 0, "failing_since": None, "rests_until": None, "rests": 0, "last_problem": ""}
+        checked["warned_at"] = None
     for name, value in checked.items():
         setattr(endpoint, name, value)
     endpoint.save(update_fields=[*checked])
@@ -163,6 +165,8 @@ def disable_endpoint(*, realm: Realm, endpoint_id: int) -> WebhookEndpoint:
 def _stop_by_hand(endpoint: WebhookEndpoint, state: WebhookEndpoint.State, action: Action) -> None:
     set_state(endpoint, state, by=Pause.BY_HAND, reason=f"{state.value} by hand")
     note(endpoint.realm, action, thing_of(endpoint))
+    if state == State.DISABLED:
+        tell_disabled(endpoint, with_mail=False)
     announce_change(endpoint.realm)
 
 
@@ -181,8 +185,10 @@ def resume_endpoint(*, realm: Realm, endpoint_id: int) -> WebhookEndpoint:
         endpoint.missed_since = endpoint.missed_since or endpoint.state_since
     set_state(endpoint, State.ACTIVE, by=Pause.NOBODY, reason="")
     endpoint.failures_in_row, endpoint.failing_since = 0, None
-    endpoint.rests_until, endpoint.rests = None, 0
-    endpoint.save(update_fields=["failures_in_row", "failing_since", "rests_until", "rests", "missed_since"])
+    endpoint.rests_until, endpoint.rests, endpoint.warned_at = None, 0, None
+    endpoint.save(
+        update_fields=["failures_in_row", "failing_since", "rests_until", "rests", "warned_at", "missed_since"]
+    )
     waiting = WebhookDelivery.objects.filter(endpoint=endpoint, state=WebhookDelivery.State.WAITING, claim="")
     waiting.update(due_at=timezone.now())
     announce_webhooks()

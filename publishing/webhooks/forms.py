@@ -25,6 +25,8 @@ KIND_MEANINGS = {
     "connection.closed": "a connection has ended",
     "origin.error": "one of your origins did not answer well",
     "limit.reached": "the realm has reached a limit",
+    "endpoint.disabled": "one of your endpoints was disabled",
+    "endpoint.exhausted": "deliveries of one were given up",
 }
 _FORMATS = [
     ("auto", "as they come: http-request where an item has it, else an event with its JSON"),

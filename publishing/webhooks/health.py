@@ -3,27 +3,25 @@
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.conf import settings
-from django.core.mail import send_mail
-from django.db import transaction
 
 from publishing.models import MAX_CAUSE_CHARACTERS, WebhookEndpoint
 from publishing.webhooks.calls import Outcome
 from publishing.webhooks.endpoints import set_state, thing_of
 from publishing.webhooks.log_rules import cut_text
+from publishing.webhooks.notices import tell_disabled, tell_of_end, tell_paused
 from realms.announcements import announce_change
 from realms.audit import Action, note
-from realms.models import Realm
 
 logger = logging.getLogger(__name__)
 
 #: After so many failures in a row an endpoint rests; then one call is tried, and the next rest is longer.
 FAILURES_BEFORE_REST = 10
 RESTS_S = (5, 15, 60, 120, 240, 480, 960, 1800)
-#: Failing for so long without a success: paused, and probed each half hour; then disabled.
+#: Failing for so long without a success: paused, and probed each half hour; its owner warned; disabled.
 PAUSED_AFTER = timedelta(hours=24)
+WARNED_AFTER = timedelta(hours=96)
 DISABLED_AFTER = timedelta(hours=120)
 #: The time of the last success is written down this often at most: one row per endpoint must not be the bottleneck.
 NOTE_SUCCESS_EVERY = timedelta(seconds=10)
@@ -31,6 +29,7 @@ NOTE_SUCCESS_EVERY = timedelta(seconds=10)
 #: Columns that say how an endpoint does.
 _HEALTH = (
     "failures_in_row", "failing_since", "last_success_at", "last_failure_at", "last_problem", "rests_until", "rests",
+    "warned_at",
 )  # fmt: skip
 
 State, Pause = WebhookEndpoint.State, WebhookEndpoint.Pause
@@ -70,7 +69,7 @@ def _needs_no_note(endpoint: WebhookEndpoint, outcomes: Sequence[Outcome]) -> bo
 
 def _note_success(endpoint: WebhookEndpoint, at: datetime) -> None:
     endpoint.failures_in_row, endpoint.failing_since, endpoint.last_success_at = 0, None, at
-    endpoint.rests_until, endpoint.rests = None, 0
+    endpoint.rests_until, endpoint.rests, endpoint.warned_at = None, 0, None
 
 
 def _note_failure(endpoint: WebhookEndpoint, outcome: Outcome) -> None:
@@ -89,13 +88,23 @@ def _follow(endpoint: WebhookEndpoint, outcomes: Sequence[Outcome], now: datetim
         if endpoint.state == State.PAUSED and endpoint.paused_by == Pause.FAILING:
             set_state(endpoint, State.ACTIVE, by=Pause.NOBODY, reason="")
             note(endpoint.realm, Action.WEBHOOK_RESUMED, thing_of(endpoint))
-    elif endpoint.failures_in_row >= FAILURES_BEFORE_REST:
-        _rest(endpoint, outcomes, now)
-        failing_for = now - (endpoint.failing_since or now)
-        if failing_for >= DISABLED_AFTER:
-            _disable(endpoint, Pause.FAILING, f"it has failed for {DISABLED_AFTER.days} days: {endpoint.last_problem}")
-        elif failing_for >= PAUSED_AFTER and endpoint.state == State.ACTIVE:
-            _pause(endpoint)
+    else:
+        _follow_failure(endpoint, now)
+        if endpoint.failures_in_row >= FAILURES_BEFORE_REST or endpoint.state == State.PAUSED:
+            _rest(endpoint, outcomes, now)
+
+
+def _follow_failure(endpoint: WebhookEndpoint, now: datetime) -> None:
+    """Pause or disable an endpoint that has failed for long, however few calls that were."""
+    failing_for = now - (endpoint.failing_since or now)
+    if failing_for >= DISABLED_AFTER:
+        _disable(endpoint, Pause.FAILING, f"it has failed for {DISABLED_AFTER.days} days: {endpoint.last_problem}")
+    elif failing_for >= PAUSED_AFTER and endpoint.state == State.ACTIVE:
+        _pause(endpoint)
+    elif failing_for >= WARNED_AFTER and endpoint.warned_at is None:
+        endpoint.warned_at = now
+        endpoint.save(update_fields=["warned_at"])
+        tell_of_end(endpoint, now - failing_for + DISABLED_AFTER)
 
 
 def _rest(endpoint: WebhookEndpoint, outcomes: Sequence[Outcome], now: datetime) -> None:
@@ -113,7 +122,7 @@ def _pause(endpoint: WebhookEndpoint) -> None:
     reason = f"it has failed for a day: {endpoint.last_problem}"
     set_state(endpoint, State.PAUSED, by=Pause.FAILING, reason=reason[:MAX_CAUSE_CHARACTERS])
     note(endpoint.realm, Action.WEBHOOK_PAUSED, thing_of(endpoint))
-    _tell_owner(endpoint, "is paused", "It is tried every half hour, and goes on by itself when it answers.")
+    tell_paused(endpoint)
 
 
 def _disable(endpoint: WebhookEndpoint, by: WebhookEndpoint.Pause, reason: str) -> None:
@@ -122,19 +131,4 @@ def _disable(endpoint: WebhookEndpoint, by: WebhookEndpoint.Pause, reason: str) 
     set_state(endpoint, State.DISABLED, by=by, reason=reason[:MAX_CAUSE_CHARACTERS])
     note(endpoint.realm, Action.WEBHOOK_DISABLED, thing_of(endpoint))
     announce_change(endpoint.realm)
-    _tell_owner(
-        endpoint, "is disabled", "Nothing is sent to it any more, nor kept for it. What waits is sent if you resume it."
-    )
-
-
-def _tell_owner(endpoint: WebhookEndpoint, what: str, next_: str) -> None:
-    owner = Realm.objects.select_related("owner").get(pk=endpoint.realm_id).owner
-    if owner is None:
-        return  # a sandbox: nobody has an address
-    text = (
-        f"The webhook endpoint {endpoint.label or endpoint.pk} of the realm {endpoint.realm} {what}.\n\n"
-        f"Its address: {endpoint.url}\nWhy: {endpoint.state_reason}.\n\n{next_}\n\n"
-        f"{settings.PUBLIC_URL}\n"
-    )
-    subject = f"Webhook endpoint {what}"
-    transaction.on_commit(partial(send_mail, subject, text, None, [owner.email]))
+    tell_disabled(endpoint, with_mail=True)

@@ -1,6 +1,7 @@
 """Writing down what came of calls: rows and attempt log in bulk, then how the endpoints do."""
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -12,11 +13,13 @@ from publishing.webhooks.bulk import Row, columns_of, run_for_rows
 from publishing.webhooks.calls import Outcome
 from publishing.webhooks.health import note_outcomes
 from publishing.webhooks.log_rules import cut_headers, cut_text
+from publishing.webhooks.notices import tell_exhausted
 from publishing.webhooks.schedule import next_attempt
 
 State = WebhookDelivery.State
 _DELIVERIES, _ATTEMPTS = WebhookDelivery._meta.db_table, WebhookAttempt._meta.db_table
 _CHANGED = columns_of(WebhookDelivery, ("id", "claim", "state", "due_at", "last_status", "last_cause", "finished_at"))
+_STATE = list(_CHANGED).index("state")
 _CHANGE = (
     f"UPDATE {_DELIVERIES} SET state = r.state, claim = '', due_at = coalesce(r.due_at, {_DELIVERIES}.due_at),"  # noqa: S608
     " attempts = attempts + 1, tries = tries + 1, last_status = r.last_status, last_cause = r.last_cause,"
@@ -43,13 +46,20 @@ def write_outcomes(outcomes: Sequence[Outcome]) -> None:
 
     A row whose lease had ended, and that somebody else has taken since, is left to them; the attempt is logged.
     """
-    changes = [change for outcome in outcomes for change in _changes(outcome)]
+    changes: list[Row] = []
+    by_endpoint: dict[int, list[Outcome]] = {}
+    exhausted: Counter[int] = Counter()
+    for outcome in outcomes:
+        endpoint_id, rows = outcome.call.destination.endpoint_id, _changes(outcome)
+        changes += rows
+        by_endpoint.setdefault(endpoint_id, []).append(outcome)
+        if rows[0][_STATE] == State.DEAD and not outcome.verdict.is_final:
+            exhausted[endpoint_id] += len(rows)
     run_for_rows(_CHANGE, _CHANGED, sorted(changes, key=_first))  # in one order: two workers lock none crosswise
     run_for_rows(_LOG, _LOGGED, [_attempt(outcome) for outcome in outcomes])
-    by_endpoint: dict[int, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_endpoint.setdefault(outcome.call.destination.endpoint_id, []).append(outcome)
     note_outcomes(by_endpoint)
+    for endpoint_id, count in sorted(exhausted.items()):
+        tell_exhausted(endpoint_id, count)
 
 
 def _first(row: Row) -> int:

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 import standardwebhooks
-from django.core import mail
 from django.utils import timezone
 
-from accounts.models import OutgoingEmail
 from fanoutcloud.core.items import HttpRequest
 from publishing.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from publishing.webhooks import endpoints, health, relay
@@ -153,26 +151,6 @@ def test_an_address_that_is_not_allowed_any_more_is_not_called_and_nothing_is_to
     assert (sink.received, WebhookDelivery.objects.get().state) == ([], "dead")
 
 
-def test_410_disables_the_endpoint_and_tells_its_owner(
-    created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send
-):
-    at_sink()
-    sink.behave = lambda request: 410
-    store_deliveries([item_event(created.realm.pk, 1)])
-
-    send_due()
-    stored = store_deliveries([item_event(created.realm.pk, 2)])
-
-    endpoint = WebhookEndpoint.objects.get()
-    assert (endpoint.state, endpoint.paused_by, stored) == ("disabled", "gone", 0)
-    assert WebhookDelivery.objects.get().state == "dead"
-    assert _mails() == ["Webhook endpoint is disabled"]
-
-
-def _mails() -> list[str]:
-    return [*OutgoingEmail.objects.values_list("subject", flat=True), *(one.subject for one in mail.outbox)]
-
-
 def test_an_endpoint_that_fails_rests_and_is_probed_by_one_call(
     created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send
 ):
@@ -197,33 +175,6 @@ def test_an_endpoint_that_fails_rests_and_is_probed_by_one_call(
     assert (made_while_resting, probes) == (0, 1)
     assert (endpoint.rests, endpoint.failures_in_row, endpoint.rests_until) == (0, 0, None)
     assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"delivered"}
-
-
-def test_an_endpoint_that_fails_for_a_day_is_paused_then_disabled_and_comes_back_by_itself_before(
-    created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send
-):
-    at_sink()
-    sink.behave = lambda request: 500
-    store_deliveries([item_event(created.realm.pk, number) for number in range(20)])
-
-    def go_on(*, failing_for_h: int) -> WebhookEndpoint:
-        since = timezone.now() - timedelta(hours=failing_for_h)
-        WebhookEndpoint.objects.update(rests_until=timezone.now(), failing_since=since, failures_in_row=50, rests=3)
-        later()
-        send_due()
-        return WebhookEndpoint.objects.get()
-
-    paused = go_on(failing_for_h=25)
-    sink.behave = lambda request: 200
-    back = go_on(failing_for_h=26)
-    sink.behave = lambda request: 500
-    store_deliveries([item_event(created.realm.pk, number) for number in range(100, 120)])
-    disabled = go_on(failing_for_h=121)
-
-    assert (paused.state, paused.paused_by) == ("paused", "failing")
-    assert back.state == "active"
-    assert (disabled.state, disabled.paused_by) == ("disabled", "failing")
-    assert _mails() == ["Webhook endpoint is paused", "Webhook endpoint is disabled"]
 
 
 def test_ordered_deliveries_of_a_channel_wait_for_the_one_before_and_other_channels_do_not(
