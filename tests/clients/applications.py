@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.servers import lifeline
 from tests.servers.command import free_port
 from tests.servers.product import Product, ProductRealm
 
@@ -48,8 +49,8 @@ def run_application(
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO")}
     environment |= {"GRIP_URL": realm.grip_url, "NO_PROXY": "localhost,127.0.0.1", "PYTHONASYNCIODEBUG": ""}
-    command = [*map(str, words), str(port), *more]
-    process = subprocess.Popen(
+    command = [*words, str(port), *more]
+    process = lifeline.start(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd
     )
     said: list[str] = []

@@ -16,13 +16,21 @@ from tests.clients.pages import customers_server, open_page
 from tests.servers.product import ProductRealm
 
 #: Chance gives one half; time runs a hundred times as fast; what is waited for, and what comes, is written down.
+#: A time of `PATIENCE_MS` is over when the server has been asked once more: a page may be slow to ask it.
 _SET_UP = """
     Math.random = () => 0.5;
+    window.PATIENCE_MS = 3000;
     window.told = [];
+    window.impatient = 0;
     const wait = window.setTimeout;
+    window.asked = async (count) => {
+        while (await (await fetch(url + "/asked")).json() < count) await new Promise((done) => wait(done, 5));
+    };
     window.setTimeout = (action, ms, ...more) => {
         told.push(["wait", ms]);
-        return wait(action, ms < 60000 ? ms / 100 : ms, ...more);
+        if (ms !== PATIENCE_MS) return wait(action, ms < 60000 ? ms / 100 : ms, ...more);
+        const count = ++impatient;
+        return wait(() => asked(count).then(() => action(...more)), ms / 100);
     };
     window.watch = (req) => {
         req.on("finished", function (code, result, headers) {
@@ -102,7 +110,7 @@ EXAMPLES = {
         told.push(["last", req.lastRequest.method, req.lastRequest.uri === url + "/json", req.lastRequest.transport]);
     """,
     "timeout": """
-        var req = watch(new Pollymer.Request({timeout: 3000, maxTries: 2}));
+        var req = watch(new Pollymer.Request({timeout: PATIENCE_MS, maxTries: 2}));
         req.start('GET', url + '/hang');
         await until("error");
     """,
@@ -114,7 +122,7 @@ EXAMPLES = {
     "abort": """
         var req = watch(new Pollymer.Request());
         req.start('GET', url + '/hang');
-        await new Promise((done) => setTimeout(done, 5000));
+        await asked(1);
         req.abort();
         req.start('GET', url + '/text');
         await until("finished");
@@ -136,7 +144,7 @@ EXAMPLES = {
         told.push(["left", document.querySelectorAll("[id^=pd-jsonp-script]").length]);
     """,
     "JSON-P retries": """
-        var req = watch(new Pollymer.Request({transport: 2, maxTries: 2, timeout: 2000}));
+        var req = watch(new Pollymer.Request({transport: 2, maxTries: 2, timeout: PATIENCE_MS}));
         req.start('GET', url + '/hang');
         await until("error");
     """,
@@ -154,7 +162,9 @@ class Recorder:
         self.closing = threading.Event()
 
     def note(self, handler: BaseHTTPRequestHandler) -> None:
-        """Write down what a page chooses of a request."""
+        """Write down what a page chooses of a request; a test's own question is none of it."""
+        if handler.path == "/asked":
+            return
         size = int(handler.headers.get("Content-Length") or 0)
         body = handler.rfile.read(size).decode()
         chosen = ("X-Mine", "Accept", "Content-Type")
@@ -166,6 +176,8 @@ class Recorder:
     def answer(self, path: str) -> tuple[int, str, str]:
         """Return status, type and body."""
         kind = urlsplit(path).path.split("/")[1]
+        if kind == "asked":
+            return 200, "application/json", str(len(self.asked))
         if kind == "json":
             return 200, "application/json", '{"a": [1]}'
         if kind == "text":
@@ -178,7 +190,7 @@ class Recorder:
                 f"{parse_qs(urlsplit(path).query)['callback'][0]}({json.dumps(told)});",
             )
         if kind == "hang":
-            self.closing.wait(5)
+            self.closing.wait(60)
             return 200, "text/plain", ""
         codes = kind.split(",")
         return int(codes[min(len(self.asked), len(codes)) - 1]), "text/plain", "words"
@@ -243,7 +255,8 @@ def pages(chromium: Browser, node_packages: Path, realm: ProductRealm) -> Iterat
 
 def _run(page: Any, recorder: Recorder, program: str, url: str) -> list[Any]:
     recorder.asked.clear()
-    told: list[Any] = page.evaluate(f"async (url) => {{ told.length = 0; {program} return told; }}", url)
+    begin = "window.url = url; told.length = impatient = 0;"
+    told: list[Any] = page.evaluate(f"async (url) => {{ {begin} {program} return told; }}", url)
     deadline = time.monotonic() + 0.05
     while time.monotonic() < deadline:  # nothing may follow
         page.wait_for_timeout(10)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tests.prove.log import Harmed, Log
+from tests.servers import lifeline
 
 PROBE_TIMEOUT_S = 2.0
 PROBE_EVERY_S = 0.05
@@ -49,9 +50,11 @@ class Process:
                     await process.wait()
 
     async def _start(self, output: BinaryIO, *options: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *self.command, *options, cwd=self._cwd, env=self.environment, stdout=output, stderr=output
         )
+        lifeline.hold(process.pid)
+        return process
 
     async def replace(self, *options: str) -> None:
         """Start another one beside it, with these options, to which it hands over and ends."""

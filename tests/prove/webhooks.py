@@ -24,6 +24,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.servers import lifeline
 from tests.servers.command import clean_environment, free_port
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
@@ -76,7 +77,7 @@ class Installation:
         if name == "web":
             command = [sys.executable, "manage.py", "web", "--host", "127.0.0.1", "--port", str(self.port)]
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
+            self.processes[name] = lifeline.start(
                 command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
 

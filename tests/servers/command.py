@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.servers import lifeline
+
 #: What would make another server of it; a test run sets some of these.
 UNWANTED = {
     "BIND",
@@ -91,8 +93,8 @@ class Command:
 @contextlib.contextmanager
 def started(words: Sequence[str | Path], *, folder: Path, environment: Mapping[str, str]) -> Iterator[Command]:
     """Run a command in a process group of its own; whatever is left of it at the end of the block is killed."""
-    with subprocess.Popen(
-        [str(word) for word in words],
+    with lifeline.start(
+        words,
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from tests.servers import prepared_folder
+from tests.servers import lifeline, prepared_folder
 from tests.servers.product import ROOT, START_TIMEOUT_S, Product
 
 
@@ -19,7 +19,7 @@ class DaphneProduct(Product):
         """Start it on a prepared database; returns once it answers."""
         prepared_folder.fill(self.data_dir, self._environment)
         with self.log.open("w") as log:
-            self._process = subprocess.Popen(
+            self._process = lifeline.start(
                 [
                     sys.executable,
                     "-m",

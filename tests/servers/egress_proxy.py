@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.servers import lifeline
 from tests.servers.command import free_port
 
 PATIENCE_S = 30.0
@@ -60,7 +61,7 @@ def _wait_until_listening(port: int) -> None:
 
 @contextmanager
 def _running(command: Sequence[str]) -> Iterator[None]:
-    process = subprocess.Popen(
+    process = lifeline.start(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, start_new_session=True
     )
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import lifeline
 from tests.servers.command import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +57,7 @@ class Ejabberd:
         words = ["--config-dir", here, "--config", f"{here}/ejabberd.yml", "--ctl-config", f"{here}/ejabberdctl.cfg"]
         words += ["--logs", here, "--spool", f"{here}/spool", "--node", f"fanout{self.port}@localhost", "foreground"]
         with (self._directory / "console.log").open("ab") as console:
-            self._process = subprocess.Popen(
+            self._process = lifeline.start(
                 [shutil.which("ejabberdctl") or "/usr/sbin/ejabberdctl", *words],
                 cwd=self._directory,
                 stdout=console,

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.servers import lifeline
 from tests.servers.command import free_port
 
 START_TIMEOUT_S = 30.0
@@ -86,7 +87,7 @@ class PostgresServer:
 
     def _run(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._server_command(), stdout=log, stderr=log, **self._as_user())
+            self._process = lifeline.start(self._server_command(), stdout=log, stderr=log, **self._as_user())
 
     def stop(self) -> None:
         """End the server at once; its data is not needed any more."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import prepared_folder
+from tests.servers import lifeline, prepared_folder
 from tests.servers.command import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ class Product:
         """Start it; returns once it says that it is ready."""
         prepared_folder.fill(self.data_dir, self._environment)
         with self.log.open("w") as log:
-            self._process = subprocess.Popen(
+            self._process = lifeline.start(
                 [sys.executable, "manage.py", self.command],
                 cwd=ROOT,
                 env=self._environment,

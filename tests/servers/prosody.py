@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import lifeline
 from tests.servers.command import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +57,7 @@ class Prosody:
             for path in [self._directory, *self._directory.rglob("*")]:
                 shutil.chown(path, "prosody", "prosody")
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = lifeline.start(
                 [program, "-F", "--config", str(self._directory / "prosody.cfg.lua")],
                 env=self._environment,
                 cwd=self._directory,

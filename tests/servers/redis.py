@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import lifeline
 from tests.servers.command import free_port
 
 START_TIMEOUT_S = 15.0
@@ -49,7 +50,7 @@ class RedisServer:
             "--appendonly",
             "no",
         ]
-        self._process = subprocess.Popen(
+        self._process = lifeline.start(
             [*command, "--dir", str(self._directory), "--logfile", str(self._directory / "redis.log"), *self.options]
         )
         self._wait_until_it_answers(answer)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import lifeline
 from tests.servers.redis import RedisServer, free_port
 
 PRIMARY_NAME = "fanout-main"
@@ -58,7 +59,7 @@ class SentinelInstallation:
                 _CONFIGURATION.format(port=port, directory=path.parent, name=PRIMARY_NAME, primary=first.port)
             )
             log = ["--logfile", str(path.parent / "log")]
-            self._sentinels.append(subprocess.Popen([_binary(), str(path), "--sentinel", *log]))
+            self._sentinels.append(lifeline.start([_binary(), str(path), "--sentinel", *log]))
         expected = "slaves=1,sentinels=3"
         self._wait(lambda: all(expected in ask(port, "INFO", "sentinel") for port in self.sentinel_ports))
 
