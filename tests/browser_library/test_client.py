@@ -14,6 +14,13 @@ from tests.fakes.faulty_proxy import FaultyProxy
 from tests.servers.product import ProductRealm
 from tests.servers.publishing import publish, publish_items
 
+#: A page leads no more, and a tab of it says goodbye for so long that whoever leads next hears it at once.
+_LEAVE_AGAIN_AND_AGAIN = """(key) => {
+    client.close();
+    const air = new BroadcastChannel(key);
+    setInterval(() => air.postMessage({ from: "gone", verb: "bye" }), 1);
+}"""
+
 
 @pytest.fixture
 def open_another(chromium: Browser, proxy: FaultyProxy, realm: ProductRealm, _customers_page: str) -> Iterator[Any]:
@@ -358,6 +365,21 @@ def test_two_tabs_share_one_connection_and_the_second_takes_over(
     assert len(proxied) == 2
     assert other.until(channel, len(numbers) - begun) == numbers[begun:]
     assert other.get("resets") == []
+
+
+def test_a_tab_that_leaves_while_another_takes_over_does_not_end_what_begins(
+    reader: Reader, realm: ProductRealm, channel: str
+):
+    reader.open({"share": True})
+    other = Reader(reader.page.context.new_page(), reader.site)
+    other.page.goto(reader.page.url)
+    other.open({"share": True})
+    reader.read(channel)
+    other.read(channel)
+    reader.page.evaluate(_LEAVE_AGAIN_AND_AGAIN, f"fanout:{reader.site}:")
+    publish(realm, channel, 1)
+
+    assert other.until(channel, 1) == [1]
 
 
 def test_it_runs_under_a_strict_content_policy(reader: Reader, realm: ProductRealm, channel: str):

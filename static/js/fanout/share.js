@@ -137,7 +137,7 @@ class Relay {
   }
 
   #forget(tab) {
-    this.#tabs.delete(tab);
+    if (!this.#tabs.delete(tab)) return; // it left the tab that led before; those that stay have not been heard of yet
     for (const key of [...this.#followed.keys()]) this.#unsubscribe(tab, key);
     if (!this.#tabs.size) this.#client.close();
   }
