@@ -385,6 +385,8 @@ class Plane:
         else:
             self.enforcement.realm_changed(realm)
             self.presence.realm_changed(realm)
+        if self.xmpp is not None:
+            self.xmpp.realm_changed(realm)
 
     async def _forget_realm(self, realm: RealmId) -> None:
         try:

@@ -22,13 +22,17 @@ from fanoutcloud.xmpp.channels import ChannelParts, Channels
 from fanoutcloud.xmpp.commands import CommandService
 from fanoutcloud.xmpp.component import ComponentDoor
 from fanoutcloud.xmpp.gateway import Gateway, PubsubService, ServerService
+from fanoutcloud.xmpp.keeping import Keeper
 from fanoutcloud.xmpp.listener import Listener, ListenerSettings
 from fanoutcloud.xmpp.node_settings import BookNodeSettings
+from fanoutcloud.xmpp.receivers import Receivers
 from fanoutcloud.xmpp.sign_in import SignInEndpoint
+from fanoutcloud.xmpp.stanza_service import StanzaService
 from fanoutcloud.xmpp.wires import Wires
 from fanoutcloud.xmpp_certificate import make_tls
 from fanoutcloud.xmpp_settings import XmppSettings
 from publishing.xmpp_commands import XmppCommands
+from realms.receiver_book import DatabaseReceiverBook
 
 if TYPE_CHECKING:
     from fanoutcloud.plane import Plane
@@ -48,10 +52,14 @@ class XmppDoors:
         parts = ChannelParts(
             plane.hub, plane.broker, plane.reads, plane.publisher, plane.clock, settings=settings_of_nodes
         )
-        channels = Channels(parts, access, Wires(domains, self._find_stanza))
+        channels = Channels(parts, access, Wires(domains, self._find_stanza, self._find_receivers_stanza))
         self.gateway = Gateway(domains, access, channels, plane.hub)
+        self._receivers = Receivers(
+            channels, plane.hub, plane.directory, DatabaseReceiverBook(), self.gateway.asked, domains
+        )
         self.gateway.services[domains.pubsub] = PubsubService(channels)
         self.gateway.services[domains.api] = CommandService(book, access, domains, plane.clock, plane.happenings)
+        self.gateway.services[domains.stanza] = StanzaService(self._receivers, self.gateway.asked)
         self._listener: Listener | None = None
         self._component: ComponentDoor | None = None
         self.sign_in: SignInEndpoint | None = None
@@ -60,18 +68,35 @@ class XmppDoors:
 
     def _make_component(self, plane: "Plane", server: tuple[str, int]) -> None:
         domains, secret = self.gateway.domains, self._settings.secret
-        store: SubscriptionStore = MemorySubscriptionStore()
-        if isinstance(plane.broker, RedisBroker):
-            store = RedisSubscriptionStore(plane.broker.connection_for, domains.main)
-        self._component = ComponentDoor(self.gateway, plane.hub, store, server=server, secret=secret)
+        receivers = self._receivers
+        receivers.keeper = Keeper(plane.hub, self._make_store(plane, f"{domains.main}/receivers"), receivers.sessions)
+        self._component = component = ComponentDoor(
+            self.gateway, plane.hub, self._make_store(plane, domains.main), receivers, server=server, secret=secret
+        )
+        receivers.ways.append(component)
+        receivers.is_up = lambda: component.is_delivering
         self.sign_in = SignInEndpoint(self.gateway.access, domains, secret, self._component.tokens)
 
+    def _make_store(self, plane: "Plane", name: str) -> SubscriptionStore:
+        if isinstance(plane.broker, RedisBroker):
+            return RedisSubscriptionStore(plane.broker.connection_for, name)
+        return MemorySubscriptionStore()
+
+    def realm_changed(self, realm: RealmId) -> None:
+        """Know that a realm has changed, or is there no more."""
+        self._receivers.realm_changed(realm)
+
     def _find_stanza(self, realm: RealmId, stored: StoredItem) -> bytes | None:
-        """Return the stanza that an item brings, where its realm has stanzas sent."""
+        """Return the stanza that an item brings to all, where its realm has stanzas sent to subscribers."""
         stanza, snapshot = stored.item.xmpp_stanza, self._plane.directory.find_cached(realm)
-        if stanza is None or snapshot is None or not snapshot.xmpp.sends_stanzas:
+        if stanza is None or stanza.to or snapshot is None or not snapshot.xmpp.sends_stanzas:
             return None
-        return write_stanza(stanza, sender=f"{realm.lower()}@{self.gateway.domains.stanza}")
+        return write_stanza(stanza, sender=self.gateway.domains.sender_of(realm))
+
+    def _find_receivers_stanza(self, realm: RealmId, stored: StoredItem) -> bytes | None:
+        """Return the stanza that an item brings to those whom its realm has added, or to the one that it names."""
+        stanza = stored.item.xmpp_stanza
+        return None if stanza is None else write_stanza(stanza, sender=self.gateway.domains.sender_of(realm))
 
     async def _check_key(self, realm: RealmId, token: str) -> str:
         _, key = await self._plane.authenticator.authenticate(realm, f"Bearer {token}".encode())
@@ -103,6 +128,7 @@ class XmppDoors:
                 ),
             )
             await self._listener.start()
+            self._receivers.ways.insert(0, self._listener)
         except OSError as error:  # ssl.SSLError is one
             raise Unavailable(
                 f"XMPP can't be listened to on port {settings.port or settings.tls_port}: {error}"
@@ -115,6 +141,7 @@ class XmppDoors:
                 tasks.create_task(self._listener.run())
             if self._component is not None:
                 tasks.create_task(self._component.run())
+            tasks.create_task(self._receivers.run())
 
     async def stop(self) -> None:
         """Close the doors."""

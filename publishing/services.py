@@ -5,11 +5,12 @@ from itertools import groupby
 
 from fanoutcloud.broker.base import Broker, Outcome, PublishResult
 from fanoutcloud.broker.pattern_board import PatternBoard
-from fanoutcloud.core.activity import ActivitySink, Published, preview_of
+from fanoutcloud.core.activity import VIA_OF_CLIENTS, VIA_XMPP, ActivitySink, Published, preview_of
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.flight import FlightRecorder
 from fanoutcloud.core.items import Item
+from fanoutcloud.core.stanza_format import check_receivers
 from fanoutcloud.core.statistics import PublishStatistics
 from fanoutcloud.core.usage import UsageMeter
 from fanoutcloud.core.webhooks import EventOutbox
@@ -57,6 +58,7 @@ class Publisher:
         """Store the items in order; return one result each. `via` and `key_hint` are shown to who watches.
 
         Raises:
+            InvalidItem: a stanza is for an address that gets nothing of its channel; nothing was stored.
             ItemTooLarge: an item is larger than the realm allows; nothing was stored.
             LimitReached: the realm publishes too fast, its subscribers were sent too much, or its webhooks have fallen
                 too far behind; nothing was stored.
@@ -64,6 +66,7 @@ class Publisher:
 
         Where webhooks want an item, the answer waits until its event is stored; subscribers do not.
         """
+        check_receivers(items, realm.xmpp)
         if realm.webhooks and self._outbox is not None:
             self._outbox.check_room(realm.realm)
         await self._limiter.take(realm, items)
@@ -83,7 +86,7 @@ class Publisher:
                 self._tell(realm, item, result, via=via, key_hint=key_hint)
         if realm.webhooks and self._outbox is not None:
             await self._outbox.put(
-                events_of_items(realm, items, results, at=self._clock.now(), is_clients=via == "client")
+                events_of_items(realm, items, results, at=self._clock.now(), is_clients=via in VIA_OF_CLIENTS)
             )
         return results
 
@@ -111,5 +114,6 @@ class Publisher:
                 key=key_hint,
                 outcome=result.outcome.value,
                 user=item.user or "",
+                transport="xmpp" if via in VIA_XMPP else "",
             ),
         )

@@ -21,13 +21,14 @@ from publishing.webhooks.endpoints import create_endpoint, remove_endpoint
 from publishing.webhooks.selectors import list_endpoints
 from realms.audit import Author, acting
 from realms.domain_documents import read_domain
-from realms.models import Realm
+from realms.models import Realm, XmppReceiver, XmppReceiverChannel
 from realms.rule_settings import parse_settings
-from realms.selectors import get_realm, list_domains, list_live_keys, list_rules, list_xmpp_admins
+from realms.selectors import get_realm, list_domains, list_live_keys, list_rules, list_xmpp_admins, list_xmpp_receivers
 from realms.services import (
     OriginChange,
     add_rule,
     add_xmpp_admin,
+    add_xmpp_receiver,
     change_origin,
     change_rule,
     claim_domain,
@@ -35,11 +36,13 @@ from realms.services import (
     remove_domain,
     remove_rule,
     remove_xmpp_admin,
+    remove_xmpp_receiver,
     revoke_api_key,
 )
 from realms.services.xmpp import clean_address
+from realms.services.xmpp_receivers import clean_receiver
 from realms.usage import choose_range, read_usage
-from realms.xmpp_errors import XmppAdminNotFound
+from realms.xmpp_errors import XmppAdminNotFound, XmppReceiverNotFound
 
 Values = Mapping[str, str]
 Do = Callable[[Realm, Values], list[str]]
@@ -66,6 +69,8 @@ _LABELS = {
     "url": "URL",
     "user": "User",
 }
+#: Who asks, among the values of a command; no field has this name.
+_ASKER = "@"
 _TEXTS = {"items", "json-object", "settings"}
 
 
@@ -111,7 +116,9 @@ class XmppCommands:
 
     async def change_node(self, realm: RealmId, channel: ChannelName, values: Values, *, asker: str) -> None:
         """See `CommandBook.change_node`."""
-        await _in_thread(lambda found, given: _set_rule(found, str(channel), given), realm, values, asker)
+        await _in_thread(
+            lambda found, given: _set_rule(found, str(channel), _without_asker(given)), realm, values, asker
+        )
 
     # -- what the delivery plane does
 
@@ -158,13 +165,17 @@ class XmppCommands:
         ]
 
 
+def _without_asker(values: Values) -> Values:
+    return {name: text for name, text in values.items() if name != _ASKER}
+
+
 def _elsewhere(realm: Realm, values: Values) -> list[str]:
     raise AssertionError("done by the delivery plane")
 
 
 def _do(do: Do, realm: RealmId, values: Values, asker: str) -> list[str]:
     with acting(lambda: Author(f"xmpp:{asker}"[:200], f"{asker}, over XMPP")):
-        return do(get_realm(realm), values)
+        return do(get_realm(realm), {**values, _ASKER: asker})
 
 
 def _read(realm: RealmId, channel: ChannelName) -> dict[str, str]:
@@ -206,6 +217,37 @@ def _remove_admin(realm: Realm, values: Values) -> list[str]:
         raise XmppAdminNotFound
     remove_xmpp_admin(realm=realm, admin_id=row.pk)
     return [f"{row.address} is no admin any more"]
+
+
+# -- addresses that have not subscribed
+
+
+def _list_receivers(realm: Realm, values: Values) -> list[str]:
+    rows = list_xmpp_receivers(realm, channel=values.get("channel", ""))
+    return [_tell_receiver(row) for row in rows] or ["no address was added"]
+
+
+def _add_receiver(realm: Realm, values: Values) -> list[str]:
+    row = add_xmpp_receiver(realm=realm, channel=values["channel"], address=values["jid"], asker=values[_ASKER])
+    asked = ["it is asked first whether it wants that"] if row.receiver.state == XmppReceiver.State.PENDING else []
+    return [_tell_receiver(row), *asked]
+
+
+def _remove_receiver(realm: Realm, values: Values) -> list[str]:
+    address = str(clean_receiver(realm, values["jid"]))
+    row = list_xmpp_receivers(realm, channel=values["channel"]).filter(receiver__address=address).first()
+    if row is None:
+        raise XmppReceiverNotFound
+    remove_xmpp_receiver(realm=realm, receiver_channel_id=row.pk)
+    return [f"{address} gets nothing of {values['channel']} any more"]
+
+
+def _tell_receiver(row: XmppReceiverChannel) -> str:
+    reason = f", {row.receiver.state_reason}" if row.receiver.state_reason else ""
+    return f"{row.receiver.address} of {row.channel} ({row.receiver.state}{reason})"
+
+
+# -- keys
 
 
 def _list_keys(realm: Realm, values: Values) -> list[str]:
@@ -331,6 +373,9 @@ _TABLE: tuple[tuple[str, str, Do, str], ...] = (
     ("admin-list", "List XMPP admins", _list_admins, ""),
     ("admin-add", "Add an XMPP admin", _add_admin, "jid token?"),
     ("admin-remove", "Remove an XMPP admin", _remove_admin, "jid"),
+    ("subscriber-list", "List addresses that were added as subscribers", _list_receivers, "channel?"),
+    ("subscriber-add", "Send a channel's stanzas to an address", _add_receiver, "channel jid"),
+    ("subscriber-remove", "Send a channel's stanzas to an address no more", _remove_receiver, "channel jid"),
     ("key-list", "List keys", _list_keys, ""),
     ("key-add", "Add a key", _add_key, "label?"),
     ("key-revoke", "Revoke a key", _revoke_key, "id"),

@@ -42,10 +42,11 @@ from realms.models import (
     Sandbox,
     TokenKeySet,
     XmppAdmin,
+    XmppReceiverChannel,
 )
 from realms.roles import Role
 from realms.scopes import Scope
-from realms.xmpp_errors import XmppAdminNotFound
+from realms.xmpp_errors import XmppAdminNotFound, XmppReceiverNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +302,20 @@ def get_xmpp_admin(realm: Realm, admin_id: int) -> XmppAdmin:
     row = list_xmpp_admins(realm).filter(pk=admin_id).first()
     if row is None:
         raise XmppAdminNotFound
+    return row
+
+
+def list_xmpp_receivers(realm: Realm, *, channel: str = "") -> QuerySet[XmppReceiverChannel]:
+    """Return which address gets the stanzas of which channel, or of one, the oldest first."""
+    rows = XmppReceiverChannel.objects.filter(receiver__realm=realm).select_related("receiver").order_by("pk")
+    return rows.filter(channel=channel) if channel else rows
+
+
+def get_xmpp_receiver(realm: Realm, receiver_channel_id: int) -> XmppReceiverChannel:
+    """Return an address with its channel, or raise `XmppReceiverNotFound`."""
+    row = list_xmpp_receivers(realm).filter(pk=receiver_channel_id).first()
+    if row is None:
+        raise XmppReceiverNotFound
     return row
 
 

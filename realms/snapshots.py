@@ -10,7 +10,7 @@ from django.utils import timezone
 from fanoutcloud.core.directory import PublicKey, Rate, RealmKey, RealmLimits, RealmSnapshot, Retention
 from fanoutcloud.core.domains import Domain
 from fanoutcloud.core.errors import InvalidRequest
-from fanoutcloud.core.names import HostName, RealmId
+from fanoutcloud.core.names import ChannelName, HostName, RealmId
 from fanoutcloud.core.public_keys import parse_key_set
 from fanoutcloud.core.revocations import NOTHING_REVOKED, Revocations
 from fanoutcloud.core.rules import ChannelRules, make_rules
@@ -18,7 +18,7 @@ from fanoutcloud.core.xmpp_rights import NO_XMPP_RIGHTS, XmppRights
 from realms.domain_documents import read_domain
 from realms.errors import SealBroken
 from realms.limit_settings import apply_limits
-from realms.models import ApiKey, Realm, RealmDomain, RealmRule, Revocation, TokenKeySet, XmppAdmin
+from realms.models import ApiKey, Realm, RealmDomain, RealmRule, Revocation, TokenKeySet, XmppAdmin, XmppReceiver
 from realms.rule_settings import read_rule
 from realms.sealing import open_sealed
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_snapshot(realm_id: RealmId) -> RealmSnapshot | None:
-    """Return what the database holds about the realm, or None if it holds no such realm. Blocks: seven queries.
+    """Return what the database holds about the realm, or None if it holds no such realm. Blocks: nine queries.
 
     A key that can't be opened is left out and logged; the realm's others go on working.
     """
@@ -98,7 +98,14 @@ def _read_public_keys(key_sets: Sequence[TokenKeySet]) -> tuple[PublicKey, ...]:
 
 def _read_xmpp(realm: Realm) -> XmppRights:
     admins = frozenset(XmppAdmin.objects.filter(realm=realm).values_list("address", flat=True))
-    return XmppRights(admins, realm.sends_stanzas) if admins or realm.sends_stanzas else NO_XMPP_RIGHTS
+    active = XmppReceiver.objects.filter(realm=realm, state=XmppReceiver.State.ACTIVE).exclude(channels=None)
+    receivers: dict[str, set[ChannelName]] = {}
+    for address, channel in active.values_list("address", "channels__channel"):
+        receivers.setdefault(address, set()).add(ChannelName(channel))
+    if not (admins or receivers or realm.sends_stanzas):
+        return NO_XMPP_RIGHTS
+    frozen = {address: frozenset(channels) for address, channels in receivers.items()}
+    return XmppRights(admins, realm.sends_stanzas, frozen)
 
 
 def _read_revocations(realm: Realm) -> Revocations:

@@ -41,6 +41,12 @@ urlpatterns = [
     path("<slug:realm_id>/xmpp/", xmpp.show_xmpp, name="xmpp"),
     path("<slug:realm_id>/xmpp/admins/add/", xmpp.add_admin, name="xmpp_admin_add"),
     path("<slug:realm_id>/xmpp/admins/<int:admin_id>/remove/", xmpp.remove_admin, name="xmpp_admin_remove"),
+    path("<slug:realm_id>/xmpp/subscribers/add/", xmpp.add_receiver, name="xmpp_receiver_add"),
+    path(
+        "<slug:realm_id>/xmpp/subscribers/<int:receiver_channel_id>/remove/",
+        xmpp.remove_receiver,
+        name="xmpp_receiver_remove",
+    ),
     path("<slug:realm_id>/xmpp/stanzas/", xmpp.set_stanzas, name="xmpp_stanzas"),
     path("<slug:realm_id>/usage/", usage.show_usage, name="usage"),
     path("<slug:realm_id>/audit/", audit.show_audit, name="audit"),

@@ -26,7 +26,8 @@ class Grant:
     """A checked token. Shared by all connections that came with the same one; replaced when it is refreshed.
 
     `info` is JSON text that presence shows of the connection; `expires_at` is in seconds since 1970. `jid` is set where
-    no token gives the grant, but the realm's list of XMPP addresses that may administer it.
+    no token gives the grant, but the realm's list of XMPP addresses that may administer it, or, with `is_receiver`, of
+    those that get its stanzas.
     """
 
     user: str = ""
@@ -37,6 +38,7 @@ class Grant:
     permissions: tuple[Permission, ...] = ()
     issued_at: float | None = None
     jid: str = ""
+    is_receiver: bool = False
 
     def allows(self, capability: Capability, channel: ChannelName) -> bool:
         """Return whether the token itself allows it; what is public needs no token (see the realm's rules)."""

@@ -26,6 +26,11 @@ Transport = Literal[
 
 TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 
+#: How clients publish, as `via` has it, and not the realm's own servers and people.
+VIA_OF_CLIENTS = frozenset({"client", "xmpp-client"})
+#: Of what is published over XMPP: by whoever administers the realm, and by clients.
+VIA_XMPP = frozenset({"xmpp", "xmpp-client"})
+
 #: How much of an item's content an event shows.
 PREVIEW_CHARACTERS = 500
 
@@ -66,6 +71,7 @@ class Published(msgspec.Struct, frozen=True, tag_field="kind", tag="published"):
     key: str | None
     outcome: str
     user: str = ""  # the client that published it, by its token
+    transport: Transport | Literal[""] = ""  # by which it came, where subscribers come by it, too
 
 
 class Delivered(msgspec.Struct, frozen=True, tag_field="kind", tag="delivered"):

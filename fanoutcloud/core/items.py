@@ -57,11 +57,15 @@ class HttpRequest(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tr
 
 
 class XmppStanza(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """Format `xmpp-stanza`: a checked stanza without addresses; `rest` is what follows on its name."""
+    """Format `xmpp-stanza`: a checked stanza without addresses; `rest` is what follows on its name.
+
+    `to` is the one receiver that it is for; empty: all.
+    """
 
     name: str
     rest: bytes
     resource: str = ""  # of the address that it is from
+    to: str = ""
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):

@@ -4,16 +4,20 @@ It goes into streams that all realms share, so it may not speak for the server o
 """
 
 import secrets
+from collections.abc import Sequence
 
 from fanoutcloud.core.errors import InvalidItem
-from fanoutcloud.core.items import XmppStanza
-from fanoutcloud.core.jids import BadJid, parse_jid
+from fanoutcloud.core.items import Item, XmppStanza
+from fanoutcloud.core.jids import BadJid, Jid, parse_jid
 from fanoutcloud.core.xml_elements import Element, quote_attribute, write_element
 from fanoutcloud.core.xml_parsing import XmlFault, XmlLimits, parse_xml
+from fanoutcloud.core.xmpp_rights import XmppRights
 
 CLIENT = "jabber:client"
 LIMITS = XmlLimits(stanza_bytes=65_536, depth=32, elements=2_000, attributes=64)
 MAX_ID_BYTES = 128
+#: How an IQ begins that each receiver gets with an id of its own; no content can, since `<` is escaped there.
+WITHOUT_ID = b"<iq id='' from="
 #: What each kind may be; None: without a type.
 _TYPES: dict[str, set[str | None]] = {
     "message": {None, "normal", "chat", "groupchat", "headline"},
@@ -37,7 +41,7 @@ _FORBIDDEN = (
 
 
 def parse_stanza(content: str, place: str) -> XmppStanza:
-    """Return the stanza that `content` is, without addresses.
+    """Return the stanza that `content` is, without addresses but that of its only receiver.
 
     Raises:
         InvalidItem: it is none that may be sent; says where, by line and column.
@@ -52,8 +56,6 @@ def parse_stanza(content: str, place: str) -> XmppStanza:
     if stanza.get("type") not in _TYPES[stanza.name]:
         known = ", ".join(sorted(name for name in _TYPES[stanza.name] if name))
         raise _bad(place, f"the type {stanza.get('type')!r} can't be sent", f"use {known}")
-    if stanza.get("to") is not None:
-        raise _bad(place, "it has a 'to'", "leave it out: the stanza goes to each subscriber")
     for child in stanza.elements:
         _check_child(stanza, child, place)
     return _build(stanza, place)
@@ -79,30 +81,54 @@ def _build(stanza: Element, place: str) -> XmppStanza:
     if len(id_.encode()) > MAX_ID_BYTES:
         id_ = secrets.token_hex(8)
     kept = {name: value for name, value in stanza.attributes.items() if name not in ("from", "to", "id")}
-    rebuilt = Element(stanza.name, CLIENT, {"id": id_, **kept}, *stanza.children)
+    named = kept if stanza.name == "iq" else {"id": id_, **kept}
+    rebuilt = Element(stanza.name, CLIENT, named, *stanza.children)
     for element in rebuilt.walk():
         if element.namespace == "":
             element.namespace = CLIENT
     text = write_element(rebuilt)
+    sender, receiver = _address(stanza, "from", place), _address(stanza, "to", place)
     return XmppStanza(
-        name=stanza.name, rest=text.removeprefix(f"<{stanza.name}").encode(), resource=_resource(stanza, place)
+        name=stanza.name,
+        rest=text.removeprefix(f"<{stanza.name}").encode(),
+        resource="" if sender is None else sender.resource,
+        to="" if receiver is None else str(receiver.bare),
     )
 
 
-def _resource(stanza: Element, place: str) -> str:
-    sender = stanza.get("from")
-    if sender is None:
-        return ""
+def _address(stanza: Element, name: str, place: str) -> Jid | None:
+    text = stanza.get(name)
     try:
-        return parse_jid(sender).resource
+        return None if text is None else parse_jid(text)
     except BadJid as error:
-        raise _bad(place, f"its 'from' is no address: {error}", "leave it out") from None
+        raise _bad(place, f"its {name!r} is no address: {error}", "leave it out") from None
+
+
+def check_receivers(items: Sequence[Item], rights: XmppRights) -> None:
+    """Return if each stanza that names a receiver may go there.
+
+    Raises:
+        InvalidItem: the address gets nothing of that channel.
+    """
+    for number, item in enumerate(items):
+        if item.xmpp_stanza is None or not item.xmpp_stanza.to:
+            continue
+        to = item.xmpp_stanza.to
+        if item.channel not in rights.receivers.get(to, ()):
+            problem = f"its 'to', {to[:200]}, is no active subscriber of channel {item.channel!r}"
+            cure = "add the address as a subscriber of the channel, or leave 'to' out: it goes to each of them"
+            raise _bad(f"items[{number}].xmpp-stanza", problem, cure)
 
 
 def write_stanza(stanza: XmppStanza, *, sender: str) -> bytes:
-    """Return the stanza as it goes out, from `sender`; its receiver is put in behind its name."""
+    """Return the stanza as it goes out, from `sender`; its receiver is put in behind its name.
+
+    One that is for one receiver alone has its `to` there; behind that, or the name, an IQ goes on as `WITHOUT_ID`.
+    """
     address = f"{sender}/{stanza.resource}" if stanza.resource else sender
-    return f"<{stanza.name} from={quote_attribute(address)}".encode() + stanza.rest
+    receiver = f" to={quote_attribute(stanza.to)}" if stanza.to else ""
+    id_ = " id=''" if stanza.name == "iq" else ""
+    return f"<{stanza.name}{receiver}{id_} from={quote_attribute(address)}".encode() + stanza.rest
 
 
 def _bad(place: str, message: str, cure: str) -> InvalidItem:

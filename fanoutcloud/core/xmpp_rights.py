@@ -1,16 +1,22 @@
-"""What a realm says of XMPP: which addresses may administer it, and whether its items may bring whole stanzas."""
+"""What a realm says of XMPP: which addresses may administer it, and who gets whole stanzas."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fanoutcloud.core.jids import Jid
+from fanoutcloud.core.names import ChannelName
 
 
 @dataclass(frozen=True, slots=True)
 class XmppRights:
-    """`admins` are bare addresses, or whole domains as `@example.org`."""
+    """`admins` are bare addresses, or whole domains as `@example.org`.
+
+    `receivers` are bare addresses that get whole stanzas without having subscribed, and of which channels.
+    """
 
     admins: frozenset[str] = frozenset()
     sends_stanzas: bool = False
+    receivers: Mapping[str, frozenset[ChannelName]] = field(default_factory=dict)
 
     def is_admin(self, jid: Jid) -> bool:
         """Tell whether the address, or all of its domain, is on the list."""

@@ -58,6 +58,10 @@ class Domains:
     def services(self) -> tuple[str, str, str]:
         return self.pubsub, self.api, self.stanza
 
+    def sender_of(self, realm: RealmId) -> str:
+        """Return whom a realm's stanzas are from."""
+        return f"{realm.lower()}@{self.stanza}"
+
     def find_account(self, jid: Jid) -> Account | None:
         """Return whose account the address is, or None if it is none of ours."""
         return find_account(jid.local) if jid.domain == self.main else None

@@ -112,7 +112,7 @@ class Channels:
             return pubsub.published(node, action.item_id or (str(position.offset) if position else ""))
         wanted = ClientItem(node.channel, msgspec.Raw(action.json), action.item_id)
         author = rights.grant.user or str(session.jid.bare)
-        told = await publish_for(self._hub, rights.grant, rights.realm, wanted, author=author)
+        told = await publish_for(self._hub, rights.grant, rights.realm, wanted, author=author, via="xmpp-client")
         return pubsub.published(node, action.item_id or _offset_of(told))
 
     # -- subscribe
@@ -159,6 +159,18 @@ class Channels:
         subscriber.asked_as[node.channel] = find_jid(kept.asked_as) or session.jid
         await self.begin(subscriber, node.channel, kept.position, is_new=False)
 
+    async def receive(
+        self, session: Session, rights: Rights, channel: ChannelName, since: StreamPosition | None
+    ) -> None:
+        """Bring an address that the realm has added to a channel.
+
+        Raises:
+            StanzaError: it was ended while it began.
+            FanoutError: the broker does not answer, or the realm has reached a limit.
+        """
+        subscriber = await self._admit(session, rights, channel)
+        await self.begin(subscriber, channel, since, is_new=False)
+
     async def begin(
         self, subscriber: XmppSubscriber, channel: ChannelName, since: StreamPosition | None, *, is_new: bool = True
     ) -> None:
@@ -202,7 +214,11 @@ class Channels:
 
     def make_subscriber(self, session: Session, rights: Rights) -> XmppSubscriber:
         """Return a new subscriber of a session, registered; the realm was asked before whether it may have one more."""
-        wire = self._wires.of(rights.realm.realm, is_joinable=session.outlet.takes_several)
+        realm = rights.realm.realm
+        if session.is_receiver:
+            wire = self._wires.for_receivers(realm)
+        else:
+            wire = self._wires.of(realm, is_joinable=session.outlet.takes_several)
         subscriber = XmppSubscriber(rights.realm.realm, wire, session, self._hub)
         subscriber.grant = rights.grant
         session.subscribers[rights.realm.realm] = subscriber

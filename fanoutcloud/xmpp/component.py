@@ -9,19 +9,21 @@ import asyncio
 import itertools
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 from fanoutcloud.core.errors import FanoutError, Unavailable
 from fanoutcloud.core.jids import Jid, find_jid
-from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.xml_elements import Element, quote_attribute, write_element
 from fanoutcloud.core.xmpp_subscriptions import KeptSubscription, SubscriptionName, SubscriptionStore
 from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.xmpp.disco import PING
 from fanoutcloud.xmpp.gateway import Gateway
+from fanoutcloud.xmpp.keeping import RETRY_S, Keeper
 from fanoutcloud.xmpp.link import COMPONENT, ComponentLink, LinkOwner
+from fanoutcloud.xmpp.receivers import Receivers
 from fanoutcloud.xmpp.remembered_tokens import RememberedTokens
-from fanoutcloud.xmpp.sessions import Session, XmppSubscriber
+from fanoutcloud.xmpp.sessions import Session
 from fanoutcloud.xmpp.stanzas import CLIENT, StanzaError, find_error_condition
 
 logger = logging.getLogger(__name__)
@@ -32,35 +34,47 @@ PING_S = 300.0
 #: After the connection came back, everybody is asked once within this time whether they are still there.
 FIRST_PINGS_S = 60.0
 SWEEP_S = 5.0
-RETRY_S = 2.0
 STOP_S = 1.0
 _GONE = {"service-unavailable", "item-not-found", "recipient-unavailable", "gone", "remote-server-not-found"}
 #: Restored at once; the rest waits, so that the broker has time for others.
 _RESTORED_AT_ONCE = 200
 
 
+@dataclass(slots=True)
+class _Confirmation:
+    """What was written until now; the server is asked on each link that carries items whether it has come there."""
+
+    awaited: set[str]  # ids of pings
+    moved: list[tuple[Keeper, list[KeptSubscription]]]
+
+
 class ComponentDoor:
     """Sessions at the components' side. `run` until cancelled."""
 
     def __init__(
-        self, gateway: Gateway, hub: Hub, store: SubscriptionStore, *, server: tuple[str, int], secret: str
+        self,
+        gateway: Gateway,
+        hub: Hub,
+        store: SubscriptionStore,
+        receivers: Receivers,
+        *,
+        server: tuple[str, int],
+        secret: str,
     ) -> None:
+        """`receivers` are kept by this door, which needs their `keeper`."""
         self.gateway = gateway
         owner = LinkOwner(self._on_stanza, self._on_up, self._on_down)
         self.links = {
             domain: ComponentLink(domain, server=server, secret=secret, owner=owner)
             for domain in gateway.domains.services
         }
-        self.pubsub = self.links[gateway.domains.pubsub]
+        self.pubsub, self.stanza = self.links[gateway.domains.pubsub], self.links[gateway.domains.stanza]
         self.sessions: dict[Jid, Session] = {}
+        self.keeper = Keeper(hub, store, self.sessions)
         self.tokens = RememberedTokens()
-        self.kept: dict[SubscriptionName, KeptSubscription] = {}
-        self._hub = hub
-        self._store = store
-        self._changed: set[SubscriptionName] = set()
-        self._ended: set[SubscriptionName] = set()
+        self._receivers = receivers
         self._numbers = itertools.count(1)
-        self._confirming: tuple[str, dict[SubscriptionName, KeptSubscription]] | None = None
+        self._confirming: _Confirmation | None = None
         self._confirmed = asyncio.Event()
         self._ping_at: dict[Jid, float] = {}
         self._is_down = True
@@ -70,44 +84,37 @@ class ComponentDoor:
     def is_up(self) -> bool:
         return all(link.is_up for link in self.links.values())
 
+    @property
+    def is_delivering(self) -> bool:
+        """Whether what items bring can be written: notifications, and whole stanzas."""
+        return self.pubsub.is_up and self.stanza.is_up
+
     async def run(self) -> None:
         """Be there until cancelled."""
-        await self._load()
+        await self.keeper.load()
         async with asyncio.TaskGroup() as tasks:
             for link in self.links.values():
                 tasks.create_task(link.run())
             tasks.create_task(self._keep())
             tasks.create_task(self._restore_when_up())
 
-    async def _load(self) -> None:
-        while True:
-            try:
-                self.kept = {one.name: one for one in await self._store.load()}
-            except Unavailable:
-                await asyncio.sleep(RETRY_S)
-            else:
-                return
+    @property
+    def _keepers(self) -> list[Keeper]:
+        return [self.keeper] if self._receivers.keeper is None else [self.keeper, self._receivers.keeper]
 
     async def stop(self) -> None:
         """Keep what has arrived; subscriptions go on with the next process."""
-        for session in list(self.sessions.values()):
-            self._leave_positions(session)
-        if self.pubsub.is_up:
-            id_ = f"confirm-{next(self._numbers)}"
-            self._confirming = (id_, {})
-            self._confirmed.clear()
-            self._ping(id_, self.gateway.domains.main)
+        self._receivers.leave()
+        for keeper in self._keepers:
+            keeper.leave_all()
+        if self.is_delivering:
+            self._ask_whether_arrived([])
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await self._confirmed.wait()
-        with suppress(Unavailable):
-            await self._save()
-
-    def _leave_positions(self, session: Session) -> None:
-        """Note where a session's subscriptions are, without waiting until that has arrived."""
-        moved = self._note_positions(session)
-        self.kept |= moved
-        self._changed |= set(moved)
+        for keeper in self._keepers:
+            with suppress(Unavailable):
+                await keeper.save()
 
     # -- what comes
 
@@ -134,35 +141,35 @@ class ComponentDoor:
         if session is not None and to.domain == self.gateway.domains.pubsub:
             session.leave_all()
         if to.domain == self.gateway.domains.pubsub:
-            for name in [name for name in self.kept if name.jid == str(sender)]:
-                self._forget(name)
+            self.keeper.forget_all_of(sender)
 
     def _hear_answer(self, stanza: Element, sender: Jid, to: Jid) -> None:
         id_ = stanza.get("id") or ""
-        if self._confirming is not None and id_ == self._confirming[0]:
-            (_, positions), self._confirming = self._confirming, None
-            self._confirmed.set()
-            for name, kept in positions.items():
-                if name in self.kept:
-                    self.kept[name] = kept
-                    self._changed.add(name)
+        if self._confirming is not None and id_ in self._confirming.awaited:
+            self._hear_arrived(self._confirming, id_)
             return
         if stanza.get("type") == "error" and find_error_condition(stanza) in _GONE and id_.startswith("ping-"):
             session = self.sessions.get(sender)
             if session is not None:
                 session.leave_all()
-            for name in [name for name in self.kept if name.jid == str(sender)]:
-                self._forget(name)
+            self.keeper.forget_all_of(sender)
             return
-        self.gateway.hear_error(stanza, sender, to)
+        self.gateway.hear_answer(stanza, sender, to)
+
+    def _hear_arrived(self, confirmation: _Confirmation, id_: str) -> None:
+        confirmation.awaited.discard(id_)
+        if not confirmation.awaited:
+            self._confirming = None
+            self._confirmed.set()
+            for keeper, moved in confirmation.moved:
+                keeper.settle(moved)
 
     def _session_of(self, jid: Jid, token: str | None) -> Session:
         session = self.sessions.get(jid)
         if session is None:
             account = self.gateway.domains.find_account(jid)
             session = self.gateway.make_session(jid, ComponentOutlet(self, jid), account=account, token=token)
-            session.on_subscription_begun, session.on_subscription_ended = self._on_begun, self._on_ended
-            session.on_draining = partial(self._leave_positions, session)
+            self.keeper.watch(session)
             if jid.is_full:
                 session.find_bare = partial(self._session_of, jid.bare, None)
             self.sessions[jid] = session
@@ -172,62 +179,24 @@ class ComponentDoor:
 
     # -- subscriptions that are kept
 
-    def _on_begun(self, subscriber: XmppSubscriber, channel: ChannelName) -> None:
-        session = subscriber.session
-        name = SubscriptionName(str(session.jid), subscriber.realm, channel)
-        position = subscriber.begun_at[channel]
-        asked_as = str(subscriber.asked_as.get(channel, session.jid))
-        self.kept[name] = KeptSubscription(name, asked_as, position, session.token or "")
-        self._changed.add(name)
-        self._ended.discard(name)
-
-    def _on_ended(self, session: Session, realm: RealmId, channel: ChannelName) -> None:
-        self._forget(SubscriptionName(str(session.jid), realm, channel))
-
-    def _forget(self, name: SubscriptionName) -> None:
-        if self.kept.pop(name, None) is not None:
-            self._changed.discard(name)
-            self._ended.add(name)
-
-    def _note_positions(self, session: Session) -> dict[SubscriptionName, KeptSubscription]:
-        """Return where a session's subscriptions are now, those that are live."""
-        moved = {}
-        for subscriber in session.subscribers.values():
-            for channel, position in (self._hub.find_positions(subscriber) or {}).items():
-                name = SubscriptionName(str(session.jid), subscriber.realm, channel)
-                kept = self.kept.get(name)
-                if kept is not None and kept.position != position:
-                    moved[name] = KeptSubscription(name, kept.asked_as, position, session.token or kept.token)
-        return moved
-
     def _confirm(self) -> None:
         """Ask the server for an answer behind what was written: then all of that has arrived there."""
-        if self._confirming is not None or not self.pubsub.is_up:
+        if self._confirming is not None or not self.is_delivering:
             return
-        moved: dict[SubscriptionName, KeptSubscription] = {}
-        for session in self.sessions.values():
-            if session.subscribers:
-                moved |= self._note_positions(session)
-        if moved:
-            id_ = f"confirm-{next(self._numbers)}"
-            self._confirming = (id_, moved)
-            self._ping(id_, self.gateway.domains.main)
+        moved = [(keeper, keeper.find_moved()) for keeper in self._keepers]
+        if any(some for _, some in moved):
+            self._ask_whether_arrived(moved)
 
-    def _ping(self, id_: str, to: str) -> None:
-        attributes = {"type": "get", "id": id_, "from": self.gateway.domains.pubsub, "to": to}
-        self.pubsub.write(write_element(Element("iq", CLIENT, attributes, Element("ping", PING))).encode())
+    def _ask_whether_arrived(self, moved: list[tuple[Keeper, list[KeptSubscription]]]) -> None:
+        pings = {f"confirm-{next(self._numbers)}": link for link in (self.pubsub, self.stanza)}
+        self._confirming = _Confirmation(set(pings), moved)
+        self._confirmed.clear()
+        for id_, link in pings.items():
+            self._ping(id_, self.gateway.domains.main, link)
 
-    async def _save(self) -> None:
-        changed = [self.kept[name] for name in self._changed if name in self.kept]
-        ended = list(self._ended)
-        self._changed.clear()
-        self._ended.clear()
-        try:
-            await self._store.save(changed, ended)
-        except Unavailable:
-            self._changed |= {one.name for one in changed} & set(self.kept)
-            self._ended |= set(ended) - set(self.kept)
-            raise
+    def _ping(self, id_: str, to: str, link: ComponentLink) -> None:
+        attributes = {"type": "get", "id": id_, "from": link.domain, "to": to}
+        link.write(write_element(Element("iq", CLIENT, attributes, Element("ping", PING))).encode())
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -235,8 +204,9 @@ class ComponentDoor:
         while True:
             await asyncio.sleep(CONFIRM_S)
             self._confirm()
-            with suppress(Unavailable):  # tried again in a moment
-                await self._save()
+            for keeper in self._keepers:
+                with suppress(Unavailable):  # tried again in a moment
+                    await keeper.save()
             if loop.time() >= sweep_at:
                 sweep_at = loop.time() + SWEEP_S
                 self._sweep(loop.time())
@@ -252,29 +222,31 @@ class ComponentDoor:
                 if now >= due and self.pubsub.is_up:
                     self._ping_at[jid] = now + PING_S
                     if not session.has_presence:
-                        self._ping(f"ping-{next(self._numbers)}", str(jid))
+                        self._ping(f"ping-{next(self._numbers)}", str(jid), self.pubsub)
 
     # -- the connection goes and comes
 
     def _on_down(self, domain: str) -> None:
-        if domain != self.gateway.domains.pubsub:
+        if domain not in (self.pubsub.domain, self.stanza.domain):
             return
         self._is_down, self._confirming = True, None
         for session in list(self.sessions.values()):
             for subscriber in list(session.subscribers.values()):
                 subscriber.on_lost()
         self.sessions.clear()
+        self._receivers.went_down()
 
     def _on_up(self, domain: str) -> None:
-        if domain == self.gateway.domains.pubsub:
+        if self._is_down and self.is_delivering:
             self._is_down = False
             self._wants_restore.set()
+            self._receivers.came_up()
 
     async def _restore_when_up(self) -> None:
         while True:
             await self._wants_restore.wait()
             self._wants_restore.clear()
-            waiting = list(self.kept)
+            waiting = list(self.keeper.kept)
             while waiting and not self._is_down:
                 page, waiting = waiting[:_RESTORED_AT_ONCE], waiting[_RESTORED_AT_ONCE:]
                 waiting += [name for name in page if not await self._restore(name)]
@@ -282,7 +254,7 @@ class ComponentDoor:
 
     async def _restore(self, name: SubscriptionName) -> bool:
         """Go on with a subscription; return whether that is settled. A refusal ends it, a failure does not."""
-        kept, jid = self.kept.get(name), find_jid(name.jid)
+        kept, jid = self.keeper.kept.get(name), find_jid(name.jid)
         if kept is None or jid is None or self._is_down:
             return True
         session = self._session_of(jid, kept.token or None)
@@ -293,10 +265,25 @@ class ComponentDoor:
         except StanzaError as error:
             if error.type == "wait":
                 return False
-            self._forget(name)
+            self.keeper.forget(name)
         except FanoutError:
             return False
         return True
+
+    # -- receivers.Way
+
+    def reaches(self, jid: Jid) -> bool:
+        return True  # whoever can't be reached is told of by an error
+
+    def send_to(self, jid: Jid, stanza: bytes) -> bool:
+        self.stanza.write(stanza)
+        return True
+
+    def unsent_bytes(self) -> int:
+        return self.stanza.unsent_bytes()
+
+    async def drained(self) -> None:
+        await self.stanza.drained()
 
 
 class ComponentOutlet:
@@ -316,9 +303,11 @@ class ComponentOutlet:
         if not frame:
             return
         name, _, rest = frame.partition(b" ")
-        domains = self._door.gateway.domains
-        link = self._door.pubsub if rest.startswith(self._from_pubsub) else self._door.links[domains.stanza]
-        link.write(name + self._to + rest)
+        if rest.startswith(self._from_pubsub):
+            self._door.pubsub.write(name + self._to + rest)
+        else:
+            name, _, rest = self._door.gateway.asked.number(frame, self.jid).partition(b" ")
+            self._door.stanza.write(name + self._to + rest)
 
     def send(self, stanza: Element) -> None:
         sender = find_jid(stanza.get("from"))

@@ -17,6 +17,7 @@ from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.xmpp import disco, pubsub
 from fanoutcloud.xmpp.access import Access
 from fanoutcloud.xmpp.addresses import Account, Domains, Node, parse_node
+from fanoutcloud.xmpp.asked_ids import AskedIds
 from fanoutcloud.xmpp.channels import Channels
 from fanoutcloud.xmpp.sessions import MAX_STANZAS_IN_WORK, Outlet, Session
 from fanoutcloud.xmpp.stanzas import StanzaError, error_of, result_of, to_stanza_error
@@ -43,8 +44,8 @@ class Service:
     async def see(self, session: Session, presence: Element, to: Jid) -> None:
         """Take a presence other than the end of the session."""
 
-    def hear_error(self, stanza: Element, sender: Jid, to: Jid) -> None:
-        """Take an error that answers something of ours."""
+    def hear_answer(self, stanza: Element, sender: Jid, to: Jid) -> None:
+        """Take a result or an error that answers something of ours; nothing is said to that."""
 
 
 def not_offered(payload: Element) -> StanzaError:
@@ -120,6 +121,7 @@ class Gateway:
         self.access = access
         self.channels = channels
         self.services: dict[str, Service] = {}
+        self.asked = AskedIds()
         self._hub = hub
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent
@@ -142,6 +144,7 @@ class Gateway:
         """Take one stanza of a session for an address of ours. Answers follow; nothing is raised."""
         type_ = stanza.get("type")
         if type_ == "error" or (stanza.name == "iq" and type_ == "result"):
+            self.hear_answer(stanza, session.jid, to)
             return  # never answered: two programs would do so for ever
         if stanza.name == "iq" and type_ not in ("get", "set"):
             self._refuse(session, stanza, StanzaError("bad-request", "an IQ has the type get, set, result or error"))
@@ -156,11 +159,11 @@ class Gateway:
         else:
             session.waiting.append((stanza, to))
 
-    def hear_error(self, stanza: Element, sender: Jid, to: Jid) -> None:
-        """Take an error that answers something of ours; nothing is answered."""
+    def hear_answer(self, stanza: Element, sender: Jid, to: Jid) -> None:
+        """Take a result or an error that answers something of ours."""
         service = self.services.get(to.domain)
-        if service is not None and stanza.get("type") == "error":
-            service.hear_error(stanza, sender, to)
+        if service is not None:
+            service.hear_answer(stanza, sender, to)
 
     async def _work(self, session: Session) -> None:
         """Handle what waits, and from now on others as they come."""

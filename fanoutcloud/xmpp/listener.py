@@ -16,6 +16,7 @@ from typing import Any
 
 from fanoutcloud.core.errors import LimitReached, Unauthorized, Unavailable
 from fanoutcloud.core.jids import Jid, find_jid
+from fanoutcloud.core.stanza_format import WITHOUT_ID
 from fanoutcloud.core.xml_elements import Element, write_element
 from fanoutcloud.core.xml_parsing import XmlLimits
 from fanoutcloud.edge.limits import EdgeLimits
@@ -65,6 +66,7 @@ class Listener:
         self.connections: set[ClientConnection] = set()
         self.strangers: Counter[str] = Counter()
         self.by_jid: dict[Jid, ClientConnection] = {}
+        self.by_account: dict[Jid, set[ClientConnection]] = {}
         self._servers: list[asyncio.Server] = []
         self._said: set[tuple[str, str]] = set()
 
@@ -125,6 +127,7 @@ class Listener:
         """Know whose a connection is; an older one of the same full address ends (RFC 6120 §7.7.2.2)."""
         former = self.by_jid.get(jid)
         self.by_jid[jid] = connection
+        self.by_account.setdefault(jid.bare, set()).add(connection)
         if former is not None:
             former.end("conflict", "the same address has come again")
 
@@ -139,6 +142,27 @@ class Listener:
         jid = connection.stream.jid
         if jid is not None and self.by_jid.get(jid) is connection:
             del self.by_jid[jid]
+        if jid is not None and (others := self.by_account.get(jid.bare)) is not None:
+            others.discard(connection)
+            if not others:
+                del self.by_account[jid.bare]
+
+    # -- receivers.Way
+
+    def reaches(self, jid: Jid) -> bool:
+        return jid.domain == self.gateway.domains.main
+
+    def send_to(self, jid: Jid, stanza: bytes) -> bool:
+        connections = list(self.by_account.get(jid, ()))
+        for connection in connections:
+            connection.write(stanza)
+        return bool(connections)
+
+    def unsent_bytes(self) -> int:
+        return 0  # each connection has a bound of its own
+
+    async def drained(self) -> None:
+        """Nothing is unsent here."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -319,6 +343,8 @@ class ClientConnection(asyncio.Protocol):
     def write(self, frame: bytes) -> None:
         if not frame or self._is_ending:
             return
+        if WITHOUT_ID in frame and self.stream.jid is not None:
+            frame = self._listener.gateway.asked.number(frame, self.stream.jid)
         transport = self._transport
         if transport.is_closing():
             return  # lost a moment ago, which is told us in a later turn; uvloop would log each write until then

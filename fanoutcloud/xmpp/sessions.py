@@ -145,8 +145,11 @@ class Session:
         account: Account | None = None,
         token: str | None = None,
         address: str = "",
+        is_receiver: bool = False,
     ) -> None:
         self.jid = jid
+        #: Whether the address has not subscribed, but was added by the realm.
+        self.is_receiver = is_receiver
         self.outlet: Outlet
         self.account = account
         self.token = token

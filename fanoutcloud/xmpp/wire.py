@@ -91,6 +91,19 @@ class PubsubWire:
         return None
 
 
+class ReceiverWire(PubsubWire):
+    """For those who have not subscribed: they get whole stanzas, and nothing else."""
+
+    def item_stanza(self, stored: StoredItem, *, published_at: float | None = None) -> bytes:
+        return b"" if self._find_stanza is None else self._find_stanza(self.realm, stored) or b""
+
+    def ended(self, channel: ChannelName, jid: str) -> bytes:
+        return b""
+
+    def reset(self, channel: ChannelName, position: StreamPosition, reason: str) -> bytes:
+        return b""
+
+
 #: Returns a whole stanza for the subscribers of a realm, or None where an item has none for them.
 FindStanza = Callable[[RealmId, StoredItem], bytes | None]
 

@@ -60,6 +60,12 @@ urlpatterns = [
     path(f"{REALM}/limits", limits.Limits.as_view(), name="limits"),
     path(f"{REALM}/xmpp", xmpp.XmppSettings.as_view(), name="xmpp"),
     path(f"{REALM}/xmpp/admins", xmpp.XmppAdminList.as_view(), name="xmpp-admins"),
+    path(f"{REALM}/xmpp/subscribers", xmpp.XmppReceiverList.as_view(), name="xmpp-subscribers"),
+    path(
+        f"{REALM}/xmpp/subscribers/<int:receiver_channel_id>",
+        xmpp.XmppReceiverDetail.as_view(),
+        name="xmpp-subscriber",
+    ),
     path(f"{REALM}/xmpp/admins/<int:admin_id>", xmpp.XmppAdminDetail.as_view(), name="xmpp-admin"),
     path(f"{REALM}/audit", audit.AuditLog.as_view(), name="audit"),
     path(f"{REALM}/presence", in_own_thread(presence.Presence.as_view()), name="presence"),

@@ -1,18 +1,20 @@
-"""Who may administer a realm over XMPP, and whether items bring whole stanzas there."""
+"""Who may administer a realm over XMPP, and who gets whole stanzas there."""
 
 from django.urls import reverse
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from fanoutcloud.core.names import MAX_CHANNEL_NAME_BYTES
 from publishing.api.operations import Operation
 from publishing.api.resources import RealmResource
 from publishing.api.serializers import Fields, PageQuery
+from realms.models import XmppReceiver
 from realms.models.xmpp import MAX_ADDRESS_CHARACTERS
 from realms.roles import Role
 from realms.scopes import Scope
-from realms.selectors import get_xmpp_admin, list_xmpp_admins
-from realms.services import add_xmpp_admin, allow_stanzas, remove_xmpp_admin
+from realms.selectors import get_xmpp_admin, get_xmpp_receiver, list_xmpp_admins, list_xmpp_receivers
+from realms.services import add_xmpp_admin, add_xmpp_receiver, allow_stanzas, remove_xmpp_admin, remove_xmpp_receiver
 
 
 class XmppAdminBody(Fields):
@@ -81,6 +83,84 @@ class XmppAdminDetail(RealmResource):
     def delete(self, request: Request, realm_id: str, admin_id: int) -> Response:
         """Remove it."""
         remove_xmpp_admin(realm=self.realm, admin_id=admin_id)
+        return Response(status=204)
+
+
+class XmppReceiverBody(Fields):
+    """An address, and a channel whose stanzas it is to get."""
+
+    channel = serializers.CharField(max_length=MAX_CHANNEL_NAME_BYTES)
+    address = serializers.CharField(max_length=MAX_ADDRESS_CHARACTERS, help_text="`ops@example.org`.")
+
+
+class XmppReceiverFields(XmppReceiverBody):
+    """An address that was added, and how it stands with it."""
+
+    id = serializers.IntegerField()
+    address = serializers.CharField(source="receiver.address")
+    state = serializers.ChoiceField(
+        XmppReceiver.State.choices,
+        source="receiver.state",
+        help_text="`pending`: it was asked whether it wants that. Only an `active` one gets anything.",
+    )
+    state_reason = serializers.CharField(source="receiver.state_reason")
+    created_at = serializers.DateTimeField()
+
+
+class XmppReceiverQuery(PageQuery):
+    """Which part of the list, and of which channel."""
+
+    channel = serializers.CharField(required=False, default="", allow_blank=True, max_length=MAX_CHANNEL_NAME_BYTES)
+
+
+class XmppReceiverList(RealmResource):
+    """Addresses that get stanzas without having subscribed."""
+
+    operations = {
+        "GET": Operation(
+            "listXmppSubscribers", "List XMPP addresses that were added as subscribers", Scope.RULES_READ, Role.VIEWER,
+            answers=XmppReceiverFields, query=XmppReceiverQuery, has_pages=True,
+        ),
+        "POST": Operation(
+            "addXmppSubscriber", "Send a channel's stanzas to an XMPP address", Scope.RULES_WRITE,
+            about="It gets the `xmpp-stanza` of each item. The realm's own accounts get it at once, others are asked "
+            "first. One that is paused goes on.",
+            takes=XmppReceiverBody, answers=XmppReceiverFields, status=201,
+            example={"channel": "door/front", "address": "ops@example.org"},
+        ),
+    }  # fmt: skip
+
+    def get(self, request: Request, realm_id: str) -> Response:
+        """Answer with a page of addresses, the oldest first."""
+        return self.page(list_xmpp_receivers(self.realm, channel=self.query["channel"]))
+
+    def post(self, request: Request, realm_id: str) -> Response:
+        """Add one."""
+        row = add_xmpp_receiver(realm=self.realm, channel=self.body["channel"], address=self.body["address"])
+        return self.answer(row, location=reverse("api:xmpp-subscriber", args=[self.realm.pk, row.pk]))
+
+
+class XmppReceiverDetail(RealmResource):
+    """One XMPP address with one channel."""
+
+    operations = {
+        "GET": Operation(
+            "readXmppSubscriber", "Read an XMPP address that was added", Scope.RULES_READ, Role.VIEWER,
+            answers=XmppReceiverFields,
+        ),
+        "DELETE": Operation(
+            "removeXmppSubscriber", "Send a channel's stanzas to an XMPP address no more", Scope.RULES_WRITE,
+            about="What it has answered is remembered: added again, it is not asked again.", status=204,
+        ),
+    }  # fmt: skip
+
+    def get(self, request: Request, realm_id: str, receiver_channel_id: int) -> Response:
+        """Answer with the address."""
+        return self.answer(get_xmpp_receiver(self.realm, receiver_channel_id))
+
+    def delete(self, request: Request, realm_id: str, receiver_channel_id: int) -> Response:
+        """Remove it."""
+        remove_xmpp_receiver(realm=self.realm, receiver_channel_id=receiver_channel_id)
         return Response(status=204)
 
 

@@ -11,7 +11,7 @@ from realms.models.realms import MAX_LABEL_CHARACTERS, Realm, new_realm_id
 from realms.models.sandboxes import Sandbox
 from realms.models.usage import ConnectedCount, UsageDay
 from realms.models.webhooks import RequestSubscription
-from realms.models.xmpp import XmppAdmin
+from realms.models.xmpp import XmppAdmin, XmppReceiver, XmppReceiverChannel
 
 __all__ = [
     "MAX_LABEL_CHARACTERS",
@@ -32,5 +32,7 @@ __all__ = [
     "TokenKeySet",
     "UsageDay",
     "XmppAdmin",
+    "XmppReceiver",
+    "XmppReceiverChannel",
     "new_realm_id",
 ]

@@ -12,6 +12,7 @@ from realms.services.token_keys import add_token_keys, remove_token_keys
 from realms.services.token_making import make_token
 from realms.services.usage import add_usage, say_connected
 from realms.services.xmpp import add_xmpp_admin, allow_stanzas, remove_xmpp_admin
+from realms.services.xmpp_receivers import add_xmpp_receiver, remove_xmpp_receiver
 
 __all__ = [
     "CreatedRealm",
@@ -21,6 +22,7 @@ __all__ = [
     "add_token_keys",
     "add_usage",
     "add_xmpp_admin",
+    "add_xmpp_receiver",
     "allow_stanzas",
     "change_origin",
     "change_rule",
@@ -38,6 +40,7 @@ __all__ = [
     "remove_rule",
     "remove_token_keys",
     "remove_xmpp_admin",
+    "remove_xmpp_receiver",
     "reveal_api_key",
     "revoke_api_key",
     "revoke_token",

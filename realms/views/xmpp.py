@@ -1,4 +1,4 @@
-"""XMPP on the pages of a realm: addresses to use, who may administer it from there, programs to begin with."""
+"""XMPP on the pages of a realm: addresses, who may administer it from there and who gets stanzas, first programs."""
 
 from dataclasses import dataclass
 from string import Template
@@ -13,14 +13,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from fanoutcloud.core.errors import FanoutError
+from fanoutcloud.core.names import MAX_CHANNEL_NAME_BYTES
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
 from realms.models.xmpp import MAX_ADDRESS_CHARACTERS
 from realms.roles import Role
-from realms.selectors import list_xmpp_admins
-from realms.services import add_xmpp_admin, allow_stanzas, remove_xmpp_admin
+from realms.selectors import list_xmpp_admins, list_xmpp_receivers
+from realms.services import add_xmpp_admin, add_xmpp_receiver, allow_stanzas, remove_xmpp_admin, remove_xmpp_receiver
 from realms.views.pages import sentence
-from realms.xmpp_errors import XmppAdminNotFound
+from realms.xmpp_errors import XmppAdminNotFound, XmppReceiverNotFound
+
+#: Of those that were added; the API lists all.
+MAX_SHOWN_RECEIVERS = 200
 
 _SLIXMPP = Template("""\
 import os
@@ -64,6 +68,13 @@ class AdminForm(forms.Form):
     """An address to let in."""
 
     address = forms.CharField(max_length=MAX_ADDRESS_CHARACTERS)
+
+
+class ReceiverForm(forms.Form):
+    """An address, and the channel whose stanzas it is to get."""
+
+    address = forms.CharField(max_length=MAX_ADDRESS_CHARACTERS)
+    channel = forms.CharField(max_length=MAX_CHANNEL_NAME_BYTES)
 
 
 @login_required
@@ -110,6 +121,40 @@ def remove_admin(request: PageRequest, realm_id: str, admin_id: int) -> HttpResp
 @login_required
 @never_cache
 @require_POST
+def add_receiver(request: PageRequest, realm_id: str) -> HttpResponse:
+    """Have an address get a channel's stanzas, or go on where it was paused."""
+    realm = get_realm_or_404(request.user, realm_id, at_least=Role.DEVELOPER)
+    form = ReceiverForm(request.POST)
+    if form.is_valid():
+        try:
+            row = add_xmpp_receiver(realm=realm, **form.cleaned_data)
+        except FanoutError as error:
+            form.add_error("channel" if error.field == "channel" else "address", sentence(error))
+        else:
+            is_asked = row.receiver.state == row.receiver.State.PENDING
+            how = "is asked whether it wants" if is_asked else "gets"
+            messages.success(request, f"{row.receiver.address} {how} the stanzas of {row.channel}.")
+            return redirect("realms:xmpp", realm.pk)
+    return _render(request, realm, receiver_form=form, status=422)
+
+
+@login_required
+@never_cache
+@require_POST
+def remove_receiver(request: PageRequest, realm_id: str, receiver_channel_id: int) -> HttpResponse:
+    """Send an address nothing more of a channel."""
+    realm = get_realm_or_404(request.user, realm_id, at_least=Role.DEVELOPER)
+    try:
+        remove_xmpp_receiver(realm=realm, receiver_channel_id=receiver_channel_id)
+    except XmppReceiverNotFound as error:
+        raise Http404 from error
+    messages.success(request, "The address gets nothing of that channel any more.")
+    return redirect("realms:xmpp", realm.pk)
+
+
+@login_required
+@never_cache
+@require_POST
 def set_stanzas(request: PageRequest, realm_id: str) -> HttpResponse:
     """Set whether items bring whole stanzas."""
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
@@ -118,7 +163,14 @@ def set_stanzas(request: PageRequest, realm_id: str) -> HttpResponse:
     return redirect("realms:xmpp", realm.pk)
 
 
-def _render(request: PageRequest, realm: Realm, *, form: AdminForm | None = None, status: int = 200) -> HttpResponse:
+def _render(
+    request: PageRequest,
+    realm: Realm,
+    *,
+    form: AdminForm | None = None,
+    receiver_form: ReceiverForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
     domain = settings.XMPP.domain
     names = {"realm": realm.pk, "domain": domain}
     context = {
@@ -132,6 +184,9 @@ def _render(request: PageRequest, realm: Realm, *, form: AdminForm | None = None
         ],
         "admins": list(list_xmpp_admins(realm)),
         "form": form or AdminForm(),
+        "receivers": list(list_xmpp_receivers(realm)[:MAX_SHOWN_RECEIVERS]),
+        "receiver_form": receiver_form or ReceiverForm(),
+        "may_add_receivers": Role(realm.role).is_at_least(Role.DEVELOPER),
         "may_change": Role(realm.role).is_at_least(Role.ADMIN),
         "snippets": [
             XmppSnippet("slixmpp", "slixmpp", "Python, with a token in FANOUT_TOKEN", _SLIXMPP.substitute(names)),

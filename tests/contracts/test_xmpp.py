@@ -1,17 +1,22 @@
 """Channels as PubSub nodes, at every door, with slixmpp."""
 
 import asyncio
+import base64
 import contextlib
+import json
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from slixmpp.exceptions import IqError
+from websockets.asyncio.client import connect
+from websockets.typing import Origin
 
 from tests.servers.listening import Listener, listen
 from tests.servers.publishing import publish
 from tests.servers.xmpp import (
     JSON,
+    PATIENCE_S,
     PUBSUB,
     SignInFailed,
     XmppSite,
@@ -292,3 +297,26 @@ async def test_rest_fires_off_stanzas_where_the_realm_has_them(xmpp_site: XmppSi
     assert message["body"] == "The door is open"
     assert str(message["from"]) == f"{realm.realm}@stanza.{xmpp_site.domain}/desk"
     assert client.items.empty()
+
+
+async def test_the_console_shows_publishes_by_stanza_to_who_looks_for_xmpp(xmpp_site: XmppSite, channel: str) -> None:
+    token = user_token(xmpp_site.realm, **{channel: ["subscribe", "publish"]})
+    url = f"{xmpp_site.product.url.replace('http', 'ws')}/live/{xmpp_site.realm.realm}/"
+    key = {"Authorization": "Basic " + base64.b64encode(":".join(xmpp_site.realm.auth).encode()).decode()}
+    async with (
+        signed_in(xmpp_site, make_token(xmpp_site.realm), name="server") as server,
+        signed_in(xmpp_site, token) as client,
+        connect(url, additional_headers=key, origin=Origin(xmpp_site.product.url), proxy=None) as console,
+    ):
+        await console.send('{"transport":"xmpp"}')
+        await publish_by_rest(xmpp_site, channel, "by REST")
+        await server.publish(channel, "by the server", id_="a")
+        await client.publish(channel, "by the client", id_="b")
+        shown: list[tuple[str, str]] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while len(shown) < 2:
+                event = json.loads(await console.recv())
+                if event["kind"] == "published":
+                    shown.append((event["preview"], event["via"]))
+
+    assert shown == [('"by the server"', "xmpp"), ('"by the client"', "xmpp-client")]

@@ -11,7 +11,7 @@ from fanoutcloud.xmpp_certificate import generate
 from tests.servers.command import free_port
 from tests.servers.ejabberd import Ejabberd, ejabberd_directory
 from tests.servers.product import Product
-from tests.servers.prosody import Prosody, prosody_directory
+from tests.servers.prosody import ELSEWHERE, Prosody, prosody_directory
 from tests.servers.xmpp import XmppSite
 
 DOMAIN = "push.test"
@@ -33,7 +33,9 @@ def embedded_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite
 
 
 @contextmanager
-def component_site(data_dir: Path, server: Prosody | Ejabberd, *, port: int, certificate: Path) -> Iterator[XmppSite]:
+def component_site(
+    data_dir: Path, server: Prosody | Ejabberd, *, port: int, certificate: Path, elsewhere: Path
+) -> Iterator[XmppSite]:
     """Start an XMPP server and, on `port`, a product that is component of it; end both."""
     environment = {
         "PORT": str(port),
@@ -48,7 +50,7 @@ def component_site(data_dir: Path, server: Prosody | Ejabberd, *, port: int, cer
         server.start()
         product.start()
         realm, foreign = product.create_realms("alice@example.com", "charlie@example.com")
-        yield XmppSite(product, realm, foreign, server.port, DOMAIN, certificate, prosody)
+        yield XmppSite(product, realm, foreign, server.port, DOMAIN, certificate, prosody, elsewhere)
         product.stop()
     finally:
         product.kill()
@@ -59,10 +61,12 @@ def component_site(data_dir: Path, server: Prosody | Ejabberd, *, port: int, cer
 def prosody_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]:
     """A product that is component of a real Prosody."""
     directory, port = prosody_directory(), free_port()
-    certificate = generate(directory, DOMAIN)
-    prosody = Prosody(directory, domain=DOMAIN, certificate=certificate, auth_url=f"http://127.0.0.1:{port}/xmpp/auth")
+    certificate, elsewhere = generate(directory, DOMAIN), generate(directory, ELSEWHERE)
+    auth_url = f"http://127.0.0.1:{port}/xmpp/auth"
+    prosody = Prosody(directory, domain=DOMAIN, certificate=certificate, auth_url=auth_url, elsewhere=elsewhere)
+    data_dir = tmp_path_factory.mktemp("xmpp")
     try:
-        with component_site(tmp_path_factory.mktemp("xmpp"), prosody, port=port, certificate=certificate) as site:
+        with component_site(data_dir, prosody, port=port, certificate=certificate, elsewhere=elsewhere) as site:
             yield site
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -74,12 +78,13 @@ def ejabberd_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite
     if shutil.which("ejabberdctl") is None:
         pytest.skip("ejabberd is not installed (apt-get install ejabberd)")
     directory, port = ejabberd_directory(), free_port()
-    certificate = generate(tmp_path_factory.mktemp("ejabberd"), DOMAIN)
-    ejabberd = Ejabberd(
-        directory, domain=DOMAIN, certificate=certificate, auth_url=f"http://127.0.0.1:{port}/xmpp/auth"
-    )
+    certificates = tmp_path_factory.mktemp("ejabberd")
+    certificate, elsewhere = generate(certificates, DOMAIN), generate(certificates, ELSEWHERE)
+    auth_url = f"http://127.0.0.1:{port}/xmpp/auth"
+    ejabberd = Ejabberd(directory, domain=DOMAIN, certificate=certificate, auth_url=auth_url, elsewhere=elsewhere)
+    data_dir = tmp_path_factory.mktemp("xmpp")
     try:
-        with component_site(tmp_path_factory.mktemp("xmpp"), ejabberd, port=port, certificate=certificate) as site:
+        with component_site(data_dir, ejabberd, port=port, certificate=certificate, elsewhere=elsewhere) as site:
             yield site
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from fanoutcloud.core.errors import InvalidItem
 from fanoutcloud.core.formats import parse_publish
-from fanoutcloud.core.stanza_format import parse_stanza, write_stanza
+from fanoutcloud.core.items import Item
+from fanoutcloud.core.names import ChannelName
+from fanoutcloud.core.stanza_format import WITHOUT_ID, check_receivers, parse_stanza, write_stanza
 from fanoutcloud.core.xml_parsing import XmlLimits, parse_xml
+from fanoutcloud.core.xmpp_rights import XmppRights
 
 SENDER = "r@stanza.push.test"
 
@@ -62,8 +65,8 @@ def test_an_id_is_made_where_there_is_none_that_can_be_kept() -> None:
         "<presence type='error'/>",
         "<iq type='result'/>",
         "<iq/>",
-        "<message to='somebody@example.org'/>",
         "<message from='a b@c'/>",
+        "<message to='a b@c'/>",
         "<message><error type='cancel'/></message>",
         "<message><handshake/></message>",
         "<message><body><b/></body></message>",
@@ -112,3 +115,31 @@ def test_a_stanza_is_a_format_of_an_item() -> None:
         return parse_publish(item)[0].formats
 
     assert parse(b'{"items":[{"channel":"a","formats":{"xmpp-stanza":{"content":"<message/>"}}}]}') == ["xmpp-stanza"]
+
+
+def test_an_iq_has_no_id_until_it_is_known_who_gets_it() -> None:
+    assert rebuilt("<iq type='get' id='mine'><a xmlns='u'/></iq>").encode().startswith(WITHOUT_ID)
+    assert WITHOUT_ID not in rebuilt("<message><body>&lt;iq id='' from=</body></message>").encode()
+
+
+def test_a_stanza_for_one_address_names_it_first() -> None:
+    written = rebuilt("<iq type='get' to='Ops@Example.org/phone'><a xmlns='u'/></iq>")
+
+    assert written.startswith(f"<iq to='ops@example.org' id='' from='{SENDER}' ")
+
+
+@pytest.mark.parametrize(("to", "is_there"), [("ops@example.org", True), ("eve@example.org", False)])
+def test_a_stanza_goes_to_no_address_that_gets_nothing_of_the_channel(to: str, is_there: bool) -> None:
+    rights = XmppRights(receivers={"ops@example.org": frozenset({ChannelName("a")})})
+
+    def check(channel: str) -> None:
+        stanza = parse_stanza(f"<message to='{to}'/>", "p")
+        check_receivers([Item(ChannelName("b")), Item(ChannelName(channel), xmpp_stanza=stanza)], rights)
+
+    for channel in ("a", "b"):
+        if is_there and channel == "a":
+            check(channel)
+        else:
+            with pytest.raises(InvalidItem) as refused:
+                check(channel)
+            assert refused.value.field == "items[1].xmpp-stanza.content"

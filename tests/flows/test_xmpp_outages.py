@@ -9,6 +9,8 @@ from slixmpp.exceptions import IqError
 
 from fanoutcloud.xmpp_certificate import generate
 from tests.broker.tcp_proxy import TcpProxy
+from tests.contracts.test_xmpp_commands import do
+from tests.contracts.test_xmpp_receivers import CHAT, hear, hear_all, present, send
 from tests.servers.command import free_port
 from tests.servers.product import Product, ProductRealm
 from tests.servers.prosody import Prosody, prosody_directory
@@ -107,30 +109,45 @@ async def subscribe_again(client: XmppClient, channel: str, since: str) -> None:
                 await asyncio.sleep(0.1)
 
 
+async def hear_new(client: XmppClient, former: str) -> str:
+    """Return what an address that was added is sent; the last of before may come once more."""
+    while (text := await hear(client)) == former:
+        pass
+    return text
+
+
 @pytest.mark.slow
 async def test_nothing_is_lost_whatever_goes_connection_gateway_or_server(
     installation: Installation, channel: str
 ) -> None:
     """One installation for all, since starting it takes longer than the outages."""
     site, realm, receiver = installation.site, installation.site.realm, Receiver()
-    async with signed_in(site, make_token(realm)) as client:
+    async with signed_in(site, make_token(realm)) as client, present(site, "ops") as ops:
         await client.subscribe(channel)
+        await do(client, "subscriber-add", site.admin, channel=channel, jid=site.account("ops"))
+        await hear_all(site, channel, ops)
         await put(realm, channel, 1)
         assert await receiver.take(client, 1) == [1]
 
         await installation.relay.cut()
         await put(realm, channel, 2, 3)
+        await send(realm, channel, CHAT.format("cut"))
         assert await receiver.take(client, 2) == [2, 3]
+        assert await hear_new(ops, "are you there?") == "cut"
 
         await asyncio.to_thread(installation.gateway.stop)
         await put(realm, channel, 4)
+        await send(realm, channel, CHAT.format("stopped"))
         await asyncio.to_thread(installation.gateway.start)
         assert await receiver.take(client, 1) == [4]
+        assert await hear_new(ops, "cut") == "stopped"
 
         installation.gateway.kill()
         await put(realm, channel, 5)
+        await send(realm, channel, CHAT.format("killed"))
         await asyncio.to_thread(installation.gateway.start)
         assert await receiver.take(client, 1) == [5]
+        assert await hear_new(ops, "stopped") == "killed"
 
         await put(realm, channel, 6)
         while (last := await client.next())[2] != 6:

@@ -97,6 +97,16 @@ async def test_whom_it_publishes_for_and_how_is_up_to_the_caller(endpoint: Endpo
     ] * 2
 
 
+@pytest.mark.parametrize(
+    ("via", "transport"), [("rest", ""), ("client", ""), ("xmpp", "xmpp"), ("xmpp-client", "xmpp")]
+)
+async def test_who_watches_xmpp_sees_what_is_published_there(endpoint: Endpoint, via: str, transport: str):
+    await endpoint.publisher.publish_items(realm_of(ALICE, ALICE_KEY), [Item(ChannelName("hello"))], via=via)
+
+    [event] = [event for _, event in endpoint.activity.events if isinstance(event, Published)]
+    assert event.transport == transport
+
+
 async def test_what_is_refused_by_rate_reaches_no_broker(endpoint: Endpoint):
     snapshot = realm_of(ALICE, ALICE_KEY, rate=Rate(per_s=1, burst=1))
     items = parse_publish(b'{"items":[{"channel":"hello","json-object":1}]}')

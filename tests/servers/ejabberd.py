@@ -14,6 +14,7 @@ import pytest
 
 from tests.servers import lifeline
 from tests.servers.command import free_port
+from tests.servers.prosody import ELSEWHERE
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "ejabberd"
@@ -23,7 +24,10 @@ START_TIMEOUT_S = 60.0
 class Ejabberd:
     """One throwaway ejabberd. It has a node name and a distribution port of its own, so that no epmd is needed."""
 
-    def __init__(self, directory: Path, *, domain: str, certificate: Path, auth_url: str) -> None:
+    def __init__(
+        self, directory: Path, *, domain: str, certificate: Path, auth_url: str, elsewhere: Path | None = None
+    ) -> None:
+        """`elsewhere` is the certificate of a second host, `ELSEWHERE`, where anybody may be who is none of ours."""
         self.secret = secrets.token_hex(8)
         self.port, self.tls_port, self.component_port = free_port(), free_port(), free_port()
         self.log = directory / "ejabberd.log"
@@ -43,6 +47,12 @@ class Ejabberd:
         ):
             assert shipped in text, shipped
             text = text.replace(shipped, here)
+        if elsewhere is not None:
+            shutil.copy(elsewhere, directory / "elsewhere.pem")
+            text = text.replace("certfiles:\n", f"certfiles:\n  - {directory}/elsewhere.pem\n", 1)
+            text = text.replace("hosts:\n", f"hosts:\n  - {ELSEWHERE}\n", 1)
+            anonymous = text.index(f"  guest.{domain}:\n    auth_method")
+            text = text[:anonymous] + f"  {ELSEWHERE}:\n    auth_method: [anonymous]\n" + text[anonymous:]
         (directory / "ejabberd.yml").write_text(text)
         (directory / "ejabberdctl.cfg").write_text(f"ERL_DIST_PORT={free_port()}\nINET_DIST_INTERFACE=127.0.0.1\n")
 

@@ -15,14 +15,24 @@ from tests.servers.command import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 20.0
+#: A host of strangers on the same server.
+ELSEWHERE = "elsewhere.test"
 
 
 class Prosody:
     """One throwaway Prosody. May be killed and started again on the same ports."""
 
     def __init__(
-        self, directory: Path, *, domain: str, certificate: Path, auth_url: str, requires_tls: bool = True
+        self,
+        directory: Path,
+        *,
+        domain: str,
+        certificate: Path,
+        auth_url: str,
+        requires_tls: bool = True,
+        elsewhere: Path | None = None,
     ) -> None:
+        """`elsewhere` is the certificate of a second host, `ELSEWHERE`, where anybody may be who is none of ours."""
         self.secret = secrets.token_hex(8)
         self.port, self.tls_port, self.component_port = free_port(), free_port(), free_port()
         self.log = directory / "prosody.log"
@@ -44,6 +54,11 @@ class Prosody:
         config = (ROOT / "deploy" / "prosody" / "prosody.cfg.lua").read_text()
         if not requires_tls:
             config = config.replace("c2s_require_encryption = true", "c2s_require_encryption = false")
+        if elsewhere is not None:
+            config += (
+                f'\nVirtualHost "{ELSEWHERE}"\n  authentication = "anonymous"\n'
+                f'  ssl = {{ key = "{elsewhere}", certificate = "{elsewhere}" }}\n'
+            )
         (directory / "prosody.cfg.lua").write_text(config)
 
     def start(self) -> None:

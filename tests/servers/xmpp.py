@@ -37,6 +37,7 @@ class XmppSite:
     domain: str
     certificate: Path
     prosody: Prosody | None = None
+    elsewhere: Path | None = None  # the certificate of a host of strangers, if the door has one
 
     @property
     def pubsub(self) -> str:

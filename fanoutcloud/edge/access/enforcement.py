@@ -131,7 +131,7 @@ def _hold_one_against(realm: RealmSnapshot, gate: AccessGate, key_ids: frozenset
 
 def _is_over(realm: RealmSnapshot, key_ids: frozenset[str], grant: Grant) -> bool:
     """Tell whether what gave the grant holds no more: its key, its token, its user, or its address on a list."""
-    if grant is ANONYMOUS:
+    if grant is ANONYMOUS or grant.is_receiver:  # receivers come and go with their list, at the XMPP gateway
         return False
     if grant.jid:
         return not realm.xmpp.is_admin(parse_jid(grant.jid))

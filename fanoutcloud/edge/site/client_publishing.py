@@ -35,12 +35,14 @@ class ClientItem(msgspec.Struct):
 _decoder = msgspec.json.Decoder(ClientItem)
 
 
-async def publish_for(hub: Hub, grant: Grant, realm: RealmSnapshot, wanted: ClientItem, *, author: str) -> bytes:
+async def publish_for(
+    hub: Hub, grant: Grant, realm: RealmSnapshot, wanted: ClientItem, *, author: str, via: str = "client"
+) -> bytes:
     """Publish a client's item, with its user on it; return the message that says where it went.
 
     `author` is who repeats an item with the same `id`: the user, or the connection or `name_stranger` of somebody
     without a token. Ids of clients have it in front, so that nobody's item can be taken for another's, or for one of
-    the realm's servers.
+    the realm's servers. `via` is one of `VIA_OF_CLIENTS`.
 
     Raises:
         InvalidRequest: channel, data or id is wrong.
@@ -63,7 +65,7 @@ async def publish_for(hub: Hub, grant: Grant, realm: RealmSnapshot, wanted: Clie
         user=grant.user or None,
     )
     try:
-        [result] = await hub.publisher.publish_items(realm, [item], via="client")
+        [result] = await hub.publisher.publish_items(realm, [item], via=via)
     except ItemTooLarge as error:
         error.field = "data"
         raise

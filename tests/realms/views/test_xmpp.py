@@ -2,8 +2,8 @@
 
 from django.test import Client
 
-from realms.models import XmppAdmin
-from realms.services import CreatedRealm, add_xmpp_admin
+from realms.models import XmppAdmin, XmppReceiverChannel
+from realms.services import CreatedRealm, add_xmpp_admin, add_xmpp_receiver
 
 
 def test_the_page_tells_the_realms_addresses(alice_client: Client, created: CreatedRealm) -> None:
@@ -51,3 +51,38 @@ def test_charlie_finds_nothing(charlie_client: Client, created: CreatedRealm) ->
 
     assert [answer.status_code for answer in answers] == [404] * 4
     assert XmppAdmin.objects.count() == 1
+
+
+def test_a_subscriber_is_added_and_removed(alice_client: Client, created: CreatedRealm) -> None:
+    address = f"/realms/{created.realm.pk}/xmpp/subscribers/"
+    added = alice_client.post(f"{address}add/", {"channel": "door", "address": "Ops@example.org"}, follow=True)
+    row = XmppReceiverChannel.objects.get(receiver__realm=created.realm)
+    removed = alice_client.post(f"{address}{row.pk}/remove/", follow=True)
+
+    assert "ops@example.org is asked whether it wants the stanzas of door." in added.content.decode()
+    assert "Nobody was added." in removed.content.decode()
+
+
+def test_what_can_be_no_subscriber_is_said_beside_the_field(alice_client: Client, created: CreatedRealm) -> None:
+    address = f"/realms/{created.realm.pk}/xmpp/subscribers/add/"
+    answers = [
+        alice_client.post(address, {"channel": "door", "address": "example.org"}),
+        alice_client.post(address, {"channel": "a\x01b", "address": "ops@example.org"}),
+        alice_client.post(address, {}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [422] * 3
+    assert "It names a server, and nobody there." in answers[0].content.decode()
+    assert not XmppReceiverChannel.objects.exists()
+
+
+def test_charlie_adds_and_removes_no_subscriber(charlie_client: Client, created: CreatedRealm) -> None:
+    row = add_xmpp_receiver(realm=created.realm, channel="door", address="ops@example.org")
+    address = f"/realms/{created.realm.pk}/xmpp/subscribers/"
+    answers = [
+        charlie_client.post(f"{address}add/", {"channel": "door", "address": "charlie@example.org"}),
+        charlie_client.post(f"{address}{row.pk}/remove/"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [404] * 2
+    assert XmppReceiverChannel.objects.count() == 1
