@@ -44,6 +44,7 @@ from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.presence.presence import Presence
 from fanoutcloud.edge.reporting.census import Census
 from fanoutcloud.edge.reporting.happenings import Happenings
+from fanoutcloud.edge.reporting.open_connections import keep_open_connections
 from fanoutcloud.edge.reporting.reads import AskingReads
 from fanoutcloud.edge.reporting.subscription_log import SubscriptionLog
 from fanoutcloud.edge.selection.pattern_followers import PatternFollowers
@@ -191,7 +192,9 @@ class Plane:
         self.presence_store: PresenceStore = MemoryPresenceStore(clock, self.happenings.keep)
         if isinstance(self.broker, RedisBroker):
             self.presence_store = RedisPresenceStore(self.broker.connection_for, self.happenings.keep)
-        return Presence(self.hub, self.presence_store, self.broker, self.directory, self.activity)
+        presence = Presence(self.hub, self.presence_store, self.broker, self.directory, self.activity)
+        keep_open_connections(self.broker, self.hub, self.happenings, presence, self.outbox, self.directory)
+        return presence
 
     def _make_reads(self, clock: Clock) -> AskingReads:
         self._census = census = Census(self.hub)

@@ -40,6 +40,11 @@ def realm_pattern(realm: RealmId) -> str:
     return f"{PREFIX}{{{_escape_realm(realm)}/*"
 
 
+def realm_key(realm: RealmId, rest: str) -> str:
+    """Return a key of the realm as a whole, which goes with it: no channel's name is empty."""
+    return f"{PREFIX}{{{_escape_realm(realm)}/}}{rest}"
+
+
 def _escape_channel(channel: str) -> str:
     """Return the name, or the beginning of one, without what would end a hash tag."""
     if "}" in channel or "%" in channel:

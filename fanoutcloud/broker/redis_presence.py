@@ -13,12 +13,11 @@ outbox, and from there, by whoever comes next, to the realm's stream, where its 
 
 import hashlib
 from collections.abc import Callable, Sequence
-from urllib.parse import quote
 
 import msgspec
 
 from fanoutcloud.broker.redis_connection import Argument, RedisConnection, Reply, ScriptMissing
-from fanoutcloud.broker.redis_names import PREFIX, stream_key
+from fanoutcloud.broker.redis_names import PREFIX, realm_key, stream_key
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.presence import (
     KEPT_S,
@@ -211,7 +210,7 @@ class RedisPresenceStore:
             event = PresenceEvent(kind, user, _read_info(info.encode()))
             await self._on_kept(realm, KeptEvent("", event_id, channel, at_ms / 1000, event))
             kept = _pack((event_id, channel, at_ms / 1000, event))
-            keys = [_realm_key(realm, "events"), _realm_key(realm, f"seen:{event_id}")]
+            keys = [realm_key(realm, "events"), realm_key(realm, f"seen:{event_id}")]
             await self._run(_KEEPING, keys, [kept])
             await self._call(outbox, "LREM", outbox, 1, packed)
 
@@ -246,7 +245,7 @@ class RedisPresenceStore:
 
     async def read_events(self, realm: RealmId, *, after: str = "", limit: int = 100) -> Sequence[KeptEvent]:
         """See `PresenceStore.read_events`."""
-        key = _realm_key(realm, "events")
+        key = realm_key(realm, "events")
         entries = await self._call(key, "XRANGE", key, f"({after}" if after else "-", "+", "COUNT", limit)
         kept = []
         for cursor, (_, packed) in entries:
@@ -268,10 +267,6 @@ class RedisPresenceStore:
 def _keys(realm: RealmId, channel: ChannelName) -> list[str]:
     base = stream_key(realm, channel)
     return [f"{base}:here", f"{base}:edges", f"{base}:outbox"]
-
-
-def _realm_key(realm: RealmId, rest: str) -> str:
-    return f"{PREFIX}{{{quote(realm, safe='')}/}}{rest}"  # no channel's name is empty; goes with the realm
 
 
 def _channels_key(edge: str) -> str:

@@ -1,5 +1,6 @@
 """Presence on the real product: two processes on one Redis, and one of them is killed."""
 
+import asyncio
 import base64
 import json
 import time
@@ -11,6 +12,11 @@ import jwt
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from fanoutcloud.broker.event_outboxes import make_event_outbox
+from fanoutcloud.broker.redis import RedisBroker
+from fanoutcloud.broker.redis_names import realm_key
+from fanoutcloud.core.clock import SystemClock
+from fanoutcloud.core.names import RealmId
 from tests.servers.product import Product, ProductRealm
 
 _ADD_RULE = """
@@ -19,6 +25,11 @@ from realms.rule_settings import RuleSettings
 from realms.services.rules import add_rule
 settings = RuleSettings(presence=True, webhook_events=("occupied", "vacated"))
 add_rule(realm=Realm.objects.get(id=sys.argv[1]), pattern="room.*", settings=settings)
+"""
+_ADD_ENDPOINT = """
+from publishing.webhooks.endpoints import create_endpoint
+from realms.models import Realm
+create_endpoint(realm=Realm.objects.get(id=sys.argv[1]), url="https://hooks.example.com/", events=["connection.closed"])
 """
 DEADLINE_S = 15.0
 
@@ -100,6 +111,48 @@ def test_members_are_told_of_each_other_over_processes_and_a_killed_one_leaves_n
         there.start()
         with _connect(there, realm, "bob"):
             _named(alice, "joined", "bob")
+
+
+async def _count_written_down(redis_url: str, realm: str) -> int:
+    """Return how many open connections of a realm would be told if their process died now."""
+    broker, key = RedisBroker(redis_url, SystemClock()), realm_key(RealmId(realm), "open")
+    await broker.start()
+    try:
+        return int(await broker.connection_for(key).call("HLEN", key))
+    finally:
+        await broker.close()
+
+
+async def _ends_in_outbox(redis_url: str, realm: str) -> list[dict[str, Any]]:
+    """Return the ends of connections that wait for webhooks: no worker runs here."""
+    broker = RedisBroker(redis_url, SystemClock())
+    await broker.start()
+    try:
+        entries = await make_event_outbox(broker, SystemClock()).take(1000)
+    finally:
+        await broker.close()
+    events = [entry.event for entry in entries if entry.event.realm == realm]
+    return [json.loads(event.data) for event in events if event.kind == "connection.closed"]
+
+
+def test_webhooks_are_told_that_connections_of_a_killed_process_have_ended(
+    products: list[Product], redis_url: str
+) -> None:
+    there = products[1]
+    realm = products[0].create_realm()
+    products[0].run_python(_ADD_ENDPOINT, realm.realm)
+    with _connect(there, realm, "bob"), _connect(products[0], realm, "alice"):
+        deadline = time.monotonic() + DEADLINE_S
+        while asyncio.run(_count_written_down(redis_url, realm.realm)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+        there.kill()
+        there.start()
+        deadline = time.monotonic() + DEADLINE_S
+        while not (told := asyncio.run(_ends_in_outbox(redis_url, realm.realm))) and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+    assert [(one["user"], one["reason"], one["transport"]) for one in told] == [("bob", "edge-lost", "websocket")]
 
 
 def test_presence_is_refused_where_the_rule_does_not_have_it(products: list[Product], realm: ProductRealm) -> None:

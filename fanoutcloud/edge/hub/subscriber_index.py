@@ -19,6 +19,10 @@ class SubscriberIndex:
         self._by_user: dict[tuple[RealmId, str], set[Subscriber]] = {}
         self._channels: dict[RealmId, dict[ChannelName, LocalChannel]] = {}
 
+    def realms(self) -> list[RealmId]:
+        """Return realms that have subscribers here."""
+        return list(self._by_realm)
+
     def of_realm(self, realm: RealmId) -> Collection[Subscriber]:
         """Return the realm's open subscribers; not to be changed."""
         return self._by_realm.get(realm, _NOBODY)

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -73,6 +73,9 @@ class Presence:
         self._loading: set[_Key] = set()
         self._lists: dict[_Key, tuple[float, asyncio.Task[Snapshot]]] = {}
         self._is_known = False
+        #: Set by the composition: called with the name of an edge that is dead, before it is forgotten. `Unavailable`:
+        #: it is called again.
+        self.on_dead: Callable[[str], Awaitable[None]] | None = None
 
     async def run(self) -> None:
         """Report, tell and clean up until cancelled."""
@@ -227,6 +230,8 @@ class Presence:
                 await self._spread(key, await self._store.remove(*key, edge))
             except Fenced:
                 continue  # another one has
+        if self.on_dead is not None:
+            await self.on_dead(edge)
         await self._store.forget(edge)
         logger.info("presence_cleaned_up", extra={"edge": edge, "channels": len(channels)})
 

@@ -8,6 +8,7 @@ logged; items are not sent this way, so none of them is ever dropped.
 import asyncio
 import logging
 from collections import OrderedDict, deque
+from typing import Protocol
 
 import msgspec
 
@@ -40,6 +41,18 @@ _KINDS: dict[PresenceEventKind, EventKind] = {
 _encode = msgspec.json.Encoder().encode
 
 
+class ConnectionBook(Protocol):
+    """Where connections are written down while they are open; see `open_connections`."""
+
+    def note(self, realm: RealmId, event: Event) -> None: ...
+
+    async def write_opened(self) -> None: ...
+
+    async def cross_out_ended(self) -> None: ...
+
+    async def run(self) -> None: ...
+
+
 class Happenings:
     """One per process. `run` must be running for webhooks to hear of anything but presence."""
 
@@ -52,6 +65,10 @@ class Happenings:
         self._news = asyncio.Event()
         self._told: OrderedDict[tuple[RealmId, str], None] = OrderedDict()
         self.dropped = 0
+        #: Set by the composition where other processes would tell that connections of this one have ended.
+        self.open_connections: ConnectionBook | None = None
+        #: Of an edge that was taken for dead and lives: its connections are told as opened and closed once more.
+        self.life = ""
 
     # -- ActivitySink
 
@@ -63,7 +80,10 @@ class Happenings:
         """See `ActivitySink.record`."""
         self._feed.record(realm, event)
         snapshot = self._find_wishes(realm)
-        made = None if snapshot is None else _to_hook_event(realm, event)
+        if snapshot is not None and self.open_connections and snapshot.webhooks.includes("connection.closed"):
+            self.open_connections.note(realm, event)
+            self._news.set()
+        made = None if snapshot is None else to_hook_event(realm, event, self.life)
         if made is None or snapshot is None or not snapshot.webhooks.includes(made.kind) or self._is_told(made):
             return
         self.dropped += len(self._waiting) == MAX_WAITING
@@ -85,12 +105,30 @@ class Happenings:
 
     async def run(self) -> None:
         """Put events into the outbox until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            if self.open_connections is not None:
+                tasks.create_task(self.open_connections.run())
+            await self._put_for_ever()
+
+    async def _put_for_ever(self) -> None:
         while True:
             await self._news.wait()
             self._news.clear()
             await asyncio.sleep(PUT_EVERY_S)
-            while self._waiting:
-                await self._put_next()
+            try:
+                await self._put_all()
+            except Unavailable:
+                self._news.set()
+                await asyncio.sleep(RETRY_S)
+
+    async def _put_all(self) -> None:
+        """Put what waits. A connection is written down before its opening is told, and until its end is."""
+        if self.open_connections is not None:
+            await self.open_connections.write_opened()
+        while self._waiting:
+            await self._put_next()
+        if self.open_connections is not None:
+            await self.open_connections.cross_out_ended()
 
     async def _put_next(self) -> None:
         """Put the next events of one realm; those that the realm has no room for are dropped."""
@@ -136,15 +174,17 @@ class Happenings:
             raise Unavailable(full.message, retry_after_s=full.retry_after_s) from None
 
 
-def _to_hook_event(realm: RealmId, event: Event) -> HookEvent | None:
+def to_hook_event(realm: RealmId, event: Event, life: str = "") -> HookEvent | None:
+    """Return the event that webhooks are told, if they are of this kind. `life`: see `Happenings.life`."""
+    again = f":{life}" if life else ""
     window = int(event.at // QUIET_S)
     match event:
         case Connected():
             members = _members(event, "connection", "transport", "channels", "address", "user")
-            return HookEvent(realm, "connection.opened", f"opened:{event.connection}", event.at, data=members)
+            return HookEvent(realm, "connection.opened", f"opened:{event.connection}{again}", event.at, data=members)
         case Disconnected():
             members = _members(event, "connection", "transport", "channels", "reason", "user")
-            return HookEvent(realm, "connection.closed", f"closed:{event.connection}", event.at, data=members)
+            return HookEvent(realm, "connection.closed", f"closed:{event.connection}{again}", event.at, data=members)
         case OriginFailure():
             members = _members(event, "origin", "method", "path", "cause", "message", "cure", "status")
             key = f"origin:{event.origin}:{event.cause}:{window}"

@@ -9,6 +9,7 @@ from fanoutcloud.broker.memory_presence import MemoryPresenceStore
 from fanoutcloud.core.access import ANONYMOUS, Grant
 from fanoutcloud.core.activity import PresenceChanged
 from fanoutcloud.core.directory import RealmSnapshot, Retention
+from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import ChannelName
 from fanoutcloud.core.patterns import ChannelPattern
 from fanoutcloud.core.rules import ChannelRule, make_rules
@@ -148,6 +149,25 @@ async def test_a_killed_edges_members_are_gone_within_five_seconds(presence: Pre
     assert ("left", "alice") in await presence.events()
     assert [user for message in told(watcher)[1:] for user in message["left"]] == ["alice"]
     assert (await presence.edges[1].list_members(REALM, HELLO)).members[0].user == "bob"
+
+
+async def test_what_else_a_killed_edge_had_is_cleared_up_with_it_and_again_if_that_fails(
+    presence: PresenceWorld,
+) -> None:
+    told_of: list[str] = []
+
+    async def clear_up(edge: str) -> None:
+        told_of.append(edge)
+        if len(told_of) == 1:
+            raise Unavailable("not now", retry_after_s=1)
+
+    presence.edges[1].on_dead = clear_up
+    await presence.join(0, "alice")
+    await presence.pass_time(1)
+
+    await presence.pass_time(15, dead=0)
+
+    assert told_of == [presence.edges[0].edge] * 2
 
 
 async def test_nobody_on_a_killed_edge_is_gone_who_came_back_elsewhere(presence: PresenceWorld) -> None:
