@@ -112,7 +112,7 @@ class EdgeHttpProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 self.send_400_response("This is no proxy: it makes no tunnels.")
             elif self._should_upgrade():
-                self.handle_websocket_upgrade()
+                self.handle_websocket_upgrade(data[upgrade.args[0] :])
             else:
                 self._go_on_without_upgrade(data[upgrade.args[0] :])
 
@@ -248,7 +248,8 @@ class EdgeHttpProtocol(HttpToolsProtocol):
 
     # -- WebSockets
 
-    def handle_websocket_upgrade(self) -> None:
+    def handle_websocket_upgrade(self, early: bytes = b"") -> None:
+        """Begin the handshake; `early` is what the client has sent behind its request."""
         self._end_head()
         scope = self._find_websocket_scope()
         if scope is None:
@@ -267,6 +268,7 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         self.connections.discard(self)
         handshake = Handshake(self.connections)
         handshake.watch(self.transport)
+        handshake.data_received(early)
         offer = WebSocketOffer(self.transport, accept, limits=self.limits, handshake=handshake)
         scope["extensions"] = {EXTENSION: offer}
         task = self.loop.create_task(answer_handshake(self.app, scope, self.transport, handshake))

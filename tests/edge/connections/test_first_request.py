@@ -63,6 +63,18 @@ async def test_commands_are_taken_at_once():
         assert await second.read_until(b"pong")
 
 
+@pytest.mark.parametrize("is_opened", [False, True])
+async def test_commands_that_come_with_the_handshake_are_taken(is_opened: bool):
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first, bare_socket(edge.port) as second:
+        if is_opened:
+            await _open(edge, first, "/fanout/ws")
+
+        await second.send(_request("/fanout/ws") + b"\x81\x8f\x00\x00\x00\x00" + b'{"type":"ping"}')
+
+        answers = await second.read_until(b"pong")
+        assert answers.index(b'"subscribed"') < answers.index(b'"pong"')
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
