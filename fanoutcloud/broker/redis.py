@@ -22,12 +22,11 @@ from fanoutcloud.broker.redis_names import (
 )
 from fanoutcloud.broker.redis_node import RedisNode
 from fanoutcloud.broker.redis_overdue import OverdueTimer
+from fanoutcloud.broker.redis_replies import read_history_reply, read_packed_items
 from fanoutcloud.broker.redis_scripts import (
     ChannelCall,
     build_scripts,
     head_key,
-    read_history_reply,
-    read_packed_items,
 )
 from fanoutcloud.broker.redis_sentinel import SentinelLocator
 from fanoutcloud.broker.redis_subscriptions import LiveSubscriptions
@@ -118,12 +117,12 @@ class RedisBroker:
         ]
         replies = await self._commands.run(self._scripts.publish, header, calls)
         results = [_WAITING] * len(items)
-        for (channel, mine), (epoch, due_in_ms, *outcomes) in zip(places.items(), replies, strict=True):
+        for (channel, mine), reply in zip(places.items(), replies, strict=True):
+            epoch, due_in_ms = reply[0].decode(), reply[1]
             if due_in_ms >= 0:
                 self._overdue.note((realm, channel), due_in_ms / 1000)
-            name = epoch.decode()
-            for place, outcome in zip(mine, outcomes, strict=True):
-                results[place] = _to_result(name, outcome)
+            for place, outcome in zip(mine, reply[2:], strict=True):
+                results[place] = _to_result(epoch, outcome)
         return results
 
     async def subscribe(self, realm: RealmId, channel: ChannelName) -> StreamPosition:

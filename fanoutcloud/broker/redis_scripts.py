@@ -3,7 +3,8 @@
 Keys of a channel, all beginning with the name of `redis_names.stream_key`, which is also its pub/sub channel:
 
     :head      string  MessagePack, see `save`: epoch, lineage, last (offset), id (last id), waiting (count), due
-                       (earliest), arrivals, keep, age, and what `open` leaves of the epoch before: its name and end
+                       (earliest), arrivals, keep, age, until when the items last, what `open` leaves of the epoch
+                       before: its name and end, and until when the key itself lasts
     :items     stream  entry `OFFSET-0`: t (published at, ms), i (packed item)
     :waiting   hash    prev-id → MessagePack [arrival, due, id, packed item]
     :id:ID     string  where the item with that id went, or empty while it waits; expires with the window
@@ -22,24 +23,27 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fanoutcloud.broker.base import MAX_PAGE_BYTES, History
-from fanoutcloud.broker.redis_connection import Argument, Reply
+from fanoutcloud.broker.base import MAX_PAGE_BYTES
+from fanoutcloud.broker.redis_connection import Argument
 from fanoutcloud.broker.sequencing import StreamRules
-from fanoutcloud.core.items import Item
-from fanoutcloud.core.reads import KeptItem
-from fanoutcloud.core.streams import StoredItem, StreamPosition
 
 # Begins every call. ARGV: salt, lineage, keys per channel. `open` reads a stream's state, or makes a new epoch: the
 # salt and the time make it unlike any other. A stream that was written under another lineage than Redis has now may
 # have lost its end (docs/topics/streams.md): its items stay readable for those who know the old epoch.
 _OPEN = """
 local salt, lineage, step = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local time = redis.call('TIME')
+local call, pack, unpack = redis.call, cmsgpack.pack, cmsgpack.unpack
+local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local base, head, items, waiting, is_new, is_changed
-local epoch, written_under, last, last_id, held, due, arrivals, keep, age, items_until, past_epoch, past_end
+local epoch, written_under, last, last_id, held, due, arrivals, keep, age, items_until, past_epoch, past_end, head_until
 
-local function text(number) return string.format('%%.0f', number) end
+local shown, shown_text  -- nearly all of a channel's texts are of one offset
+local function text(number)
+  if number ~= shown then shown, shown_text = number, string.format('%%.0f', number) end
+  return shown_text
+end
+local stamp = text(now)
 
 local function new_epoch()
   local alphabet, hex, name = 'abcdefghijkmnpqrstuvwxyz23456789', redis.sha1hex(salt .. base .. time[1] .. time[2]), ''
@@ -53,31 +57,42 @@ end
 local function open(key)
   head, base = key, string.sub(key, 1, -6)
   items, waiting = base .. ':items', base .. ':waiting'
-  local state = redis.call('GET', head)
+  local state = call('GET', head)
   is_new, is_changed = not state, not state
   if is_new then
-    epoch, written_under, last, last_id, held, due = new_epoch(), lineage, 0, '', redis.call('HLEN', waiting), 0
-    arrivals, keep, age, items_until, past_epoch, past_end = now, 0, 0, 0, '', 0
+    epoch, written_under, last, last_id, held, due = new_epoch(), lineage, 0, '', call('HLEN', waiting), 0
+    arrivals, keep, age, items_until, past_epoch, past_end, head_until = now, 0, 0, 0, '', 0, 0
     return
   end
-  epoch, written_under, last, last_id, held, due, arrivals, keep, age, items_until, past_epoch, past_end =
-    cmsgpack.unpack(state)
+  epoch, written_under, last, last_id, held, due, arrivals, keep, age, items_until, past_epoch, past_end, head_until =
+    unpack(state)
   if written_under ~= lineage then
     past_epoch, past_end = epoch, last
     epoch, written_under, is_changed = new_epoch(), lineage, true
   end
 end
 
-local function array(list, from, to)  -- MessagePack: array 32
+local function array(list, from, to)  -- MessagePack: an array of one, or array 32
+  if from == to then return '\\145' .. list[from] end
   return struct.pack('>BI4', 0xdd, to - from + 1) .. table.concat(list, '', from, to)
 end
 
+local function is_lasting(till, lives)  -- expiries are set anew now and then, not each time
+  return till and till >= now + lives and till <= now + lives + math.floor(lives / 16)
+end
+
+local function lengthened(lives) return lives + math.floor(lives / 16) end
+
 local function save()
-  local lives = text(math.max(%(idle_ms)d, age))
-  if not is_changed then return redis.call('PEXPIRE', head, lives) end
-  redis.call('SET', head, cmsgpack.pack(epoch, written_under, last, last_id, held, due, arrivals, keep, age,
-    items_until, past_epoch, past_end), 'PX', lives)
-  if is_new then redis.call('UNLINK', items) end
+  local lives = math.max(%(idle_ms)d, age)
+  if not is_changed then return call('PEXPIRE', head, text(lives), 'GT') end
+  local is_kept = is_lasting(head_until, lives)
+  if not is_kept then head_until = now + lengthened(lives) end
+  local state = pack(epoch, written_under, last, last_id, held, due, arrivals, keep, age, items_until, past_epoch,
+    past_end, head_until)
+  if is_kept then call('SET', head, state, 'KEEPTTL')
+  else call('SET', head, state, 'PX', text(lengthened(lives))) end
+  if is_new then call('UNLINK', items) end
 end
 """
 
@@ -91,31 +106,31 @@ local function append(packed, id, waited, is_aside)
   out[#out + 1] = packed
   if id ~= '' then
     local key, position = base .. ':id:' .. id, epoch .. ':' .. text(last)
-    if waited then redis.call('SET', key, position, 'XX', 'KEEPTTL')
-    else redis.call('SET', key, position, 'PX', %(window_ms)d) end
+    if waited then call('SET', key, position, 'XX', 'KEEPTTL')
+    else call('SET', key, position, 'PX', %(window_ms)d) end
   end
 end
 
 local function release(prev, id, packed)
-  redis.call('HDEL', waiting, prev)
+  call('HDEL', waiting, prev)
   gone[prev], held = true, held - 1
   append(packed, id, true)
 end
 
 local function let_followers_go()
   while held > 0 and last_id ~= '' do
-    local raw = redis.call('HGET', waiting, last_id)
+    local raw = call('HGET', waiting, last_id)
     if not raw then return end
-    local entry = cmsgpack.unpack(raw)
+    local entry = unpack(raw)
     release(last_id, entry[3], entry[4])
   end
 end
 
 local function let_go(at_least)  -- what is overdue, and the `at_least` oldest in any case
-  local all, list = redis.call('HGETALL', waiting), {}
+  local all, list = call('HGETALL', waiting), {}
   gone = {}
   for i = 1, #all, 2 do
-    local entry = cmsgpack.unpack(all[i + 1])
+    local entry = unpack(all[i + 1])
     list[#list + 1] = {prev = all[i], arrival = entry[1], due = entry[2], id = entry[3], packed = entry[4]}
   end
   table.sort(list, function(a, b) return a.arrival < b.arrival end)
@@ -144,35 +159,34 @@ local function send()  -- in messages of about 256 KB, so that no reader's buffe
   for i = 1, #out do
     size = size + #out[i]
     if size > 262144 or i == #out then
-      redis.call('SPUBLISH', base, epoch .. ':' .. text(first + from - 1) .. ':' .. array(out, from, i))
+      call('SPUBLISH', base, epoch .. ':' .. text(first + from - 1) .. ':' .. array(out, from, i))
       from, size = i + 1, 0
     end
   end
 end
 
 local function write_items()
-  local count, stamp = #out, text(now)
-  local slack = math.floor(age / 16)  -- the expiry is set anew now and then, not with each item
-  local is_lasting = items_until >= now + age and items_until <= now + age + slack
-  if not is_lasting then items_until = now + age + slack end
+  local count = #out
+  local is_kept = is_lasting(items_until, age)
+  if not is_kept then items_until = now + lengthened(age) end
   save()
   for i = math.max(1, count - keep + 1), count - 1 do
-    redis.call('XADD', items, text(first + i - 1) .. '-0', 't', stamp, 'i', out[i])
-    is_lasting = false
+    call('XADD', items, text(first + i - 1) .. '-0', 't', stamp, 'i', out[i])
+    is_kept = false
   end
   local place, is_added = text(last) .. '-0', false
-  if is_lasting and keep >= 64 and last %% 16 > 0 then  -- taking one away costs more than adding one: not each time
-    is_added = redis.call('XADD', items, 'NOMKSTREAM', place, 't', stamp, 'i', out[count])
-  elseif is_lasting then
-    is_added = redis.call('XADD', items, 'NOMKSTREAM', 'MAXLEN', '=', keep, place, 't', stamp, 'i', out[count])
+  if is_kept and keep >= 64 and last %% 16 > 0 then  -- taking one away costs more than adding one: not each time
+    is_added = call('XADD', items, 'NOMKSTREAM', place, 't', stamp, 'i', out[count])
+  elseif is_kept then
+    is_added = call('XADD', items, 'NOMKSTREAM', 'MAXLEN', '=', keep, place, 't', stamp, 'i', out[count])
   end
   if is_added then return end
-  redis.call('XADD', items, 'MAXLEN', '=', keep, place, 't', stamp, 'i', out[count])
-  redis.call('PEXPIRE', items, text(items_until - now))
+  call('XADD', items, 'MAXLEN', '=', keep, place, 't', stamp, 'i', out[count])
+  call('PEXPIRE', items, text(items_until - now))
 end
 
 local function finish()
-  if is_changed and held > 0 then redis.call('PEXPIRE', waiting, text(math.max(%(idle_ms)d, age))) end
+  if is_changed and held > 0 then call('PEXPIRE', waiting, text(math.max(%(idle_ms)d, age))) end
   if #out > 0 then
     write_items()
     send()
@@ -191,18 +205,18 @@ _PUBLISH = """
 local function hold(packed, id, prev)
   arrivals, held, is_changed = arrivals + 1, held + 1, true
   if held == 1 then due = now + %(wait_ms)d end
-  redis.call('HSET', waiting, prev, cmsgpack.pack({arrivals, now + %(wait_ms)d, id, packed}))
-  if id ~= '' then redis.call('SET', base .. ':id:' .. id, '', 'PX', %(window_ms)d) end
+  call('HSET', waiting, prev, pack({arrivals, now + %(wait_ms)d, id, packed}))
+  if id ~= '' then call('SET', base .. ':id:' .. id, '', 'PX', %(window_ms)d) end
 end
 
 local function must_wait(prev) return prev ~= '' and prev ~= '!' and last_id ~= '' and prev ~= last_id end
 
 local function take(packed, id, prev)
   if id ~= '' then
-    local seen = redis.call('GET', base .. ':id:' .. id)
+    local seen = call('GET', base .. ':id:' .. id)
     if seen then return seen end
   end
-  if must_wait(prev) and redis.call('HEXISTS', waiting, prev) == 0 then
+  if must_wait(prev) and call('HEXISTS', waiting, prev) == 0 then
     if held >= %(max_waiting)d then let_go(1) end
     if must_wait(prev) then
       hold(packed, id, prev)
@@ -249,7 +263,7 @@ if is_past then to = past_end
 elseif ARGV[4] ~= epoch or since > last then return {{'epoch_changed', epoch, last, ''}} end
 if since == to then return {{'ok', epoch, last, array({}, 1, 0)}} end
 local function entries_from(offset, count)
-  return redis.call('XRANGE', items, text(offset) .. '-0', text(to) .. '-0', 'COUNT', math.max(count, 1))
+  return call('XRANGE', items, text(offset) .. '-0', text(to) .. '-0', 'COUNT', math.max(count, 1))
 end
 
 local entries = entries_from(since + 1, math.min(limit, 16))
@@ -290,7 +304,7 @@ local command, ends = 'XRANGE', {low, high}
 if ARGV[8] == '1' then command, ends = 'XREVRANGE', {high, low} end
 local from, to, taken = text(ends[1]) .. '-0', text(ends[2]) .. '-0', 0
 repeat  -- the oldest may be past their time, and not yet taken away
-  local entries = redis.call(command, items, from, to, 'COUNT', limit)
+  local entries = call(command, items, from, to, 'COUNT', limit)
   for _, entry in ipairs(entries) do
     local stamp = tonumber(entry[2][2])
     if taken < limit and stamp + age > now then
@@ -360,37 +374,6 @@ def head_key(key: str) -> str:
 def all_keys(key: str) -> list[str]:
     """Return the keys of the stream that are declared in a Cluster, the first one as `head_key`."""
     return [head_key(key), key + ":items", key + ":waiting"]
-
-
-_unpack_one = msgspec.msgpack.Decoder(Item)
-_unpacker = msgspec.msgpack.Decoder(list[Item])
-
-
-def read_packed_items(epoch: str, first_offset: int, packed: bytes | memoryview) -> list[StoredItem]:
-    """Return the items of an array that a script made; their offsets follow on each other."""
-    items = _unpacker.decode(packed)
-    if len(items) == 1:  # as in nearly every live message
-        return [StoredItem(StreamPosition(epoch, first_offset), items[0])]
-    return [StoredItem(StreamPosition(epoch, offset), item) for offset, item in enumerate(items, first_offset)]
-
-
-def read_live_payload(payload: bytes) -> list[StoredItem]:
-    """Return the items of a live message: `EPOCH:OFFSET:` and an array."""
-    epoch, first_offset, packed = payload.split(b":", 2)
-    return read_packed_items(epoch.decode(), int(first_offset), packed)
-
-
-def read_history_reply(reply: Sequence[Reply]) -> History:
-    """Return what the script for history answered."""
-    epoch, last, is_other_epoch, *rows = reply
-    if not epoch:
-        return History([], None)
-    name = epoch.decode()
-    items = [
-        KeptItem(StreamPosition(name, offset), _unpack_one.decode(packed), stamp_ms / 1000)
-        for offset, stamp_ms, packed in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
-    ]
-    return History(items, StreamPosition(name, last), bool(is_other_epoch))
 
 
 def _to_ms(seconds: float) -> int:

@@ -19,7 +19,7 @@ from fanoutcloud.broker.redis_address import RedisAddress
 from fanoutcloud.broker.redis_connection import Push, RedisConnection, RedisLimits
 from fanoutcloud.broker.redis_link import Locate, RedisLink
 from fanoutcloud.broker.redis_names import announcement_channel, stream_key
-from fanoutcloud.broker.redis_scripts import read_live_payload
+from fanoutcloud.broker.redis_replies import read_live_payload
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import ChannelName, RealmId
 

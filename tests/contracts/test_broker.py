@@ -192,7 +192,7 @@ async def test_an_unused_channel_keeps_its_epoch_until_it_was_idle_for_long(worl
     (first,) = await broker.positions([(world.realm, HELLO)])
     assert await broker.positions([(world.realm, HELLO)]) == [first]
 
-    await world.pass_time(0.41)
+    await world.pass_time(0.5)  # a broker may keep it for a sixteenth longer
     if hasattr(broker, "sweep"):
         broker.sweep()
 
