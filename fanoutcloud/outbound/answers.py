@@ -93,6 +93,14 @@ class AnswerParser:
             what = "in the middle of the answer's headers" if self.is_begun else "without an answer"
             raise BrokenOff(f"the connection ended {what}")
 
+    def close(self) -> None:
+        """Tell nobody anything more. `is_begun` and `left_over` stay.
+
+        Receiver and parser hold each other until then, and would be garbage that only a collection finds.
+        """
+        self.is_complete = True
+        del self._parser, self._receiver
+
     # -- called by httptools
 
     def on_status(self, reason: bytes) -> None:

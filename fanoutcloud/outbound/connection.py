@@ -137,11 +137,13 @@ class HttpExchange:
         self._request = request
         self._idle_s = idle_s
         self._parser = AnswerParser(self, is_head=request.method == b"HEAD", upgrades=upgrades)
-        self._head: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._head: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._news: asyncio.Future[None] | None = None
-        self._response: Response | None = None
+        self._response: Response | None = None  # from when its head has come until it is handed over
+        self._trailers: Headers = []  # the response's
+        self._is_switching = False
         self._failure: ExchangeFailed | None = None
         self._is_complete = False
         self._is_reusable = False
@@ -173,13 +175,22 @@ class HttpExchange:
             else:
                 await self._send_body(head, self._request.body)
             async with asyncio.timeout(head_s):
-                return await self._head
+                await self._head
+            return self._hand_over()
         except TimeoutError:
             self.close()
             raise NoAnswer(f"no answer within {head_s or 0:g} s") from None
         except BaseException:
             self.close()
             raise
+
+    def _hand_over(self) -> Response:
+        """Return the response, and keep it no longer: it has this exchange as its body, and two that keep each other
+        are garbage that only a collection finds.
+        """
+        assert self._response is not None, "its head has come"
+        response, self._response = self._response, None
+        return response
 
     async def _send_body(self, head: bytes, body: AsyncIterable[bytes]) -> None:
         """Return when the body was sent, or an answer came before: then the rest goes on being sent beside it."""
@@ -277,9 +288,10 @@ class HttpExchange:
             self._release(is_reusable=False)
 
     def on_head(self, status: int, reason: bytes, headers: Headers, length: int | None) -> None:
-        self._response = Response(status=status, reason=reason, headers=headers, body=self, length=length)
+        self._is_switching = status == 101
+        self._response = Response(status, reason, headers, body=self, length=length, trailers=self._trailers)
         if not self._head.done():
-            self._head.set_result(self._response)
+            self._head.set_result(None)
 
     def on_body(self, data: bytes) -> None:
         self._pieces.append(data)
@@ -290,11 +302,10 @@ class HttpExchange:
         self._wake()
 
     def on_end(self, trailers: Headers, *, is_reusable: bool) -> None:
-        if self._response is not None:
-            self._response.trailers = trailers
-            self._is_complete = self._response.status != 101
-            if not self._is_complete:
-                self._connection.transport.pause_reading()  # until its next owner has taken the connection over
+        self._trailers += trailers
+        self._is_complete = not self._is_switching
+        if self._is_switching:
+            self._connection.transport.pause_reading()  # until its next owner has taken the connection over
         self._is_reusable = is_reusable
         self._wake()
 
@@ -317,4 +328,5 @@ class HttpExchange:
         if upload is not None and not upload.done():
             is_reusable = False
             upload.cancel()
+        self._parser.close()
         self._connection.finish(is_reusable=is_reusable)

@@ -8,6 +8,7 @@ from fanoutcloud.outbound.errors import Busy, ConnectFailed
 from fanoutcloud.outbound.messages import Endpoint
 from fanoutcloud.outbound.pool import PoolLimits
 from tests.edge.worlds import until
+from tests.fakes.garbage import watched_garbage
 from tests.outbound.worlds import TENANT, client_of, endpoint_of, fetch, get, read
 from tests.servers.command import free_port
 from tests.servers.origin import Caller, answering, origin_server
@@ -150,3 +151,13 @@ async def test_what_may_not_be_sent_twice_does_not_use_a_connection_that_was_idl
             await read(await fetch(client, origin, get(method=method)))
 
         assert origin.connections == 3
+
+
+async def test_answered_requests_leave_no_garbage_to_collect() -> None:
+    async with client_of() as client, origin_server(answering(b"ok")) as origin:
+        await read(await fetch(client, origin))
+        with watched_garbage() as found:
+            for _ in range(20):
+                assert await read(await fetch(client, origin)) == b"ok"
+
+    assert not found

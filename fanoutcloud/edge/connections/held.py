@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from fanoutcloud.edge.connections.sinks import SinkOwner
+from fanoutcloud.edge.connections.sinks import NOBODY, SinkOwner
 from fanoutcloud.edge.encoding.frames import LAST_CHUNK
 from fanoutcloud.edge.limits import EdgeLimits
 
@@ -143,7 +143,8 @@ class HeldConnection(Held[SinkOwner]):
         self._is_over = True
         self._connections.discard(self)
         self.resume_writing()
-        self._owner.on_lost()
+        owner, self._owner = self._owner, NOBODY
+        owner.on_lost()
 
 
 class HeldStream(HeldConnection):

@@ -99,6 +99,7 @@ class HeldPoll(Held[PollOwner]):
     def _go_on(self) -> None:
         """Give the connection back, a turn later: when many polls are answered, all answers are on their way first."""
         self._connections.discard(self)
+        self._owner.wake = None  # the two hold each other no longer, and are no garbage to collect
         self._owner.on_lost()
         if self._transport.is_closing():
             return
@@ -126,4 +127,5 @@ class HeldPoll(Held[PollOwner]):
         self._is_over = True
         self._timer.cancel()
         self._connections.discard(self)
+        self._owner.wake = None
         self._owner.on_left()

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -26,16 +27,31 @@ HEAD_TIMEOUT_S = 15.0
 _UPGRADE_HEADERS = (b"connection", b"upgrade", b"http2-settings")
 
 
+def _no_cycle() -> None:
+    """Stand for a cycle that is still to come."""
+
+
 class StreamOffer:
     """`fanout.sink` of an HTTP request: call `hold` instead of starting a response."""
 
-    __slots__ = ("_protocol", "cycle", "is_chunked")
+    __slots__ = ("_cycle", "_protocol", "is_chunked")
 
     def __init__(self, protocol: "EdgeHttpProtocol", *, is_chunked: bool) -> None:
         self._protocol = protocol
         #: Whether a held response takes chunks; else plain content, which ends with the connection (HTTP/1.0).
         self.is_chunked = is_chunked
-        self.cycle: RequestResponseCycle | None = None
+        self._cycle: Callable[[], RequestResponseCycle | None] = _no_cycle
+
+    @property
+    def cycle(self) -> RequestResponseCycle | None:
+        """The request's cycle in uvicorn, as long as it lasts."""
+        return self._cycle()
+
+    def belong_to(self, cycle: RequestResponseCycle) -> None:
+        """Be the offer of this cycle, whose scope holds it: were it held in turn, each request would leave garbage
+        that only a collection finds, and thousands of them are a pause for every connection.
+        """
+        self._cycle = weakref.ref(cycle)
 
     def hold(
         self, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner, *, status: bytes = b"200 OK"
@@ -76,6 +92,7 @@ class EdgeHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
         super().connection_lost(exc)
+        self.cycle = self.scope = None  # type: ignore[assignment] # they lead back here: garbage to collect, if kept
 
     def _arm_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
@@ -167,7 +184,8 @@ class EdgeHttpProtocol(HttpToolsProtocol):
         offer = StreamOffer(self, is_chunked=self.parser.get_http_version() != "1.0")
         cast(Scope, self.scope)["extensions"] = {EXTENSION: offer}  # an open mapping in ASGI
         super().on_headers_complete()
-        offer.cycle = self.cycle
+        if self.cycle is not None:  # none of a request for a WebSocket
+            offer.belong_to(self.cycle)
 
     @property
     def _is_read_again(self) -> bool:

@@ -38,6 +38,30 @@ class SinkOwner(Protocol):
         """The client broke the protocol and is closed with this code; `on_lost` follows (WebSocket only)."""
 
 
+class _Nobody:
+    """An owner that nothing matters to."""
+
+    def on_overflow(self) -> None:
+        pass
+
+    def on_lost(self) -> None:
+        pass
+
+    def on_text(self, text: str) -> None:
+        pass
+
+    def on_bytes(self, data: bytes) -> None:
+        pass
+
+    def on_violation(self, code: int, reason: str) -> None:
+        pass
+
+
+#: Owns the sink of a refused client, and that of a connection that is over: a sink and an owner that held each other
+#: beyond that would be garbage that only a collection finds, which is a pause for every other connection.
+NOBODY: SinkOwner = _Nobody()
+
+
 class Sink(Protocol):
     """Takes bytes for one connection; never waits."""
 
@@ -55,6 +79,26 @@ class Sink(Protocol):
 
         `code` and `reason` are told where the transport can (WebSocket).
         """
+
+
+class _Nowhere:
+    """A sink whose connection is over."""
+
+    def write(self, frame: bytes) -> None:
+        pass
+
+    def unsent_bytes(self) -> int:
+        return 0
+
+    async def drained(self) -> None:
+        pass
+
+    def close(self, code: int, reason: str) -> None:
+        pass
+
+
+#: What a subscriber that was its sink's only owner has afterwards; for the same reason as `NOBODY`.
+NOWHERE: Sink = _Nowhere()
 
 
 class PlainSink:

@@ -12,7 +12,7 @@ from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge.connections.held import EXTENSION
 from fanoutcloud.edge.connections.holding import HeldAnswer, hold
-from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
+from fanoutcloud.edge.connections.sinks import NOWHERE, Receive, Scope, Send
 from fanoutcloud.edge.encoding.frames import unframed
 from fanoutcloud.edge.encoding.messages import item_message, reset_message, response_content
 from fanoutcloud.edge.encoding.wire import Ending, JsonLinesWire
@@ -130,6 +130,10 @@ class PollSubscriber(CursorSubscriber):
         self.resets.append(reset_message(channel, position, reason))
         self.become_ready()
 
+    def on_lost(self) -> None:
+        super().on_lost()
+        self.sink = NOWHERE
+
     def on_left(self) -> None:
         """Know that the client did not wait for the answer."""
         self.close_reason = CloseReason.CLIENT_LEFT
@@ -218,7 +222,7 @@ class LongPollTransport:
                     return
         finally:
             if not is_held:
-                self._hub.unregister(subscriber)
+                subscriber.on_lost()
         await respond(send, 200, subscriber.answer(), headers=[_JSON])
 
     async def _answer_as_script(
@@ -237,7 +241,7 @@ class LongPollTransport:
             held.is_last = subscriber.is_last
             return write_answer(json_p.callback, 200, [_JSON], subscriber.answer())
 
-        held = HeldAnswer(make_body, [*SITE_HEADERS, SCRIPT], on_over=lambda over: self._hub.unregister(subscriber))
+        held = HeldAnswer(make_body, [*SITE_HEADERS, SCRIPT], on_over=lambda over: subscriber.on_lost())
         subscriber.wake = held.become_ready
         await hold(
             held, scope, receive, send, timeout_s=0 if subscriber.is_ready or subscriber.is_closed else timeout_s

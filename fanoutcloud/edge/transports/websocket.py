@@ -11,7 +11,7 @@ from fanoutcloud.core.patterns import ChannelPattern
 from fanoutcloud.core.streams import StoredItem, parse_position
 from fanoutcloud.edge.connections.handshake import WebSocketOffer
 from fanoutcloud.edge.connections.held import EXTENSION
-from fanoutcloud.edge.connections.sinks import PlainSink, Receive, Scope, Send, Sink
+from fanoutcloud.edge.connections.sinks import NOBODY, PlainSink, Receive, Scope, Send, Sink
 from fanoutcloud.edge.encoding import messages
 from fanoutcloud.edge.encoding.compression import accepts_compression
 from fanoutcloud.edge.encoding.wire import DEFLATED_WEBSOCKET, PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
@@ -323,7 +323,7 @@ async def refuse_websocket(scope: Scope, receive: Receive, send: Send, error: Fa
     message = messages.error_message(error)
     offer = scope.get("extensions", {}).get(EXTENSION)
     if offer is not None:
-        held = offer.hold(_Nobody())
+        held = offer.hold(NOBODY)
         if held is not None:
             held.write(PREPARED_WEBSOCKET.framing(message))
             held.close(reason.code, reason.reason)
@@ -332,22 +332,3 @@ async def refuse_websocket(scope: Scope, receive: Receive, send: Send, error: Fa
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.send", "text": message.decode()})
     await send({"type": "websocket.close", "code": reason.code, "reason": reason.reason})
-
-
-class _Nobody:
-    """Owns the sink of a refused client."""
-
-    def on_overflow(self) -> None:
-        pass
-
-    def on_lost(self) -> None:
-        pass
-
-    def on_text(self, text: str) -> None:
-        pass
-
-    def on_bytes(self, data: bytes) -> None:
-        pass
-
-    def on_violation(self, code: int, reason: str) -> None:
-        pass

@@ -108,12 +108,14 @@ async def test_too_much_that_comes_early_ends_the_connection(link: Link) -> None
 
 
 async def test_a_lost_connection_is_not_answered(link: Link) -> None:
-    link.transport.lose()
     assert link.owner.wake is not None
     link.owner.wake()
+    link.transport.lose()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
+    assert link.transport.written == b""
+    assert link.owner.wake is None
     assert (link.owner.losses, link.owner.departures) == (0, 1)
     assert (link.early, link.connections) == ([], set())
 
