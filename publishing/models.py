@@ -72,6 +72,7 @@ class WebhookEndpoint(models.Model):
     #: The circuit: while set, deliveries wait, and one is tried when it is over.
     rests_until = models.DateTimeField(null=True, blank=True)
     rests = models.PositiveSmallIntegerField(default=0)  # in a row; each is longer than the one before
+    released_at = models.DateTimeField(null=True, blank=True)  # when the last rest ended well
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

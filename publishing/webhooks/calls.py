@@ -24,6 +24,8 @@ class Destination:
     timeout_s: float = 15.0
     is_ordered: bool = False
     is_batched: bool = False
+    released_at: float | None = None  # monotonic: when it was let go after a rest
+    release_step_s: float = 1.0
     is_probed: bool = False  # it has failed: one call at a time, until one succeeds
 
 

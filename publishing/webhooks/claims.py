@@ -6,12 +6,14 @@ whose lease has ended is due like any other: so the rows of a worker that was ki
 
 import json
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from itertools import groupby, takewhile
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Greatest
@@ -82,9 +84,17 @@ def find_due_endpoints(now: datetime) -> list[WebhookEndpoint]:
     return list(rows.order_by("rests_until", "?")[:MAX_ENDPOINTS_PER_LOOK])
 
 
-def find_next_due() -> datetime | None:
-    """Return when the next call can be made; None: nothing waits. Blocks: one query, one probe per endpoint."""
-    rows = WebhookEndpoint.objects.filter(_MAY_BE_CALLED).alias(first=_FIRST).filter(first__isnull=False)
+def find_next_due(*, besides: Collection[int] = ()) -> datetime | None:
+    """Return when the next call can be made, `besides` those to some endpoints; None: nothing waits.
+
+    Blocks: one query, one probe per endpoint.
+    """
+    rows = (
+        WebhookEndpoint.objects.filter(_MAY_BE_CALLED)
+        .exclude(pk__in=besides)
+        .alias(first=_FIRST)
+        .filter(first__isnull=False)
+    )
     moments = rows.annotate(at=Greatest("first", Coalesce("rests_until", "first"))).order_by("at")
     return moments.values_list("at", flat=True).first()
 
@@ -103,6 +113,7 @@ class Destinations:
             endpoint.url, endpoint.sealed_secret, endpoint.sealed_signing_key, endpoint.is_signed_by_old(now),
             endpoint.sealed_old_secret, endpoint.sealed_old_signing_key, endpoint.timeout_s, endpoint.is_ordered,
             endpoint.is_batched, is_probed, endpoint.sealed_headers,
+            endpoint.released_at,
         )  # fmt: skip
         known = self._known.get(endpoint.pk)
         if known is not None and known[0] == mark:
@@ -133,8 +144,14 @@ class Destinations:
             timeout_s=float(endpoint.timeout_s),
             is_ordered=endpoint.is_ordered,
             is_batched=endpoint.is_batched,
+            released_at=_to_monotonic(endpoint.released_at, now),
+            release_step_s=settings.WEBHOOK_DELAY_FACTOR,
             is_probed=is_probed,
         )
+
+
+def _to_monotonic(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else time.monotonic() - (now - moment).total_seconds()
 
 
 def read_keys(endpoint: WebhookEndpoint, now: datetime) -> SigningKeys:

@@ -29,7 +29,7 @@ NOTE_SUCCESS_EVERY = timedelta(seconds=10)
 #: Columns that say how an endpoint does.
 _HEALTH = (
     "failures_in_row", "failing_since", "last_success_at", "last_failure_at", "last_problem", "rests_until", "rests",
-    "warned_at",
+    "warned_at", "released_at",
 )  # fmt: skip
 
 State, Pause = WebhookEndpoint.State, WebhookEndpoint.Pause
@@ -69,6 +69,8 @@ def _needs_no_note(endpoint: WebhookEndpoint, outcomes: Sequence[Outcome]) -> bo
 
 def _note_success(endpoint: WebhookEndpoint, at: datetime) -> None:
     endpoint.failures_in_row, endpoint.failing_since, endpoint.last_success_at = 0, None, at
+    if endpoint.rests:
+        endpoint.released_at = at
     endpoint.rests_until, endpoint.rests, endpoint.warned_at = None, 0, None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from publishing.webhooks.calls import Call, Destination, Outcome
 from publishing.webhooks.health import FAILURES_BEFORE_REST
+from publishing.webhooks.pace import Pace
 from publishing.webhooks.schedule import SLOWS
 
 #: Calls at once to one endpoint.
@@ -21,7 +22,10 @@ MAX_AHEAD_BYTES = 4 * 1024 * 1024
 
 @dataclass(slots=True)
 class Lane:
-    """`window` is how many calls at once the endpoint takes: halved when it says that it has too much to do."""
+    """`window` is how many calls at once the endpoint takes: halved when it says that it has too much to do.
+
+    When one at a time is too much, its pace is halved.
+    """
 
     destination: Destination
     queue: deque[Call] = field(default_factory=deque)
@@ -32,11 +36,14 @@ class Lane:
     filled_at: float = 0.0
     has_more: bool = False  # in the database, when it was last filled
     is_offered: bool = False  # stands in a line for its turn
+    pace: Pace = field(default_factory=Pace)
 
     def fill(self, destination: Destination, calls: list[Call], now: float) -> None:
         """Go on with the endpoint as it is now, and with more calls. `now` is monotonic."""
         self.has_more = len(calls) >= (1 if destination.is_ordered else self.room)
         self.destination = destination
+        self.pace.released_at, self.pace.step_s = destination.released_at, destination.release_step_s
+        self.pace.took(len(calls))
         self.failures_in_row = 0
         if destination.is_probed:
             self.window, self.ahead = 1, 1
@@ -56,6 +63,11 @@ class Lane:
             return 0
         return max(0, max(self.ahead, self.window) - self.running - len(self.queue))
 
+    def room_now(self, now: float) -> int:
+        """How many calls may be claimed at the pace that the endpoint takes. `now` is monotonic."""
+        allowed = self.pace.allowed(now)
+        return self.room if allowed is None else min(self.room, allowed)
+
     @property
     def may_begin(self) -> bool:
         """Whether a call that waits can be begun."""
@@ -66,11 +78,15 @@ class Lane:
         self.running -= 1
         if outcome.verdict.is_delivered:
             self.failures_in_row = 0
-            self.window = min(MAX_WINDOW, self.window + 1)
+            if self.pace.per_s is None:
+                self.window = min(MAX_WINDOW, self.window + 1)
+            self.pace.speed_up()
             return
         self.failures_in_row += 1
         self.ahead = self.window
         if outcome.verdict.status in SLOWS:
+            if self.window == 1:
+                self.pace.slow_down()
             self.window = max(1, self.window // 2)
 
     @property
@@ -80,8 +96,9 @@ class Lane:
 
     @property
     def is_to_rest(self) -> bool:
-        """Whether what waits is better given back: the endpoint fails."""
-        return self.failures_in_row >= FAILURES_BEFORE_REST
+        """Whether what waits is better given back: the endpoint fails, or takes less than one call a second."""
+        is_too_much = self.pace.per_s is not None and self.failures_in_row > 0
+        return is_too_much or self.failures_in_row >= FAILURES_BEFORE_REST
 
     @property
     def is_over(self) -> bool:

@@ -27,6 +27,7 @@ from publishing.webhooks.claims import (
 )
 from publishing.webhooks.database_thread import DatabaseThread
 from publishing.webhooks.lanes import Lane, Turns
+from publishing.webhooks.pace import release_rate
 from publishing.webhooks.results import write_outcomes
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class _Turn:
 
     calls: list[tuple[Destination, list[Call]]]
     idle_s: float = IDLE_S  # how long nothing becomes due, if nothing is
+    held: frozenset[int] = frozenset()  # endpoints that something is due for, and that take no more now
 
 
 class Pump:
@@ -125,7 +127,8 @@ class Pump:
         outcomes, self._outcomes = self._outcomes, []
         stale, self._stale = self._stale, []
         is_free = self._turns.running < self._turns.places
-        rooms = {endpoint_id: lane.room for endpoint_id, lane in self._lanes.items()} if is_free else {}
+        now = time.monotonic()
+        rooms = {endpoint_id: lane.room_now(now) for endpoint_id, lane in self._lanes.items()} if is_free else {}
         try:
             turn = await self._database.run(lambda: self._visit(outcomes, stale, rooms if is_free else None))
         except DatabaseFailure as error:
@@ -141,7 +144,8 @@ class Pump:
             lane = self._lanes.setdefault(destination.endpoint_id, Lane(destination))
             lane.fill(destination, calls, time.monotonic())
             self._turns.offer(lane)
-        self._idle_s = min(max(turn.idle_s, IDLE_S), SWEEP_S)
+        waits_s = [self._lanes[one].pace.wait_s(now) for one in turn.held if one in self._lanes]
+        self._idle_s = min(max(min([turn.idle_s, *waits_s]), IDLE_S), SWEEP_S)
         return bool(outcomes or turn.calls)
 
     def _visit(self, outcomes: list[Outcome], stale: list[Call], rooms: dict[int, int] | None) -> _Turn:
@@ -153,21 +157,22 @@ class Pump:
         claimed: list[tuple[Destination, list[Call]]] = []
         if rooms is None:
             return _Turn(claimed)
-        now = timezone.now()
+        now, held = timezone.now(), set[int]()
         for endpoint in find_due_endpoints(now):
-            lane_room = rooms.get(endpoint.pk)
             destination = self._destinations.read(endpoint, now)
-            room = Lane(destination).window if lane_room is None else lane_room
+            room = _room_of(destination, rooms.get(endpoint.pk))
             if destination.is_probed:
                 room = 1 if claim_probe(endpoint, now) else 0
+            elif not room:
+                held.add(endpoint.pk)
             if room:
                 calls = claim_calls(destination, room, monotonic=time.monotonic())
                 if calls:
                     claimed.append((destination, calls))
         if outcomes or claimed or self._turns.running:
             return _Turn(claimed)
-        next_due = find_next_due()
-        return _Turn(claimed, SWEEP_S if next_due is None else (next_due - now).total_seconds())
+        next_due = find_next_due(besides=held)
+        return _Turn(claimed, SWEEP_S if next_due is None else (next_due - now).total_seconds(), frozenset(held))
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         while (begun := self._next()) is not None:
@@ -228,6 +233,13 @@ class Pump:
         await self._database.run(lambda: self._visit(outcomes, stale, None))
         if self._turns.running:
             raise _TooLate
+
+
+def _room_of(destination: Destination, of_lane: int | None) -> int:
+    """Return how many calls may be claimed for an endpoint: a few if it was let go just now, whatever its lane says."""
+    room = Lane(destination).window if of_lane is None else of_lane
+    rate = release_rate(time.monotonic(), destination.released_at, destination.release_step_s)
+    return room if rate is None else min(room, max(1, int(rate * destination.release_step_s)))
 
 
 class _TooLate(Exception):

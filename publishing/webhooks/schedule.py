@@ -17,7 +17,7 @@ BLOCKED_ATTEMPTS = 2
 
 _HONOUR_RETRY_AFTER = {408, 425, 429, 502, 503, 504}
 #: Answers that say that the server has too much to do.
-SLOWS = {429, 502, 503, 504}
+SLOWS = {429, *range(500, 600)}
 GONE = 410
 _ABORT = (b"webhook-delivery", b"abort-message")
 
@@ -45,15 +45,16 @@ def judge_answer(status: int, headers: Headers, now: datetime) -> Verdict:
     """Return what an answer means."""
     if 200 <= status < 300:
         return Verdict(status=status)
+    is_aborted = _find(headers, _ABORT[0]).lower() == _ABORT[1]
     if 300 <= status < 400:
         location = _find(headers, b"location").decode("latin-1")[:200]
         where = f" to {location}" if location else ""
-        return Verdict("redirect", f"the endpoint redirects{where}", "set the URL that it redirects to", status)
+        message = f"the endpoint redirects{where}, and redirects are not followed"
+        return Verdict("redirect", message, "set the final URL", status, is_final=is_aborted)
     message = f"the endpoint answered {status}"
     if status == GONE:
         cure = "remove the endpoint, or resume it when it is there again"
         return Verdict("status", f"{message}: it wants no more", cure, status, is_final=True, is_gone=True)
-    is_aborted = _find(headers, _ABORT[0]).lower() == _ABORT[1]
     retry_after = parse_retry_after(_find(headers, b"retry-after"), now) if status in _HONOUR_RETRY_AFTER else None
     cure = "look into the receiver's log" if status >= 500 else "see what the receiver expects, and what it answered"
     return Verdict("status", message, cure, status, retry_after=retry_after, is_final=is_aborted)

@@ -1,9 +1,13 @@
 """Whose turn it is: nobody beyond what is theirs, and nobody left out."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from publishing.webhooks.calls import Call, ClaimedRow, Destination
+from fanoutcloud.outbound.messages import Trace
+from publishing.webhooks.calls import Call, ClaimedRow, Destination, Outcome
 from publishing.webhooks.lanes import MAX_AHEAD, MAX_WINDOW, Lane, Turns
+from publishing.webhooks.schedule import Verdict
 from publishing.webhooks.signing import SigningKeys
 
 
@@ -96,3 +100,51 @@ def test_more_is_claimed_when_half_of_it_is_gone_and_only_if_there_was_more():
     assert (lane.room, lane.is_low) == (lane.ahead, True)
     lane.has_more = False
     assert not lane.is_low
+
+
+def answer(lane: Lane, status: int) -> None:
+    """Have one call of a lane be made and answered."""
+    lane.running += 1
+    verdict = Verdict(status=status) if status < 300 else Verdict("status", "failed", status=status)
+    now = datetime.now(UTC)
+    call = Call(lane.destination, (), "claim", 0.0, "evt", b"")
+    lane.ended(Outcome(call, verdict, now, now, 1.0, None, Trace(), [], [], ""))
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_one_that_has_too_much_to_do_gets_half_and_in_the_end_less_than_one_at_a_time(status: int):
+    lane = lane_of(1, 0)
+    seen = []
+    for _ in range(12):
+        answer(lane, status)
+        seen.append((lane.window, round((lane.pace.per_s or 0) * 60)))
+
+    assert seen[:7] == [(5, 0), (2, 0), (1, 0), (1, 30), (1, 15), (1, 8), (1, 4)]
+    assert seen[-1] == (1, 1)
+    assert lane.is_to_rest
+    assert lane.room_now(1000.0) == 1
+    lane.pace.took(1)
+    assert lane.room_now(1030.0) == 0
+
+
+def test_what_is_the_customers_own_fault_slows_nothing():
+    lane = lane_of(1, 0)
+    for status in (400, 401, 404, 422):
+        answer(lane, status)
+
+    assert (lane.window, lane.pace.per_s) == (MAX_WINDOW, None)
+
+
+def test_each_success_adds_one():
+    lane = lane_of(1, 0)
+    for _ in range(5):
+        answer(lane, 503)
+    slow = lane.pace.per_s
+    answer(lane, 200)
+    after_one = (lane.window, lane.pace.per_s)
+    for _ in range(60):
+        answer(lane, 200)
+
+    assert slow is not None
+    assert after_one == (1, pytest.approx(slow + 1 / 60))
+    assert (lane.window, lane.pace.per_s) == (MAX_WINDOW, None)

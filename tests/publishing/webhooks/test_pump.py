@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import standardwebhooks
+from django.conf import settings
 from django.utils import timezone
 
 from fanoutcloud.core.items import HttpRequest
@@ -152,7 +153,7 @@ def test_an_address_that_is_not_allowed_any_more_is_not_called_and_nothing_is_to
 
 
 def test_an_endpoint_that_fails_rests_and_is_probed_by_one_call(
-    created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send
+    created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send, monkeypatch: pytest.MonkeyPatch
 ):
     at_sink()
     sink.behave = lambda request: 500
@@ -165,6 +166,7 @@ def test_an_endpoint_that_fails_rests_and_is_probed_by_one_call(
     later()
     probes = send_due()
     sink.behave = lambda request: 200
+    monkeypatch.setattr(settings, "WEBHOOK_DELAY_FACTOR", 0.0)  # of how they are let go, too
     WebhookEndpoint.objects.update(rests_until=timezone.now())
     later()
     send_due()
@@ -175,6 +177,38 @@ def test_an_endpoint_that_fails_rests_and_is_probed_by_one_call(
     assert (made_while_resting, probes) == (0, 1)
     assert (endpoint.rests, endpoint.failures_in_row, endpoint.rests_until) == (0, 0, None)
     assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"delivered"}
+
+
+def test_after_a_rest_calls_are_let_go_a_few_at_a_time_with_the_attempts_that_they_had(
+    created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send
+):
+    at_sink()
+    store_deliveries([item_event(created.realm.pk, number) for number in range(40)])
+    WebhookDelivery.objects.update(attempts=3, tries=3)
+    WebhookEndpoint.objects.update(released_at=timezone.now())
+    just_after = send_due()
+    waiting = WebhookDelivery.objects.filter(state="waiting")
+    kept = set(waiting.values_list("attempts", "tries"))
+
+    WebhookEndpoint.objects.update(released_at=timezone.now() - timedelta(minutes=1))
+    later_on = send_due()
+
+    assert just_after < 10
+    assert kept == {(3, 3)}
+    assert just_after + later_on == 40
+
+
+def test_a_success_after_a_rest_is_when_calls_are_let_go(
+    created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send
+):
+    at_sink()
+    WebhookEndpoint.objects.update(rests=2, failures_in_row=12, rests_until=timezone.now())
+    store_deliveries([item_event(created.realm.pk, 1)])
+
+    send_due()
+
+    endpoint = WebhookEndpoint.objects.get()
+    assert (endpoint.rests, endpoint.released_at) == (0, endpoint.last_success_at)
 
 
 def test_ordered_deliveries_of_a_channel_wait_for_the_one_before_and_other_channels_do_not(

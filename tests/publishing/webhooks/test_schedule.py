@@ -73,6 +73,8 @@ def test_retry_after_counts_if_it_is_later_than_the_schedule(status: int):
         (404, [], "status", False),
         (410, [], "status", True),
         (500, [(b"Webhook-Delivery", b"abort-message")], "status", True),
+        (302, [(b"webhook-delivery", b"Abort-Message")], "redirect", True),
+        (400, [(b"webhook-delivery", b"anything")], "status", False),
         (500, [], "status", False),
         (999, [], "status", False),
     ],
@@ -83,6 +85,13 @@ def test_what_answers_mean(status: int, headers: list[tuple[bytes, bytes]], caus
     assert (verdict.cause, verdict.is_final, verdict.is_delivered) == (cause, is_final, not cause)
     assert verdict.is_gone is (status == 410)
     assert (next_attempt(verdict, 1, NOW, middle) is None) is is_final
+
+
+def test_a_redirect_is_told_with_where_it_leads_and_what_to_do():
+    verdict = judge_answer(307, [(b"location", b"https://acme.com/new")], NOW)
+
+    assert verdict.message == "the endpoint redirects to https://acme.com/new, and redirects are not followed"
+    assert verdict.cure == "set the final URL"
 
 
 def test_what_is_blocked_is_tried_once_more():
