@@ -20,6 +20,10 @@ class SignedInRequest(HttpRequest):
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
     """Gives new people a realm and leads them to its quick start; leads others to where they left off."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "incorrect_code": "This is not the code of the newest mail. After three wrong ones another is needed.",
+    }
+
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002  # allauth's signature
         """Store the new user, and a realm with them: it exists wherever they are led to next."""
         user = super().save_user(request, user, form, commit=commit)

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from realms.models import MAX_LABEL_CHARACTERS, Realm
-from realms.roles import GIVEN_ROLES
+from realms.roles import GIVEN_ROLES, Role
 from realms.scopes import Scope
 
 
@@ -37,9 +37,9 @@ class DeleteRealmForm(forms.Form):
 
 
 class RoleForm(forms.Form):
-    """A role to give to a member."""
+    """A role to give to a member: one who works with the realm, unless somebody says otherwise."""
 
-    role = forms.ChoiceField(choices=[(role.value, role.label) for role in GIVEN_ROLES])
+    role = forms.ChoiceField(choices=[(role.value, role.label) for role in GIVEN_ROLES], initial=Role.DEVELOPER)
 
 
 class InviteForm(RoleForm):

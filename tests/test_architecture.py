@@ -29,6 +29,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/client/fanoutcloud_client/cli/doctor.py": "tests/client/test_measuring.py",
     "fanoutcloud/client/fanoutcloud_client/cli/login.py": "tests/client/test_signing_in.py",
     "fanoutcloud/client/fanoutcloud_client/cli/tail.py": "tests/client/test_signing_in.py",
+    "onboarding/first_page.py": "tests/onboarding/test_views.py",
     "realms/models/device_logins.py": "tests/realms/services/test_device_logins.py",
     "realms/xmpp_errors.py": "tests/realms/services/test_xmpp.py",
     "fanoutcloud/core/xmpp_commands.py": "declarations",
@@ -364,6 +365,13 @@ def test_the_list_of_exceptions_is_true() -> None:
 def test_views_ask_selectors_and_never_a_model_itself(path: Path) -> None:
     """One door per realm: `access_realm`. A query in a view is where another realm's row slips through."""
     assert ".objects" not in path.read_text()
+
+
+def test_comments_in_templates_end_on_their_line() -> None:
+    """Django shows those that do not to everybody."""
+    lines = (line for path in (ROOT / "templates").rglob("*.html") for line in path.read_text().splitlines())
+
+    assert [line for line in lines if "{#" in line and "#}" not in line] == []
 
 
 def test_every_todo_names_an_issue() -> None:

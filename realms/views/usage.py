@@ -1,7 +1,7 @@
 """The page of what a realm uses."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -86,9 +86,18 @@ def show_usage(request: PageRequest, realm_id: str) -> HttpResponse:
         "width": _STEP * len(report.days),
         "height": _HEIGHT,
         "bar_width": _STEP - _GAP,
-        "rows": [(one.day, [f"{figure.of(one.usage):,}" for figure in FIGURES]) for one in reversed(report.days)],
+        "rows": make_rows(report, since=realm.created_at.astimezone(UTC).date()),
     }
     return render(request, "realms/usage.html", context, status=status)
+
+
+def make_rows(report: UsageReport, *, since: date) -> list[tuple[date, list[str]]]:
+    """Return the figures of each day in words, the newest first; of days before `since` there is nothing to say."""
+    return [
+        (one.day, [f"{figure.of(one.usage):,}" for figure in FIGURES])
+        for one in reversed(report.days)
+        if one.day >= since
+    ]
 
 
 def make_bars(report: UsageReport, figure: Figure) -> list[Bar]:

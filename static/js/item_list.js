@@ -20,6 +20,13 @@ function showData(data) {
   return make("pre", { class: "item-data", text: JSON.stringify(data, null, 2) });
 }
 
+/** Say that something was published to another channel than the one that is shown: a slip, most often. */
+export function noteElsewhere(event, channel) {
+  if (event.kind !== "published" || event.channel === channel) return;
+  const words = `Published to “${event.channel}”. Here is what comes on “${channel}”.`;
+  if (byId("items").firstElementChild?.textContent !== words) addRow(make("li", { class: "item item-note", text: words }));
+}
+
 /** Subscribe to the channel and show each item, the newest first. `onItem` is called after one is shown. */
 export function listen({ realm, channel, onItem, onProblem }) {
   return subscribe({

@@ -1,13 +1,14 @@
 // The first page: have a sandbox made, subscribe to its channel and show what the server sees of it.
 
 import { plural } from "./dom.js";
-import { listen } from "./item_list.js";
+import { listen, noteElsewhere } from "./item_list.js";
 import { loadHtmx, sendByHtmx } from "./late_htmx.js";
 import { watchRealm } from "./live.js";
 import { clearRefusals, showRefusal } from "./refusals.js";
 import { NO_ANSWER, toast, wordsFor } from "./toast.js";
 
 const others = new Set();
+let channel;
 
 function showOthers() {
   const foot = document.getElementById("arrivals-others");
@@ -21,6 +22,7 @@ function onEvent(event) {
   if (event.kind === "connected") others.add(event.connection);
   if (event.kind === "disconnected") others.delete(event.connection);
   if (event.kind === "watching") others.clear();
+  noteElsewhere(event, channel);
   showOthers();
 }
 
@@ -42,8 +44,9 @@ async function openSandbox() {
 
 async function begin() {
   if (document.getElementById("open-sandbox")) await openSandbox();
-  const { realm, channel } = document.getElementById("sandbox").dataset;
+  const { realm } = document.getElementById("sandbox").dataset;
   if (!realm) return;
+  channel = document.getElementById("sandbox").dataset.channel;
   listen({ realm, channel });
   watchRealm(realm, { pill: document.getElementById("feed-state"), onEvent });
 }

@@ -1,7 +1,7 @@
 // The quick start: a live subscriber on the page, and ticks and refusals from what the server saw.
 
 import { clock, plural } from "./dom.js";
-import { listen } from "./item_list.js";
+import { listen, noteElsewhere } from "./item_list.js";
 import { watchRealm } from "./live.js";
 import { clearRefusals, showRefusal } from "./refusals.js";
 import { announce, markDone } from "./steps.js";
@@ -34,6 +34,7 @@ function onEvent(event) {
   }
   if (event.kind === "refused") showRefusal(event);
   if (event.kind === "published") clearRefusals();
+  if (!("done" in byId("step-delivered").dataset)) noteElsewhere(event, channel);
   if (event.kind === "delivered") {
     const line = byId("saw-delivered");
     line.textContent = `Last delivery at ${clock(event.at)}, to ${plural(event.subscribers, "subscriber")} on “${event.channel}”.`;

@@ -163,6 +163,12 @@ def _pages(
             if wanted(name):
                 page.goto(path)
                 yield name, page
+        if wanted("login-code-sent"):
+            page.goto("/accounts/login/code/")
+            page.get_by_label("E-mail address").fill("alice@example.com")
+            page.get_by_role("button", name="Send me a code").click()
+            page.wait_for_url("**/code/confirm/")
+            yield "login-code-sent", page
         if wanted("landing-used"):
             _use_landing(page)
             yield "landing-used", page

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
-from tests.browser.conftest import open_context
+from tests.browser.conftest import open_context, sign_up
 from tests.browser.figures import Walk, judge
 from tests.browser.scenes import Realm
 from tests.servers.product import Product
@@ -96,6 +96,40 @@ def test_to_keeping_the_sandbox(context: BrowserContext):
     hands.press()
 
     expect(page.locator("#keep")).to_contain_text("A link is on its way")
+    walk.take(page)
+    judge(walk)
+
+
+def mailed_code(context: BrowserContext, product: Product) -> str:
+    """Return the code that was mailed to whoever signs in in this browser."""
+    (session,) = (cookie["value"] for cookie in context.cookies() if cookie["name"] == "sessionid")
+    code = """
+from django.contrib.sessions.backends.db import SessionStore
+print(SessionStore(sys.argv[1])["account_login"]["state"]["stages"]["login_by_code"]["data"]["code"])
+"""
+    return product.run_python(code, session).strip()
+
+
+def test_to_signing_in_by_a_mailed_code(context: BrowserContext, product: Product):
+    sign_up(context.new_page(), "by-code@example.com")
+    context.clear_cookies()
+    walk = Walk("sign in by a code, keyboard")
+    page = walk.begin(context)
+    page.goto("/accounts/login/")
+    hands = Keyboard(page)
+
+    hands.reach("Send me a code instead")
+    hands.press()
+    page.wait_for_url("**/login/code/")
+    expect(page.get_by_label("E-mail address")).to_be_focused()
+    hands.write("by-code@example.com")
+    hands.press()
+    page.wait_for_url("**/code/confirm/")
+    expect(page.get_by_label("Code from the mail")).to_be_focused()
+    hands.write(mailed_code(context, product))
+    hands.press()
+
+    page.wait_for_url("**/realms/**")
     walk.take(page)
     judge(walk)
 

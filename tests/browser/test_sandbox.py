@@ -60,6 +60,15 @@ def test_the_first_page_has_a_live_channel_that_curl_reaches(
         expect(page.locator("#items")).to_contain_text("from the page")
 
 
+def test_what_is_published_to_a_misspelt_channel_is_told(strangers_page: Page):
+    open_landing(strangers_page)
+    expect(strangers_page.locator("#feed-state")).to_have_text("Live")
+
+    run(command_of(strangers_page).replace('"hello"', '"helo"'))
+
+    expect(strangers_page.locator("#items")).to_have_text("Published to “helo”. Here is what comes on “hello”.")
+
+
 def test_what_is_sent_before_htmx_is_there_is_sent_when_it_comes(strangers_page: Page):
     held: list[Route] = []
     strangers_page.route("**/htmx*", lambda route: held.append(route))

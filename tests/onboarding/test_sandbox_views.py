@@ -49,7 +49,7 @@ def link_of(message) -> str:
 
 def test_loading_the_page_makes_nothing(client: Client):
     for _ in range(3):
-        assert "data-waiting" in text_of(client.get("/"))
+        assert 'id="open-sandbox"' in text_of(client.get("/"))
 
     assert not Realm.objects.exists()
 
@@ -80,7 +80,7 @@ def test_a_browser_whose_sandbox_is_over_gets_another(client: Client):
     realm = open_one(client)
     Sandbox.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
-    assert "data-waiting" in text_of(client.get("/"))
+    assert 'id="open-sandbox"' in text_of(client.get("/"))
     assert open_one(client) != realm
 
 

@@ -232,3 +232,10 @@ def test_a_realm_that_was_just_deleted_is_missing(alice_client: Client, created:
     delete_realm(realm=created.realm)
 
     assert alice_client.post(send_url(created), {"text": "hi"}, headers=HTMX).status_code == 404
+
+
+def test_what_cannot_be_read_is_answered_with_a_page(client: Client):
+    answer = client.post(reverse("account_login"), {f"field-{number}": "" for number in range(1001)})
+
+    assert answer.status_code == 400
+    assert "This request could not be read" in text_of(answer)

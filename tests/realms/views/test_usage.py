@@ -1,6 +1,6 @@
 """The page of usage: figures, chart, table; readable without a script, nobody else's."""
 
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 from django.test import Client
 
@@ -15,8 +15,14 @@ from realms.views.usage import FIGURES, make_bars
 DAY = date(2026, 11, 20)
 
 
+def made_on(created: CreatedRealm, day: date) -> None:
+    created.realm.created_at = datetime.combine(day, time(12), UTC)
+    created.realm.save(update_fields=["created_at"])
+
+
 def test_the_page_has_totals_a_chart_and_a_table(alice_client: Client, created: CreatedRealm):
     add_usage(DAY, {RealmId(created.realm.pk): Usage(2, 3, 4, 1, 1_234_002, 0)}, process="a")
+    made_on(created, DAY.replace(day=19))
 
     page = alice_client.get(f"/realms/{created.realm.pk}/usage/?from=2026-11-19&to=2026-11-21").content.decode()
 
@@ -26,11 +32,21 @@ def test_the_page_has_totals_a_chart_and_a_table(alice_client: Client, created: 
     assert "20 November 2026: 1,234,007" in page
 
 
+def test_the_table_begins_with_the_day_on_which_the_realm_was_made(alice_client: Client, created: CreatedRealm):
+    made_on(created, DAY)
+
+    page = alice_client.get(f"/realms/{created.realm.pk}/usage/?from=2026-11-19&to=2026-11-21").content.decode()
+    before = alice_client.get(f"/realms/{created.realm.pk}/usage/?from=2026-11-01&to=2026-11-03").content.decode()
+
+    assert page.count('<th scope="row">') == 2
+    assert "The realm was made on 20 November 2026, after these days." in before
+
+
 def test_an_unused_realm_says_how_to_use_it(alice_client: Client, created: CreatedRealm):
     page = alice_client.get(f"/realms/{created.realm.pk}/usage/").content.decode()
 
     assert "nothing yet" in page
-    assert page.count('<th scope="row">') == 30
+    assert page.count('<th scope="row">') == 1
 
 
 def test_a_wrong_range_is_told_beside_the_field(alice_client: Client, created: CreatedRealm):
