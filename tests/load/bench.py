@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tests.load.accepts import measure_accepts
 from tests.load.compare import OURS, compare, draw_chart, ratios
 from tests.load.generator import NotMeasured
 from tests.load.holds import compare_holds
@@ -30,6 +31,7 @@ from tests.load.webhooks import measure_webhooks
 from tests.load.xmpp import measure_xmpp
 
 SCENARIOS = SCENARIOS_OF_EDGES | {
+    "accepts": measure_accepts,
     "webhooks": measure_webhooks,
     "webhook-backlog": measure_backlog,
     "xmpp": measure_xmpp,

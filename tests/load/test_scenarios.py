@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.load.accepts import measure_accepts
 from tests.load.scenarios import CALLERS_SOURCE, SCENARIOS, Options
 from tests.load.xmpp import measure_xmpp
 
@@ -16,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("cc") is None, reason="the load generators are compiled with cc"),
 ]
 FEW = Options(subscribers=100, seconds=0.3, rounds=2, transports=("poll",))
-ALL = SCENARIOS | {"xmpp": measure_xmpp}
+ALL = SCENARIOS | {"accepts": measure_accepts, "xmpp": measure_xmpp}
 
 
 @pytest.mark.slow
@@ -26,7 +27,7 @@ def test_everybody_gets_everything_once(name: str, tmp_path: Path) -> None:
 
     assert {figure.scenario for figure in figures} == {name}
     assert [figure.fault for figure in figures if figure.fault] == []
-    assert all(figure.value > 0 for figure in figures if name not in ("idle", "memory", "channels"))
+    assert all(figure.value > 0 for figure in figures if name not in ("accepts", "idle", "memory", "channels"))
 
 
 def test_the_callers_are_one_file_that_compiles_without_a_warning(tmp_path: Path) -> None:
