@@ -39,6 +39,29 @@ _FAILED: Answer = (
 )
 
 
+class _Rendering:
+    """Bytes of answers; those of the newest are kept, since nearly all requests of a second are answered the same."""
+
+    def __init__(self) -> None:
+        self._answer: Answer = _FAILED
+        self._defaults: list[tuple[bytes, bytes]] | None = None
+        self._bytes = b""
+
+    def render(self, answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
+        """Return the answer with the server's own headers. Looks whether all is the same objects as last time."""
+        status, headers, body = answer
+        last_status, last_headers, last_body = self._answer
+        is_same = headers is last_headers and body is last_body and status == last_status
+        if not is_same or defaults is not self._defaults:
+            lines = [b"%b: %b\r\n" % header for header in (*defaults, *headers)]
+            self._bytes = b"%b%b\r\n%b" % (STATUS_LINE[status], b"".join(lines), body)
+            self._answer, self._defaults = answer, defaults
+        return self._bytes
+
+
+_rendering = _Rendering()
+
+
 class WholeRequests(asyncio.Protocol):
     """Takes a transport over; `begin_http` takes it from here with what has come of the next request."""
 
@@ -167,16 +190,16 @@ class WholeRequests(asyncio.Protocol):
         self._state.total_requests += 1
         self._since = self._loop.time()
         if not self.transport.is_closing():
-            self._write(*answer)
+            self._write(answer)
             self._go_on()
 
-    def _write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        lines = [b"%b: %b\r\n" % header for header in (*self._state.default_headers, *headers)]
-        is_last = _CLOSE in headers
-        if self._is_last and not is_last:
-            lines.append(b"connection: close\r\n")
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], b"".join(lines), body))
-        if self._is_last or is_last:
+    def _write(self, answer: Answer) -> None:
+        status, headers, body = answer
+        is_told = _CLOSE in headers
+        if self._is_last and not is_told:
+            answer = status, [*headers, _CLOSE], body
+        self.transport.write(_rendering.render(answer, self._state.default_headers))
+        if self._is_last or is_told:
             self.transport.close()
 
     def _go_on(self) -> None:

@@ -217,17 +217,6 @@ async def test_a_fault_of_the_application_ends_the_connection_with_500():
     assert world.begun == [b"fails"]
 
 
-async def test_a_server_that_ends_finishes_its_answers():
-    async with _running() as world, bare_socket(world.port) as busy, bare_socket(world.port) as idle:
-        await idle.send(_post(b"one"))
-        await _read(idle, b"one")
-        await busy.send(_post(b"held"))
-        await until(lambda: b"held" in world.begun)
-        asyncio.get_running_loop().call_later(0.1, world.let_go.set)
-    # the server is asked to end before the answer is known
-    assert world.begun == [b"one", b"held"]
-
-
 async def test_a_client_that_left_harms_nobody():
     async with _running() as world, bare_socket(world.port) as other:
         async with bare_socket(world.port) as client:
@@ -246,6 +235,7 @@ class FakeTransport(asyncio.Transport):
         super().__init__()
         self.written: list[bytes] = []
         self.is_paused = False
+        self.is_closed = False
         self.protocol: Any = None
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
@@ -261,7 +251,7 @@ class FakeTransport(asyncio.Transport):
         self.written.append(bytes(data))
 
     def is_closing(self) -> bool:
-        return False
+        return self.is_closed
 
     def pause_reading(self) -> None:
         self.is_paused = True
@@ -269,7 +259,8 @@ class FakeTransport(asyncio.Transport):
     def resume_reading(self) -> None:
         self.is_paused = False
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.is_closed = True
 
 
 class ServerState:
@@ -323,3 +314,46 @@ async def test_a_connection_moves_between_its_requests_only(alone: tuple[WholeRe
     await until(lambda: bool(transport.written))
 
     assert held.is_at_rest
+
+
+async def test_a_server_that_ends_finishes_its_answers(alone: tuple[WholeRequests, FakeTransport, World]):
+    held, transport, world = alone
+    held.data_received(_post(b"held"))
+    await until(lambda: bool(world.begun))
+
+    held.shutdown()
+    assert not transport.is_closed
+    world.let_go.set()
+    await until(lambda: transport.is_closed)
+
+    [answer] = transport.written
+    assert b"connection: close\r\n" in answer
+    assert answer.endswith(b"\r\n\r\nheld")
+
+
+async def test_a_server_that_ends_closes_what_is_idle(alone: tuple[WholeRequests, FakeTransport, World]):
+    held, transport, _ = alone
+
+    held.shutdown()
+
+    assert (transport.is_closed, transport.written) == (True, [])
+
+
+async def test_an_answer_that_is_the_same_has_the_date_of_now(
+    alone: tuple[WholeRequests, FakeTransport, World], monkeypatch: pytest.MonkeyPatch
+):
+    held, transport, _ = alone
+    same = _ok(b"same")
+
+    async def answer(body: bytes) -> Answer:
+        return same
+
+    monkeypatch.setattr(held, "_find", lambda scope: answer)
+    for number, today in enumerate((b"today", b"today", b"tomorrow"), 1):
+        if held._state.default_headers != [(b"date", today)]:
+            held._state.default_headers = [(b"date", today)]
+        held.data_received(_post(b"one"))
+        await until(lambda number=number: len(transport.written) == number)  # type: ignore[misc]
+
+    assert [b"date: tomorrow" in one for one in transport.written] == [False, False, True]
+    assert [one.partition(b"\r\n\r\n")[2] for one in transport.written] == [b"same"] * 3
