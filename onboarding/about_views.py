@@ -43,6 +43,7 @@ def show_plans(request: HttpRequest) -> HttpResponse:
             f"{_size(int(limits.egress_bytes.per_s))} a second" if limits.egress_bytes else "no limit",
         ),
         PlanRow("History of a channel", _history(), _history()),
+        PlanRow("Log of webhooks", "none", f"{settings.WEBHOOK_RETENTION_S / 86_400:.0f} days"),
     ]
     return render(request, "about/plans.html", {"rows": rows, "has_sandboxes": settings.SANDBOXES > 0})
 

@@ -112,6 +112,7 @@ class WebhookDelivery(models.Model):
     method = models.CharField(max_length=8, default="POST")
     headers = models.JSONField(default=list, blank=True)  # pairs of an item's `http-request`
     body = models.BinaryField()
+    has_body = models.BooleanField(default=True, db_default=True)  # not cut: it can be sent again
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     due_at = models.DateTimeField(default=timezone.now)
     claim = models.CharField(max_length=32, blank=True)  # of who tries it now
@@ -139,6 +140,11 @@ class WebhookDelivery(models.Model):
             models.Index(fields=["endpoint", "id"], name="webhook_delivery_of_endpoint"),
             models.Index(fields=["realm", "id"], condition=models.Q(state="dead"), name="webhook_delivery_dead"),
             models.Index(fields=["created_at"], name="webhook_delivery_age"),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(state="delivered", has_body=True),
+                name="webhook_delivery_body",
+            ),
         ]
 
     def __str__(self) -> str:

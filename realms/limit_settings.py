@@ -12,6 +12,7 @@ from realms.errors import InvalidRealmLimit
 MAX_COUNT = 100_000_000
 MAX_BYTES_PER_S = 100_000_000_000
 MAX_ITEM_BYTES = 10_000_000
+MAX_LOG_S = 400 * 86_400
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -24,6 +25,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     item_bytes: int | None = None
     egress_bytes_per_s: int | None = None
     egress_bytes_burst: int | None = None
+    webhook_log_s: int | None = None  # deliveries that are over are kept for so long
 
 
 #: Limit → the most that it can be.
@@ -35,6 +37,7 @@ _MOST = {
     "item_bytes": MAX_ITEM_BYTES,
     "egress_bytes_per_s": MAX_BYTES_PER_S,
     "egress_bytes_burst": MAX_BYTES_PER_S,
+    "webhook_log_s": MAX_LOG_S,
 }
 
 
@@ -79,6 +82,11 @@ def apply_limits(document: Mapping[str, Any], defaults: RealmLimits) -> RealmLim
     if own.egress_bytes_per_s is not None:
         changes["egress_bytes"] = _to_rate(own.egress_bytes_per_s, own.egress_bytes_burst)
     return replace(defaults, **changes)
+
+
+def find_webhook_log_s(document: Mapping[str, Any]) -> int | None:  # Any: JSON
+    """Return for how long deliveries of webhooks are kept; 0: for ever, None: as for every realm."""
+    return msgspec.convert(dict(document), LimitSettings).webhook_log_s
 
 
 def _to_rate(per_s: int, burst: int | None) -> Rate | None:

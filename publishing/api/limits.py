@@ -1,7 +1,9 @@
 """What a realm may use. Only an operator changes it (docs/decisions/0012)."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,7 +12,7 @@ from fanoutcloud.core.directory import Rate
 from publishing.api.operations import Operation
 from publishing.api.resources import RealmResource
 from publishing.api.serializers import Fields
-from realms.limit_settings import apply_limits
+from realms.limit_settings import apply_limits, find_webhook_log_s
 from realms.roles import Role
 from realms.scopes import Scope
 from realms.snapshots import default_limits
@@ -26,6 +28,9 @@ class LimitFields(Fields):
     publish_items_burst = serializers.IntegerField(allow_null=True, help_text="Items at once.")
     egress_bytes_per_s = serializers.IntegerField(allow_null=True, help_text="Bytes written to subscribers.")
     egress_bytes_burst = serializers.IntegerField(allow_null=True, help_text="Bytes at once.")
+    webhook_log_s = serializers.IntegerField(
+        allow_null=True, help_text="For so long deliveries of webhooks that are over are kept, and their log."
+    )
     own = serializers.ListField(
         child=serializers.CharField(), help_text="Those that an operator has set for this realm."
     )
@@ -52,9 +57,15 @@ class Limits(RealmResource):
                 "item_bytes": limits.item_bytes,
                 **_describe("publish_items", limits.publish_items),
                 **_describe("egress_bytes", limits.egress_bytes),
+                "webhook_log_s": _webhook_log_s(self.realm.limits),
                 "own": sorted(self.realm.limits),
             }
         )
+
+
+def _webhook_log_s(document: Mapping[str, Any]) -> int | None:  # Any: JSON
+    own = find_webhook_log_s(document)
+    return int(settings.WEBHOOK_RETENTION_S) if own is None else own or None
 
 
 def _describe(name: str, rate: Rate | None) -> dict[str, Any]:

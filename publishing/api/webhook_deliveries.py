@@ -27,6 +27,9 @@ class DeliveryFields(Fields):
     channel = serializers.CharField(allow_blank=True)
     position = serializers.CharField(allow_blank=True, help_text="Of the item in its channel.")
     state = serializers.ChoiceField(choices=WebhookDelivery.State.values, help_text="`dead`: given up.")
+    has_body = serializers.BooleanField(
+        help_text="False: what was sent is not kept any more, a day after it was delivered, and can't be sent again."
+    )
     attempts = serializers.IntegerField()
     replays = serializers.IntegerField()
     due_at = serializers.DateTimeField(allow_null=True, help_text="When it is tried next; null: it is over.")
@@ -38,7 +41,8 @@ class DeliveryFields(Fields):
     def to_representation(self, row: WebhookDelivery) -> dict[str, Any]:
         """Return the members of the answer."""
         plain = (
-            "webhook_id", "kind", "channel", "position", "state", "attempts", "replays", "last_status", "last_cause",
+            "webhook_id", "kind", "channel", "position", "state", "has_body", "attempts", "replays", "last_status",
+            "last_cause",
         )  # fmt: skip
         is_waiting = row.state == WebhookDelivery.State.WAITING
         return {

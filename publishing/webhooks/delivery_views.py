@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from publishing.webhooks.errors import DeliveryNotFound, EndpointDisabled
+from publishing.webhooks.errors import BodyGone, DeliveryNotFound, EndpointDisabled
 from publishing.webhooks.forms import SearchForm
 from publishing.webhooks.replays import replay_delivery
 from publishing.webhooks.selectors import get_delivery, list_attempts, list_deliveries, list_endpoints
@@ -83,7 +83,7 @@ def replay_one(request: PageRequest, realm_id: str, delivery_id: int) -> HttpRes
         replay_delivery(realm=realm, delivery_id=delivery_id)
     except DeliveryNotFound as error:
         raise Http404 from error
-    except EndpointDisabled as error:
+    except (BodyGone, EndpointDisabled) as error:
         messages.error(request, sentence(error))
     else:
         messages.success(request, "It is sent again, under its own id.")

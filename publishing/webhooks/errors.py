@@ -37,6 +37,19 @@ class EndpointLimitReached(LimitReached):
         super().__init__(f"the realm has {limit} webhook endpoints, which is the limit", cure="remove one")
 
 
+class BodyGone(FanoutError):
+    """What was sent is not kept any more."""
+
+    code = "webhook_body_gone"
+    http_status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "it was delivered more than a day ago, and what was sent is not kept any more",
+            cure="have it sent from the history of its channel, as long as that holds it",
+        )
+
+
 class NothingMissed(FanoutError):
     """An endpoint is to be sent what it missed, and there is nothing."""
 

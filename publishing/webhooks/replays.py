@@ -12,7 +12,7 @@ from fanoutcloud.core.webhooks import HookEvent
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.bodies import JSON_TYPE, event_body, make_webhook_id, ordered_key
 from publishing.webhooks.endpoints import lock_endpoint, thing_of
-from publishing.webhooks.errors import DeliveryNotFound, EndpointDisabled
+from publishing.webhooks.errors import BodyGone, DeliveryNotFound, EndpointDisabled
 from realms.announcements import announce_webhooks
 from realms.audit import Action, note
 from realms.models import Realm
@@ -30,6 +30,7 @@ def replay_delivery(*, realm: Realm, delivery_id: int) -> WebhookDelivery:
     Raises:
         DeliveryNotFound: the realm has no such delivery.
         EndpointDisabled: its endpoint is disabled.
+        BodyGone: it was delivered more than a day ago, and what was sent is not kept any more.
     """
     delivery = (
         WebhookDelivery.objects.select_for_update(of=("self",))
@@ -41,6 +42,8 @@ def replay_delivery(*, realm: Realm, delivery_id: int) -> WebhookDelivery:
         raise DeliveryNotFound
     if delivery.endpoint.state == WebhookEndpoint.State.DISABLED:
         raise EndpointDisabled
+    if not delivery.has_body:
+        raise BodyGone
     if delivery.state == State.WAITING:
         if not delivery.claim:
             delivery.due_at = timezone.now()
@@ -56,7 +59,8 @@ def replay_delivery(*, realm: Realm, delivery_id: int) -> WebhookDelivery:
 def replay_since(*, realm: Realm, endpoint_id: int, since: datetime, only_dead: bool = True) -> int:
     """Send an endpoint again what was given up since a moment, or all since then; return how many.
 
-    Those that wait are left alone, so that asking twice changes nothing. Not one transaction: what fails in the
+    Those that wait are left alone, so that asking twice changes nothing, and so are those whose bodies are not kept any
+    more. Not one transaction: what fails in the
     middle can be asked for again.
 
     Raises:
@@ -70,7 +74,7 @@ def replay_since(*, realm: Realm, endpoint_id: int, since: datetime, only_dead: 
         note(realm, Action.WEBHOOK_REPLAYED, f"all since {since:%Y-%m-%d %H:%M} → {thing_of(endpoint)}")
     states = [State.DEAD] if only_dead else [State.DEAD, State.DELIVERED]
     newest = WebhookDelivery.objects.filter(endpoint=endpoint).order_by("-pk").values_list("pk", flat=True).first()
-    rows = WebhookDelivery.objects.filter(endpoint=endpoint, state__in=states, created_at__gte=since)
+    rows = WebhookDelivery.objects.filter(endpoint=endpoint, state__in=states, created_at__gte=since, has_body=True)
     count, last = 0, 0
     while True:
         step = list(

@@ -43,6 +43,7 @@ def test_what_is_set_takes_the_place_of_the_installations(document: dict[str, An
         ({"item_bytes": 10**9}, "item_bytes"),
         ({"publish_items_burst": 5}, "publish_items_burst"),
         ({"egress_bytes_burst": 5, "egress_bytes_per_s": 0}, "egress_bytes_burst"),
+        ({"webhook_log_s": 401 * 86_400}, "webhook_log_s"),
     ],
 )
 def test_what_can_t_be_meant_is_refused_by_name(document: dict[str, Any], field: str) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import cast
@@ -13,6 +14,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.conf import settings
+from django.db import connections
 from django.utils import timezone
 
 from fanoutcloud.broker.memory import MemoryBroker
@@ -234,3 +236,25 @@ def test_whatever_makes_rows_due_is_announced(created: CreatedRealm, at_sink: At
     endpoints.resume_endpoint(**own)
 
     assert heard == [(NEWS_TOPIC, NEWS_OF_ROWS)] * 4
+
+
+def test_relays_of_several_workers_store_each_event_once_and_in_order(created: CreatedRealm, at_sink: At):
+    ordered = at_sink(is_ordered=True)
+    at_sink("/other")
+    events = [item_event(created.realm.pk, number) for number in range(300)]
+    together = threading.Barrier(3)
+
+    def store(part: list[HookEvent]) -> int:
+        together.wait(PATIENCE_S)
+        try:
+            return store_deliveries(part)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(3) as workers:
+        counts = list(workers.map(store, [events[:200], events, events[:250]]))
+
+    assert sum(counts) == 600
+    assert WebhookDelivery.objects.count() == 600
+    positions = WebhookDelivery.objects.filter(endpoint=ordered).order_by("pk").values_list("position", flat=True)
+    assert list(positions) == [event.position for event in events]
