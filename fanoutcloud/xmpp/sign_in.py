@@ -1,5 +1,6 @@
 """`POST /xmpp/auth`: an XMPP server asks whether a password, which is a token, holds."""
 
+import asyncio
 import hmac
 
 import msgspec
@@ -14,6 +15,8 @@ from fanoutcloud.xmpp.addresses import Domains, find_account
 from fanoutcloud.xmpp.remembered_tokens import RememberedTokens
 
 MAX_BODY_BYTES = 32_768
+#: Whoever asks waits no longer, and would take the answer for none: see deploy/prosody and deploy/ejabberd.
+ANSWER_S = 1.9
 _JSON = (b"content-type", b"application/json")
 
 
@@ -59,9 +62,12 @@ class SignInEndpoint:
         if account is None or jid is None or question.host != self._domains.main:
             return 401, {"error": "accounts are REALM.NAME"}
         try:
-            rights = await self._access.sign_in(account, question.password, address=question.ip or question.user)
+            async with asyncio.timeout(ANSWER_S):
+                rights = await self._access.sign_in(account, question.password, address=question.ip or question.user)
         except (Unauthorized, Forbidden) as error:
             return 401, {"error": error.line}
+        except TimeoutError:
+            return 503, {"error": "whether the token holds can't be told now; try again"}
         except (LimitReached, Unavailable) as error:
             return 503, {"error": error.line}
         if question.is_remembered:

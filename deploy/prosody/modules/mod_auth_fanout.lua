@@ -2,6 +2,9 @@
 -- the asked side can tell whether a token holds. The token goes with each stanza of the session that is for our
 -- components, so that they know what it may do; what a client puts there itself is taken out.
 --
+-- Whatever is at that address, slow, endless or silent, each sign-in is answered within the time limit: with
+-- temporary-auth-failure. What is wrong is logged once, and once when it is over.
+--
 -- Options: fanout_auth_url (http://127.0.0.1:8000/xmpp/auth), fanout_auth_secret, fanout_auth_timeout (2 seconds).
 
 local async = require "util.async";
@@ -17,23 +20,47 @@ local timeout_s = module:get_option_number("fanout_auth_timeout", 2);
 local host = module.host;
 local services = { ["pubsub." .. host] = true; ["api." .. host] = true; ["stanza." .. host] = true };
 local TOKEN = "urn:fanout:token:0";
+local MAX_ASKED = 200;  -- at once; more are refused without a question
+local MAX_ANSWER_BYTES = 16384;
+local asked, is_well = 0, true;
+
+-- Logs when the service stops answering as it should, and when it does again.
+local function note(status)
+	local is_answer = status == 200 or status == 401 or status == 403;
+	if is_well and not is_answer then
+		module:log("warn", "%s does not tell whether tokens hold (%s): sign-ins are refused until it does",
+			url, status and ("status " .. status) or ("nothing within " .. timeout_s .. " s"));
+	elseif is_answer and not is_well then
+		module:log("info", "%s answers again", url);
+	end
+	is_well = is_answer;
+end
 
 -- Returns the status of the answer, or nil if none came in time.
 local function ask(username, password, address)
+	if asked >= MAX_ASKED then return nil; end
 	local wait, done = async.waiter();
-	local status, answered;
+	local status, answered, request;
 	local function answer(code)
 		if not answered then
 			answered, status = true, code;
+			asked = asked - 1;
+			note(code);
 			done();
 		end
 	end
-	timer.add_task(timeout_s, function () answer(nil); end);
-	http.request(url, {
+	asked = asked + 1;
+	timer.add_task(timeout_s, function ()
+		answer(nil);
+		if request then http.destroy_request(request); end  -- else it would be read for as long as it lasts
+	end);
+	request = http.request(url, {
 		method = "POST";
 		headers = { ["Content-Type"] = "application/json"; ["Authorization"] = "Bearer " .. secret };
 		body = json.encode({ user = username; host = host; password = password; ip = address });
+		suppress_errors = true;
 	}, function (_, code) answer(code); end);
+	if request then request.body_size_limit, request.head_size_limit = MAX_ANSWER_BYTES, MAX_ANSWER_BYTES; end
 	wait();
 	return status;
 end
