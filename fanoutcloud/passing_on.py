@@ -25,10 +25,12 @@ class PassingOn:
         self, settings: LazySettings, *, hub: Hub, broker: Broker, activity: ActivitySink, statistics: OriginStatistics
     ) -> None:
         self.way_out = make_way_out(settings)
+        self.rules = make_gate_rules(settings, own_hosts=_own_hosts(settings))
+        self.signer = Signer(hub.clock)
         gateway = OriginGateway(
             self.way_out.client,
-            rules=make_gate_rules(settings, own_hosts=_own_hosts(settings)),
-            signer=Signer(hub.clock),
+            rules=self.rules,
+            signer=self.signer,
             activity=activity,
             clock=hub.clock,
             statistics=statistics,

@@ -27,6 +27,7 @@ from fanoutcloud.xmpp.listener import Listener, ListenerSettings
 from fanoutcloud.xmpp.node_settings import BookNodeSettings
 from fanoutcloud.xmpp.receivers import Receivers
 from fanoutcloud.xmpp.sign_in import SignInEndpoint
+from fanoutcloud.xmpp.stanza_origin import OriginParts, StanzaOrigin
 from fanoutcloud.xmpp.stanza_service import StanzaService
 from fanoutcloud.xmpp.wires import Wires
 from fanoutcloud.xmpp_certificate import make_tls
@@ -59,12 +60,23 @@ class XmppDoors:
         )
         self.gateway.services[domains.pubsub] = PubsubService(channels)
         self.gateway.services[domains.api] = CommandService(book, access, domains, plane.clock, plane.happenings)
-        self.gateway.services[domains.stanza] = StanzaService(self._receivers, self.gateway.asked)
+        origin = StanzaOrigin(self._origin_parts(plane), domains)
+        self.gateway.services[domains.stanza] = StanzaService(self.gateway, self._receivers, origin)
         self._listener: Listener | None = None
         self._component: ComponentDoor | None = None
         self.sign_in: SignInEndpoint | None = None
         if self._settings.server is not None:
             self._make_component(plane, self._settings.server)
+
+    def _origin_parts(self, plane: "Plane") -> OriginParts:
+        passing_on = plane.passing_on
+        return OriginParts(
+            client=passing_on.way_out.client,
+            rules=passing_on.rules,
+            sign=lambda realm: passing_on.signer.sign(realm, realm.domains[0]),
+            activity=plane.happenings,
+            clock=plane.clock,
+        )
 
     def _make_component(self, plane: "Plane", server: tuple[str, int]) -> None:
         domains, secret = self.gateway.domains, self._settings.secret

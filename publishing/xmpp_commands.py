@@ -19,32 +19,35 @@ from fanoutcloud.core.xmpp_commands import Command, CommandField
 from publishing.apps import DeliveryPlane
 from publishing.webhooks.endpoints import create_endpoint, remove_endpoint
 from publishing.webhooks.selectors import list_endpoints
+from publishing.xmpp_address_commands import (
+    ASKER,
+    Values,
+    add_admin,
+    add_receiver,
+    list_admins,
+    list_receivers,
+    remove_admin,
+    remove_receiver,
+    set_stanza_url,
+)
 from realms.audit import Author, acting
 from realms.domain_documents import read_domain
-from realms.models import Realm, XmppReceiver, XmppReceiverChannel
+from realms.models import Realm
 from realms.rule_settings import parse_settings
-from realms.selectors import get_realm, list_domains, list_live_keys, list_rules, list_xmpp_admins, list_xmpp_receivers
+from realms.selectors import get_realm, list_domains, list_live_keys, list_rules
 from realms.services import (
     OriginChange,
     add_rule,
-    add_xmpp_admin,
-    add_xmpp_receiver,
     change_origin,
     change_rule,
     claim_domain,
     issue_api_key,
     remove_domain,
     remove_rule,
-    remove_xmpp_admin,
-    remove_xmpp_receiver,
     revoke_api_key,
 )
-from realms.services.xmpp import clean_address
-from realms.services.xmpp_receivers import clean_receiver
 from realms.usage import choose_range, read_usage
-from realms.xmpp_errors import XmppAdminNotFound, XmppReceiverNotFound
 
-Values = Mapping[str, str]
 Do = Callable[[Realm, Values], list[str]]
 _NODE = ("access", "history_items", "history_age_s", "presence")
 
@@ -69,8 +72,6 @@ _LABELS = {
     "url": "URL",
     "user": "User",
 }
-#: Who asks, among the values of a command; no field has this name.
-_ASKER = "@"
 _TEXTS = {"items", "json-object", "settings"}
 
 
@@ -166,7 +167,7 @@ class XmppCommands:
 
 
 def _without_asker(values: Values) -> Values:
-    return {name: text for name, text in values.items() if name != _ASKER}
+    return {name: text for name, text in values.items() if name != ASKER}
 
 
 def _elsewhere(realm: Realm, values: Values) -> list[str]:
@@ -175,7 +176,7 @@ def _elsewhere(realm: Realm, values: Values) -> list[str]:
 
 def _do(do: Do, realm: RealmId, values: Values, asker: str) -> list[str]:
     with acting(lambda: Author(f"xmpp:{asker}"[:200], f"{asker}, over XMPP")):
-        return do(get_realm(realm), {**values, _ASKER: asker})
+        return do(get_realm(realm), {**values, ASKER: asker})
 
 
 def _read(realm: RealmId, channel: ChannelName) -> dict[str, str]:
@@ -196,55 +197,6 @@ def _number(text: str, field: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise InvalidRequest("is no number", cure="use digits", field=field)
     return int(text)
-
-
-# -- admins and keys
-
-
-def _list_admins(realm: Realm, values: Values) -> list[str]:
-    return [row.address for row in list_xmpp_admins(realm)] or ["nobody is on the list"]
-
-
-def _add_admin(realm: Realm, values: Values) -> list[str]:
-    row = add_xmpp_admin(realm=realm, address=values["jid"])
-    warning = ["everybody on this server may administer the realm now"] if row.address.startswith("@") else []
-    return [f"{row.address} is an admin", *warning]
-
-
-def _remove_admin(realm: Realm, values: Values) -> list[str]:
-    row = list_xmpp_admins(realm).filter(address=clean_address(values["jid"])).first()
-    if row is None:
-        raise XmppAdminNotFound
-    remove_xmpp_admin(realm=realm, admin_id=row.pk)
-    return [f"{row.address} is no admin any more"]
-
-
-# -- addresses that have not subscribed
-
-
-def _list_receivers(realm: Realm, values: Values) -> list[str]:
-    rows = list_xmpp_receivers(realm, channel=values.get("channel", ""))
-    return [_tell_receiver(row) for row in rows] or ["no address was added"]
-
-
-def _add_receiver(realm: Realm, values: Values) -> list[str]:
-    row = add_xmpp_receiver(realm=realm, channel=values["channel"], address=values["jid"], asker=values[_ASKER])
-    asked = ["it is asked first whether it wants that"] if row.receiver.state == XmppReceiver.State.PENDING else []
-    return [_tell_receiver(row), *asked]
-
-
-def _remove_receiver(realm: Realm, values: Values) -> list[str]:
-    address = str(clean_receiver(realm, values["jid"]))
-    row = list_xmpp_receivers(realm, channel=values["channel"]).filter(receiver__address=address).first()
-    if row is None:
-        raise XmppReceiverNotFound
-    remove_xmpp_receiver(realm=realm, receiver_channel_id=row.pk)
-    return [f"{address} gets nothing of {values['channel']} any more"]
-
-
-def _tell_receiver(row: XmppReceiverChannel) -> str:
-    reason = f", {row.receiver.state_reason}" if row.receiver.state_reason else ""
-    return f"{row.receiver.address} of {row.channel} ({row.receiver.state}{reason})"
 
 
 # -- keys
@@ -370,12 +322,13 @@ _TABLE: tuple[tuple[str, str, Do, str], ...] = (
     ("history", "Read what a channel keeps", _elsewhere, "channel max? after?"),
     ("disconnect", "End connections of a user", _elsewhere, "user reason?"),
     ("stats", "See usage of the last week", _stats, ""),
-    ("admin-list", "List XMPP admins", _list_admins, ""),
-    ("admin-add", "Add an XMPP admin", _add_admin, "jid token?"),
-    ("admin-remove", "Remove an XMPP admin", _remove_admin, "jid"),
-    ("subscriber-list", "List addresses that were added as subscribers", _list_receivers, "channel?"),
-    ("subscriber-add", "Send a channel's stanzas to an address", _add_receiver, "channel jid"),
-    ("subscriber-remove", "Send a channel's stanzas to an address no more", _remove_receiver, "channel jid"),
+    ("admin-list", "List XMPP admins", list_admins, ""),
+    ("admin-add", "Add an XMPP admin", add_admin, "jid token?"),
+    ("admin-remove", "Remove an XMPP admin", remove_admin, "jid"),
+    ("subscriber-list", "List addresses that were added as subscribers", list_receivers, "channel?"),
+    ("subscriber-add", "Send a channel's stanzas to an address", add_receiver, "channel jid"),
+    ("subscriber-remove", "Send a channel's stanzas to an address no more", remove_receiver, "channel jid"),
+    ("stanza-url-set", "Post stanzas to the realm to a URL, or to none", set_stanza_url, "url?"),
     ("key-list", "List keys", _list_keys, ""),
     ("key-add", "Add a key", _add_key, "label?"),
     ("key-revoke", "Revoke a key", _revoke_key, "id"),

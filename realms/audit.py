@@ -62,6 +62,7 @@ class Action(StrEnum):
     XMPP_ADMIN_ADDED = "xmpp_admin.added"
     XMPP_ADMIN_REMOVED = "xmpp_admin.removed"
     XMPP_STANZAS_CHANGED = "xmpp_stanzas.changed"
+    XMPP_STANZA_URL_CHANGED = "xmpp_stanza_url.changed"
     XMPP_RECEIVER_ADDED = "xmpp_receiver.added"
     XMPP_RECEIVER_CONFIRMED = "xmpp_receiver.confirmed"
     XMPP_RECEIVER_REFUSED = "xmpp_receiver.refused"

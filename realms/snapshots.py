@@ -102,10 +102,10 @@ def _read_xmpp(realm: Realm) -> XmppRights:
     receivers: dict[str, set[ChannelName]] = {}
     for address, channel in active.values_list("address", "channels__channel"):
         receivers.setdefault(address, set()).add(ChannelName(channel))
-    if not (admins or receivers or realm.sends_stanzas):
+    if not (admins or receivers or realm.sends_stanzas or realm.stanza_url):
         return NO_XMPP_RIGHTS
     frozen = {address: frozenset(channels) for address, channels in receivers.items()}
-    return XmppRights(admins, realm.sends_stanzas, frozen)
+    return XmppRights(admins, realm.sends_stanzas, frozen, realm.stanza_url)
 
 
 def _read_revocations(realm: Realm) -> Revocations:

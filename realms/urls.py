@@ -47,6 +47,7 @@ urlpatterns = [
         xmpp.remove_receiver,
         name="xmpp_receiver_remove",
     ),
+    path("<slug:realm_id>/xmpp/url/", xmpp.set_url, name="xmpp_url"),
     path("<slug:realm_id>/xmpp/stanzas/", xmpp.set_stanzas, name="xmpp_stanzas"),
     path("<slug:realm_id>/usage/", usage.show_usage, name="usage"),
     path("<slug:realm_id>/audit/", audit.show_audit, name="audit"),

@@ -38,6 +38,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/xmpp/stanza_service.py": "tests/contracts/test_xmpp_receivers.py",
     "fanoutcloud/xmpp/keeping.py": "tests/flows/test_xmpp_outages.py",
     "fanoutcloud/xmpp/node_settings.py": "tests/contracts/test_xmpp_commands.py",
+    "publishing/xmpp_address_commands.py": "tests/contracts/test_xmpp_receivers.py",
     "publishing/xmpp_commands.py": "tests/contracts/test_xmpp_commands.py",
     "publishing/api/xmpp.py": "tests/publishing/api/test_crossing.py",
     "realms/models/xmpp.py": "tests/realms/services/test_xmpp.py",

@@ -4,7 +4,7 @@ It goes into streams that all realms share, so it may not speak for the server o
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from fanoutcloud.core.errors import InvalidItem
 from fanoutcloud.core.items import Item, XmppStanza
@@ -22,7 +22,7 @@ WITHOUT_ID = b"<iq id='' from="
 _TYPES: dict[str, set[str | None]] = {
     "message": {None, "normal", "chat", "groupchat", "headline"},
     "presence": {None, "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed"},
-    "iq": {"get", "set"},
+    "iq": set(),  # as whoever asks has it
 }
 #: Children in the stanza's own namespace that say something of the stanza, and nothing of the server.
 _OWN_CHILDREN = {"body", "subject", "thread", "show", "status", "priority"}
@@ -46,6 +46,15 @@ def parse_stanza(content: str, place: str) -> XmppStanza:
     Raises:
         InvalidItem: it is none that may be sent; says where, by line and column.
     """
+    return _build(judge_stanza(content, place), place)
+
+
+def judge_stanza(content: str, place: str, *, iq_types: Collection[str] = ("get", "set")) -> Element:
+    """Return the stanza that `content` is, in `jabber:client` and else as it is written there, if it may be sent.
+
+    Raises:
+        InvalidItem: as above.
+    """
     try:
         stanza = parse_xml(content.encode("utf-8", "surrogatepass"), LIMITS)
     except XmlFault as fault:
@@ -53,12 +62,16 @@ def parse_stanza(content: str, place: str) -> XmppStanza:
         raise _bad(place, f"{where}{fault.text}", "send one well-formed stanza") from None
     if stanza.namespace not in ("", CLIENT) or stanza.name not in _TYPES:
         raise _bad(place, f"{stanza.name[:80]!r} is no stanza", "send a message, presence or iq of jabber:client")
-    if stanza.get("type") not in _TYPES[stanza.name]:
-        known = ", ".join(sorted(name for name in _TYPES[stanza.name] if name))
+    types: Collection[str | None] = iq_types if stanza.name == "iq" else _TYPES[stanza.name]
+    if stanza.get("type") not in types:
+        known = ", ".join(sorted(name for name in types if name))
         raise _bad(place, f"the type {stanza.get('type')!r} can't be sent", f"use {known}")
     for child in stanza.elements:
         _check_child(stanza, child, place)
-    return _build(stanza, place)
+    for element in stanza.walk():
+        if element.namespace == "":
+            element.namespace = CLIENT
+    return stanza
 
 
 def _check_child(stanza: Element, child: Element, place: str) -> None:
@@ -68,7 +81,7 @@ def _check_child(stanza: Element, child: Element, place: str) -> None:
             place, f"{child.name[:80]!r} can't be in it", f"use {', '.join(sorted(_OWN_CHILDREN))}, or a namespace"
         )
     for element in child.walk():
-        if element is not child and not is_own and element.namespace == CLIENT:
+        if element is not child and not is_own and element.namespace in ("", CLIENT):
             raise _bad(place, "a stanza can't be within a stanza", "send it by itself")
         if element.namespace.startswith(_FORBIDDEN):
             raise _bad(place, f"the namespace {element.namespace[:80]!r} is the server's", "leave it out")
@@ -82,11 +95,7 @@ def _build(stanza: Element, place: str) -> XmppStanza:
         id_ = secrets.token_hex(8)
     kept = {name: value for name, value in stanza.attributes.items() if name not in ("from", "to", "id")}
     named = kept if stanza.name == "iq" else {"id": id_, **kept}
-    rebuilt = Element(stanza.name, CLIENT, named, *stanza.children)
-    for element in rebuilt.walk():
-        if element.namespace == "":
-            element.namespace = CLIENT
-    text = write_element(rebuilt)
+    text = write_element(Element(stanza.name, CLIENT, named, *stanza.children))
     sender, receiver = _address(stanza, "from", place), _address(stanza, "to", place)
     return XmppStanza(
         name=stanza.name,

@@ -11,12 +11,14 @@ from fanoutcloud.core.names import ChannelName
 class XmppRights:
     """`admins` are bare addresses, or whole domains as `@example.org`.
 
-    `receivers` are bare addresses that get whole stanzas without having subscribed, and of which channels.
+    `receivers` are bare addresses that get whole stanzas without having subscribed, and of which channels. Stanzas to
+    the realm are posted to `stanza_url`; nowhere, if that is empty.
     """
 
     admins: frozenset[str] = frozenset()
     sends_stanzas: bool = False
     receivers: Mapping[str, frozenset[ChannelName]] = field(default_factory=dict)
+    stanza_url: str = ""
 
     def is_admin(self, jid: Jid) -> bool:
         """Tell whether the address, or all of its domain, is on the list."""

@@ -62,6 +62,10 @@ class Domains:
         """Return whom a realm's stanzas are from."""
         return f"{realm.lower()}@{self.stanza}"
 
+    def find_stanza_realm(self, jid: Jid) -> RealmId | None:
+        """Return whose address at `stanza.D` this is: `{realm}`, or `{realm}.{name}`; None for others."""
+        return find_realm_id(jid.local.partition(".")[0]) if jid.domain == self.stanza and jid.local else None
+
     def find_account(self, jid: Jid) -> Account | None:
         """Return whose account the address is, or None if it is none of ours."""
         return find_account(jid.local) if jid.domain == self.main else None

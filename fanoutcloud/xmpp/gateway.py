@@ -25,6 +25,7 @@ from fanoutcloud.xmpp.stanzas import StanzaError, error_of, result_of, to_stanza
 logger = logging.getLogger(__name__)
 
 ROSTER = "jabber:iq:roster"
+_MESSAGES_COME_BACK = {"service-unavailable", "resource-constraint"}
 
 
 class Service:
@@ -208,5 +209,5 @@ class Gateway:
         return await service.answer(session, stanza, payload, to)
 
     def _refuse(self, session: Session, stanza: Element, error: StanzaError) -> None:
-        if stanza.name == "iq" or (stanza.name == "message" and error.condition == "service-unavailable"):
+        if stanza.name == "iq" or (stanza.name == "message" and error.condition in _MESSAGES_COME_BACK):
             session.outlet.send(error_of(stanza, error))

@@ -265,8 +265,13 @@ class Receivers:
             "to": question.address, "from": self._domains.sender_of(question.realm), "type": "chat",
             "id": f"{_QUESTION}{question.realm}",
         }  # fmt: skip
-        message = Element("message", CLIENT, attributes, Element("body", CLIENT, None, text))
-        ReceiverOutlet(jid, self.ways, self._asked).send(message)
+        self.send(question.address, Element("message", CLIENT, attributes, Element("body", CLIENT, None, text)))
+
+    def send(self, address: str, stanza: Element) -> None:
+        """Send a whole stanza, which has its `to`, to a bare address."""
+        jid = find_jid(address)
+        if jid is not None:
+            ReceiverOutlet(jid.bare, self.ways, self._asked).send(stanza)
 
     async def hear(self, realm: RealmId, sender: Jid, text: str) -> str:
         """Take what an address says to a realm; return what to reply, if anything."""

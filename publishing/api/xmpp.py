@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from fanoutcloud.core.names import MAX_CHANNEL_NAME_BYTES
+from fanoutcloud.outbound.gate import MAX_URL_CHARACTERS
 from publishing.api.operations import Operation
 from publishing.api.resources import RealmResource
 from publishing.api.serializers import Fields, PageQuery
@@ -14,7 +15,14 @@ from realms.models.xmpp import MAX_ADDRESS_CHARACTERS
 from realms.roles import Role
 from realms.scopes import Scope
 from realms.selectors import get_xmpp_admin, get_xmpp_receiver, list_xmpp_admins, list_xmpp_receivers
-from realms.services import add_xmpp_admin, add_xmpp_receiver, allow_stanzas, remove_xmpp_admin, remove_xmpp_receiver
+from realms.services import (
+    add_xmpp_admin,
+    add_xmpp_receiver,
+    allow_stanzas,
+    remove_xmpp_admin,
+    remove_xmpp_receiver,
+    set_stanza_url,
+)
 
 
 class XmppAdminBody(Fields):
@@ -36,6 +44,12 @@ class XmppBody(Fields):
     """What is set for XMPP."""
 
     sends_stanzas = serializers.BooleanField(help_text="Whether items bring whole stanzas (`xmpp-stanza`).")
+    stanza_url = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=MAX_URL_CHARACTERS,
+        help_text="Where stanzas to `REALM@stanza.DOMAIN` are posted; empty: nowhere. Left out, it stays.",
+    )
 
 
 class XmppAdminList(RealmResource):
@@ -170,8 +184,8 @@ class XmppSettings(RealmResource):
     operations = {
         "GET": Operation("readXmpp", "Read what is set for XMPP", Scope.RULES_READ, Role.VIEWER, answers=XmppBody),
         "PUT": Operation(
-            "setXmpp", "Set whether items bring whole stanzas", Scope.RULES_WRITE, Role.ADMIN,
-            about="Else subscribers over XMPP get the JSON of items that have both.",
+            "setXmpp", "Set whether items bring whole stanzas, and where stanzas are posted", Scope.RULES_WRITE,
+            Role.ADMIN, about="Without whole stanzas, subscribers over XMPP get the JSON of items that have both.",
             takes=XmppBody, answers=XmppBody, example={"sends_stanzas": True},
         ),
     }  # fmt: skip
@@ -182,5 +196,7 @@ class XmppSettings(RealmResource):
 
     def put(self, request: Request, realm_id: str) -> Response:
         """Set it."""
+        if "stanza_url" in self.body:
+            set_stanza_url(realm=self.realm, url=self.body["stanza_url"])
         allow_stanzas(realm=self.realm, is_allowed=self.body["sends_stanzas"])
         return self.answer(self.realm)

@@ -28,6 +28,7 @@ class Realm(models.Model):
     limits = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     sends_stanzas = models.BooleanField(default=False)  # whether items bring whole stanzas to XMPP subscribers
+    stanza_url = models.CharField(max_length=2048, blank=True, default="")  # where stanzas to the realm are posted
     has_subscription_feed = models.BooleanField(default=False)  # since a publisher first asked for it
 
     class Meta:

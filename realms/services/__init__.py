@@ -11,7 +11,7 @@ from realms.services.sandboxes import keep_sandbox, open_sandbox, remove_expired
 from realms.services.token_keys import add_token_keys, remove_token_keys
 from realms.services.token_making import make_token
 from realms.services.usage import add_usage, say_connected
-from realms.services.xmpp import add_xmpp_admin, allow_stanzas, remove_xmpp_admin
+from realms.services.xmpp import add_xmpp_admin, allow_stanzas, remove_xmpp_admin, set_stanza_url
 from realms.services.xmpp_receivers import add_xmpp_receiver, remove_xmpp_receiver
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "revoke_user",
     "say_connected",
     "set_limits",
+    "set_stanza_url",
     "set_up_domain",
     "withdraw_revocation",
 ]

@@ -8,6 +8,7 @@ from realms.audit import Action, note
 from realms.models import Realm, XmppAdmin
 from realms.models.xmpp import MAX_ADDRESS_CHARACTERS
 from realms.services.locking import lock_realm
+from realms.services.webhooks import check_url
 from realms.xmpp_errors import InvalidXmppAddress, XmppAdminLimitReached, XmppAdminNotFound
 
 #: All are in the snapshot that every process keeps of the realm.
@@ -82,3 +83,18 @@ def allow_stanzas(*, realm: Realm, is_allowed: bool) -> None:
         note(realm, Action.XMPP_STANZAS_CHANGED, "allowed" if is_allowed else "not allowed")
         announce_change(realm)
     realm.sends_stanzas = is_allowed
+
+
+@transaction.atomic
+def set_stanza_url(*, realm: Realm, url: str) -> None:
+    """Have stanzas to the realm posted to a URL, or, if that is empty, nowhere.
+
+    Raises:
+        InvalidRequestUrl: it names no server that may be called.
+    """
+    checked = check_url(url) if url.strip() else ""
+    lock_realm(realm)
+    if Realm.objects.filter(pk=realm.pk).exclude(stanza_url=checked).update(stanza_url=checked):
+        note(realm, Action.XMPP_STANZA_URL_CHANGED, checked or "nowhere")
+        announce_change(realm)
+    realm.stanza_url = checked

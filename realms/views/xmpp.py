@@ -14,12 +14,20 @@ from django.views.decorators.http import require_GET, require_POST
 
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import MAX_CHANNEL_NAME_BYTES
+from fanoutcloud.outbound.gate import MAX_URL_CHARACTERS
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
 from realms.models.xmpp import MAX_ADDRESS_CHARACTERS
 from realms.roles import Role
 from realms.selectors import list_xmpp_admins, list_xmpp_receivers
-from realms.services import add_xmpp_admin, add_xmpp_receiver, allow_stanzas, remove_xmpp_admin, remove_xmpp_receiver
+from realms.services import (
+    add_xmpp_admin,
+    add_xmpp_receiver,
+    allow_stanzas,
+    remove_xmpp_admin,
+    remove_xmpp_receiver,
+    set_stanza_url,
+)
 from realms.views.pages import sentence
 from realms.xmpp_errors import XmppAdminNotFound, XmppReceiverNotFound
 
@@ -75,6 +83,12 @@ class ReceiverForm(forms.Form):
 
     address = forms.CharField(max_length=MAX_ADDRESS_CHARACTERS)
     channel = forms.CharField(max_length=MAX_CHANNEL_NAME_BYTES)
+
+
+class UrlForm(forms.Form):
+    """Where stanzas to the realm are posted."""
+
+    url = forms.CharField(required=False, max_length=MAX_URL_CHARACTERS)
 
 
 @login_required
@@ -163,12 +177,31 @@ def set_stanzas(request: PageRequest, realm_id: str) -> HttpResponse:
     return redirect("realms:xmpp", realm.pk)
 
 
+@login_required
+@never_cache
+@require_POST
+def set_url(request: PageRequest, realm_id: str) -> HttpResponse:
+    """Set where stanzas to the realm are posted."""
+    realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
+    form = UrlForm(request.POST)
+    if form.is_valid():
+        try:
+            set_stanza_url(realm=realm, url=form.cleaned_data["url"])
+        except FanoutError as error:
+            form.add_error("url", sentence(error))
+        else:
+            messages.success(request, "Saved.")
+            return redirect("realms:xmpp", realm.pk)
+    return _render(request, realm, url_form=form, status=422)
+
+
 def _render(
     request: PageRequest,
     realm: Realm,
     *,
     form: AdminForm | None = None,
     receiver_form: ReceiverForm | None = None,
+    url_form: UrlForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     domain = settings.XMPP.domain
@@ -176,16 +209,23 @@ def _render(
     context = {
         "realm": realm,
         "is_on": settings.XMPP.is_on,
+        "domain": domain,
         "addresses": [
             ("Channels", f"pubsub.{domain}", f"each is a node, such as /{realm.pk}/hello"),
             ("Commands", f"admin-{realm.pk}@api.{domain}", "for programs, and as a contact to chat with"),
             ("Accounts", f"{realm.pk}.NAME@{domain}", "the password is a token of the user NAME, or of your server"),
+            (
+                "Stanzas",
+                f"{realm.pk}@stanza.{domain}",
+                "whom whole stanzas are from; what is written there can be posted on",
+            ),
             ("Guests", f"guest.{domain}", "sign in without a password; public channels only"),
         ],
         "admins": list(list_xmpp_admins(realm)),
         "form": form or AdminForm(),
         "receivers": list(list_xmpp_receivers(realm)[:MAX_SHOWN_RECEIVERS]),
         "receiver_form": receiver_form or ReceiverForm(),
+        "url_form": url_form or UrlForm({"url": realm.stanza_url}),
         "may_add_receivers": Role(realm.role).is_at_least(Role.DEVELOPER),
         "may_change": Role(realm.role).is_at_least(Role.ADMIN),
         "snippets": [

@@ -21,7 +21,7 @@ DOMAIN = "push.test"
 def embedded_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]:
     """The embedded listener."""
     port = free_port()
-    environment = {"XMPP_PORT": str(port), "XMPP_DOMAIN": DOMAIN, "ALLOWED_TARGETS": "127.0.0.0/8"}  # for webhooks
+    environment = {"XMPP_PORT": str(port), "XMPP_DOMAIN": DOMAIN, "ALLOWED_TARGETS": "127.0.0.0/8"}
     product = Product(tmp_path_factory.mktemp("xmpp"), environment=environment)
     try:
         product.start()
@@ -42,6 +42,7 @@ def component_site(
         "XMPP_SERVER": f"127.0.0.1:{server.component_port}",
         "XMPP_SECRET": server.secret,
         "XMPP_DOMAIN": DOMAIN,
+        "ALLOWED_TARGETS": "127.0.0.0/8",  # for webhooks and for applications that get stanzas
     }
     product = Product(data_dir, environment=environment)
     product.port = port

@@ -71,6 +71,7 @@ def test_an_id_is_made_where_there_is_none_that_can_be_kept() -> None:
         "<message><handshake/></message>",
         "<message><body><b/></body></message>",
         "<message><x xmlns='urn:x'><message xmlns='jabber:client'/></x></message>",
+        "<message><x xmlns='urn:x'><message xmlns=''/></x></message>",
         "<message><sent xmlns='urn:xmpp:carbons:2'/></message>",
         "<message><forwarded xmlns='urn:xmpp:forward:0'/></message>",
         "<message><delay xmlns='urn:xmpp:delay'/></message>",

@@ -109,6 +109,12 @@ async def subscribe_again(client: XmppClient, channel: str, since: str) -> None:
                 await asyncio.sleep(0.1)
 
 
+async def put_both(realm: ProductRealm, channel: str, *values: object) -> None:
+    """Publish for subscribers, and a stanza with the first value for addresses that were added."""
+    await put(realm, channel, *values)
+    await send(realm, channel, CHAT.format(values[0]))
+
+
 async def hear_new(client: XmppClient, former: str) -> str:
     """Return what an address that was added is sent; the last of before may come once more."""
     while (text := await hear(client)) == former:
@@ -130,24 +136,21 @@ async def test_nothing_is_lost_whatever_goes_connection_gateway_or_server(
         assert await receiver.take(client, 1) == [1]
 
         await installation.relay.cut()
-        await put(realm, channel, 2, 3)
-        await send(realm, channel, CHAT.format("cut"))
+        await put_both(realm, channel, 2, 3)
         assert await receiver.take(client, 2) == [2, 3]
-        assert await hear_new(ops, "are you there?") == "cut"
+        assert await hear_new(ops, "are you there?") == "2"
 
         await asyncio.to_thread(installation.gateway.stop)
-        await put(realm, channel, 4)
-        await send(realm, channel, CHAT.format("stopped"))
+        await put_both(realm, channel, 4)
         await asyncio.to_thread(installation.gateway.start)
         assert await receiver.take(client, 1) == [4]
-        assert await hear_new(ops, "cut") == "stopped"
+        assert await hear_new(ops, "2") == "4"
 
         installation.gateway.kill()
-        await put(realm, channel, 5)
-        await send(realm, channel, CHAT.format("killed"))
+        await put_both(realm, channel, 5)
         await asyncio.to_thread(installation.gateway.start)
         assert await receiver.take(client, 1) == [5]
-        assert await hear_new(ops, "stopped") == "killed"
+        assert await hear_new(ops, "4") == "5"
 
         await put(realm, channel, 6)
         while (last := await client.next())[2] != 6:

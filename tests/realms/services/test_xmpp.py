@@ -4,8 +4,9 @@ import pytest
 
 from fanoutcloud.core.jids import parse_jid
 from fanoutcloud.core.names import RealmId
+from realms.errors import InvalidRequestUrl
 from realms.models import AuditEntry, XmppAdmin
-from realms.services import CreatedRealm, add_xmpp_admin, allow_stanzas, remove_xmpp_admin
+from realms.services import CreatedRealm, add_xmpp_admin, allow_stanzas, remove_xmpp_admin, set_stanza_url
 from realms.services.xmpp import MAX_XMPP_ADMINS_PER_REALM
 from realms.snapshots import find_snapshot
 from realms.xmpp_errors import InvalidXmppAddress, XmppAdminLimitReached, XmppAdminNotFound
@@ -60,3 +61,17 @@ def test_stanzas_are_allowed_by_realm(created: CreatedRealm) -> None:
 
     assert snapshot is not None
     assert snapshot.xmpp.sends_stanzas
+
+
+def test_stanzas_are_posted_to_a_url_or_nowhere(created: CreatedRealm) -> None:
+    found = []
+    for url in ("https://app.example.org/xmpp ", " "):
+        set_stanza_url(realm=created.realm, url=url)
+        snapshot = find_snapshot(RealmId(created.realm.pk))
+        assert snapshot is not None
+        found.append(snapshot.xmpp.stanza_url)
+    with pytest.raises(InvalidRequestUrl):
+        set_stanza_url(realm=created.realm, url="ftp://example.org")
+
+    assert found == ["https://app.example.org/xmpp", ""]
+    assert AuditEntry.objects.filter(action="xmpp_stanza_url.changed").count() == 2

@@ -86,3 +86,14 @@ def test_charlie_adds_and_removes_no_subscriber(charlie_client: Client, created:
 
     assert [answer.status_code for answer in answers] == [404] * 2
     assert XmppReceiverChannel.objects.count() == 1
+
+
+def test_a_url_is_set_and_a_wrong_one_said_beside_the_field(alice_client: Client, created: CreatedRealm) -> None:
+    address = f"/realms/{created.realm.pk}/xmpp/url/"
+    alice_client.post(address, {"url": "https://app.example.org/xmpp"})
+    wrong = alice_client.post(address, {"url": "ftp://example.org/"})
+    created.realm.refresh_from_db()
+
+    assert created.realm.stanza_url == "https://app.example.org/xmpp"
+    assert wrong.status_code == 422
+    assert "is called" in wrong.content.decode()
