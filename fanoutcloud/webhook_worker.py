@@ -28,6 +28,8 @@ from publishing.webhooks.sender import Sender
 
 logger = logging.getLogger(__name__)
 
+#: What receivers are told to read.
+DOCS_PATH = "/docs/howto/receive-webhooks/"
 #: How often something is tried that is not there when the worker begins, and after a fault.
 RETRY_S = 1.0
 #: A worker that ends waits no longer than this for its calls; what is left is found again when its lease ends.
@@ -90,7 +92,8 @@ class WebhookWorker:
                 return  # this process's delivery plane has not begun
             broker, outbox = plane
             way_out = await ends.enter_async_context(open_way_out(settings))
-            pump = Pump(Sender(way_out.client), make_gate_rules(settings))
+            sender = Sender(way_out.client, docs_url=settings.PUBLIC_URL + DOCS_PATH)
+            pump = Pump(sender, make_gate_rules(settings))
             engine = self._engine = Engine(outbox, pump, broker)
             ends.callback(broker.listen(NEWS_TOPIC, partial(self._tell, self._loop, engine)))
             await engine.run(self._stopping)

@@ -69,6 +69,7 @@ class WebhookEndpoint(models.Model):
     last_success_at = models.DateTimeField(null=True, blank=True)
     last_failure_at = models.DateTimeField(null=True, blank=True)
     last_problem = models.CharField(max_length=MAX_CAUSE_CHARACTERS, blank=True)
+    is_blocked = models.BooleanField(default=False, db_default=False)  # the last attempt: its address is not allowed
     #: The circuit: while set, deliveries wait, and one is tried when it is over.
     rests_until = models.DateTimeField(null=True, blank=True)
     rests = models.PositiveSmallIntegerField(default=0)  # in a row; each is longer than the one before

@@ -78,6 +78,7 @@ class EndpointFields(Fields):
     last_success_at = serializers.DateTimeField(allow_null=True)
     last_failure_at = serializers.DateTimeField(allow_null=True)
     last_problem = serializers.CharField(allow_blank=True)
+    is_blocked = serializers.BooleanField(help_text="Its address is not allowed; it was not called.")
     old_secret_until = serializers.DateTimeField(
         allow_null=True, help_text="The secret from before the last rotation signs, too, until then."
     )
@@ -87,7 +88,7 @@ class EndpointFields(Fields):
         """Return the members of the answer."""
         plain = (
             "url", "label", "patterns", "events", "format", "is_ordered", "is_batched", "timeout_s", "state",
-            "paused_by", "state_reason", "failures_in_row", "last_problem",
+            "paused_by", "state_reason", "failures_in_row", "last_problem", "is_blocked",
         )  # fmt: skip
         times = (
             "state_since", "rests_until", "failing_since", "missed_since", "last_success_at", "last_failure_at",

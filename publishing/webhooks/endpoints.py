@@ -111,7 +111,7 @@ def change_endpoint(*, realm: Realm, endpoint_id: int, changes: Mapping[str, Any
         refuse_in_sandbox(realm, "call URLs")
         _refuse_to_lead_away(endpoint, checked["url"], changes.get("headers"))
         checked |= {"failures_in_row": 0, "failing_since": None, "rests_until": None, "rests": 0, "last_problem": ""}
-        checked["warned_at"] = None
+        checked |= {"warned_at": None, "is_blocked": False}
     for name, value in checked.items():
         setattr(endpoint, name, value)
     endpoint.save(update_fields=[*checked])

@@ -29,7 +29,7 @@ NOTE_SUCCESS_EVERY = timedelta(seconds=10)
 #: Columns that say how an endpoint does.
 _HEALTH = (
     "failures_in_row", "failing_since", "last_success_at", "last_failure_at", "last_problem", "rests_until", "rests",
-    "warned_at", "released_at",
+    "warned_at", "released_at", "is_blocked",
 )  # fmt: skip
 
 State, Pause = WebhookEndpoint.State, WebhookEndpoint.Pause
@@ -72,12 +72,14 @@ def _note_success(endpoint: WebhookEndpoint, at: datetime) -> None:
     if endpoint.rests:
         endpoint.released_at = at
     endpoint.rests_until, endpoint.rests, endpoint.warned_at = None, 0, None
+    endpoint.is_blocked = False
 
 
 def _note_failure(endpoint: WebhookEndpoint, outcome: Outcome) -> None:
     endpoint.failures_in_row += 1
     endpoint.failing_since = endpoint.failing_since or outcome.ended_at
     endpoint.last_failure_at = outcome.ended_at
+    endpoint.is_blocked = outcome.verdict.cause == "blocked"
     problem = cut_text(outcome.verdict.message, outcome.call.destination.headers)
     endpoint.last_problem = problem[:MAX_CAUSE_CHARACTERS]
 

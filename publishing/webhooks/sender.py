@@ -28,13 +28,15 @@ _ATTEMPT_CURES = {
 class Sender:
     """Calls endpoints. Lives on one event loop."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, *, docs_url: str = "") -> None:
+        """`docs_url` is told to receivers: what calls them, and how to read it."""
         self._client = client
+        self._user_agent = f"{USER_AGENT} (+{docs_url})" if docs_url else USER_AGENT
 
     async def send(self, call: Call) -> Outcome:
         """Make the call. It ends within the endpoint's time-out; cancelling ends the connection."""
         started_at = timezone.now()
-        headers = _request_headers(call, started_at)
+        headers = [("user-agent", self._user_agent), *_request_headers(call, started_at)]
         record = CallRecord(Trace())
         try:
             record, verdict = await self._exchange(call, headers)
@@ -75,7 +77,6 @@ class Sender:
 def _request_headers(call: Call, now: datetime) -> Pairs:
     first, destination = call.first, call.destination
     headers = [
-        ("user-agent", USER_AGENT),
         ("accept-encoding", "identity"),
         *_chosen_headers(first.headers, destination.headers),
         ("fanout-realm", destination.realm),

@@ -119,3 +119,5 @@ def test_who_comes_and_goes_is_told(http: httpx.Client, channel: str, called_rea
     assert {event["type"] for event in events[:2]} == {"channel.occupied", "connection.opened"}
     assert {event["type"] for event in events} == set(KINDS)
     assert {event["data"].get("channel", channel) for event in events} == {channel}
+    what_it_is = sink.received[0].headers["user-agent"].partition("(+")[2].rstrip(")")
+    assert "webhook-id" in http.get(what_it_is).text

@@ -149,6 +149,7 @@ def test_an_address_that_is_not_allowed_any_more_is_not_called_and_nothing_is_to
     attempts = WebhookAttempt.objects.all()
     assert {(one.cause, one.address, one.connect_ms) for one in attempts} == {("blocked", "", None)}
     assert first_due > timezone.now() + timedelta(minutes=45)
+    assert WebhookEndpoint.objects.get().is_blocked
     assert (sink.received, WebhookDelivery.objects.get().state) == ([], "dead")
 
 

@@ -142,6 +142,9 @@ def test_a_state_is_explained(alice_client: Client, created: CreatedRealm, row: 
     WebhookEndpoint.objects.update(failures_in_row=7, rests_until=timezone.now(), last_problem="it answered 500")
 
     assert "7 attempts failed in a row" in text_of(alice_client.get(page))
+    assert "Blocked" not in text_of(alice_client.get(page))
+    WebhookEndpoint.objects.update(is_blocked=True)
+    assert "Blocked" in text_of(alice_client.get(page))
     assert "it answered 500" in text_of(alice_client.get(page))
 
 
