@@ -14,9 +14,9 @@ from accounts.models import User
 from realms.services import CreatedRealm
 from tests.factories import make_realm, make_user
 from tests.servers.postgres import PostgresServer, postgres_server
-from tests.servers.redis import redis_server, redis_url
+from tests.servers.redis import redis_server, redis_url, valkey_url
 
-__all__ = ["postgres_server", "redis_server", "redis_url"]
+__all__ = ["postgres_server", "redis_server", "redis_url", "valkey_url"]
 
 _FOLDER = Path(__file__).parent
 

