@@ -6,6 +6,9 @@ own. For modules as static/js has them, which keep to this; `CannotJoin` tells o
 - imports stand at the beginning of a line, are named or for their effect, from a file beside, without renaming;
 - what is exported is declared in the same statement: a class, a function or a constant;
 - no module imports itself, by whatever way.
+
+The library that customers' pages load is put together by `edge/site/script_bundles.py`, which also shortens names, and
+asks more of its modules for that.
 """
 
 import re

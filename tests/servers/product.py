@@ -73,6 +73,11 @@ class Product:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and has not ended since, in whatever way."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it; returns once it says that it is ready."""
         prepared_folder.fill(self.data_dir, self._environment)
