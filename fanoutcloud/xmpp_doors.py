@@ -18,6 +18,7 @@ from fanoutcloud.core.streams import StoredItem
 from fanoutcloud.core.xmpp_subscriptions import MemorySubscriptionStore, SubscriptionStore
 from fanoutcloud.xmpp.access import Access
 from fanoutcloud.xmpp.addresses import Domains
+from fanoutcloud.xmpp.channel_list import ChannelList
 from fanoutcloud.xmpp.channels import ChannelParts, Channels
 from fanoutcloud.xmpp.commands import CommandService
 from fanoutcloud.xmpp.component import ComponentDoor
@@ -58,7 +59,9 @@ class XmppDoors:
         self._receivers = Receivers(
             channels, plane.hub, plane.directory, DatabaseReceiverBook(), self.gateway.asked, domains
         )
-        self.gateway.services[domains.pubsub] = PubsubService(channels)
+        self.gateway.services[domains.pubsub] = PubsubService(
+            channels, ChannelList(access, plane.reads, domains, book.list_realms).list
+        )
         self.gateway.services[domains.api] = CommandService(book, access, domains, plane.clock, plane.happenings)
         origin = StanzaOrigin(self._origin_parts(plane), domains)
         self.gateway.services[domains.stanza] = StanzaService(self.gateway, self._receivers, origin)

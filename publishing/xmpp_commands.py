@@ -12,6 +12,7 @@ from django.utils import timezone
 from fanoutcloud.core.domains import Origin
 from fanoutcloud.core.errors import InvalidRequest, Unavailable
 from fanoutcloud.core.formats import parse_publish
+from fanoutcloud.core.jids import Jid
 from fanoutcloud.core.names import ChannelName, RealmId, parse_channel_name
 from fanoutcloud.core.reads import Whose
 from fanoutcloud.core.streams import parse_position
@@ -34,7 +35,7 @@ from realms.audit import Author, acting
 from realms.domain_documents import read_domain
 from realms.models import Realm
 from realms.rule_settings import parse_settings
-from realms.selectors import get_realm, list_domains, list_live_keys, list_rules
+from realms.selectors import get_realm, list_domains, list_live_keys, list_realms_of_xmpp_admin, list_rules
 from realms.services import (
     OriginChange,
     add_rule,
@@ -55,6 +56,7 @@ _NODE = ("access", "history_items", "history_age_s", "presence")
 _LABELS = {
     "after": "After this position",
     "channel": "Channel",
+    "connection": "Connection, in place of the user",
     "domain": "Domain",
     "host": "Host",
     "id": "Number",
@@ -100,6 +102,11 @@ class XmppCommands:
     @property
     def commands(self) -> Sequence[Command]:
         return [entry.command for entry in self._entries.values()]
+
+    async def list_realms(self, jid: Jid) -> Sequence[RealmId]:
+        """See `CommandBook.list_realms`."""
+        found: list[str] = await _list_realms(jid)
+        return [RealmId(realm) for realm in found]
 
     async def run(self, realm: RealmId, name: str, values: Values, *, asker: str) -> list[str]:
         """See `CommandBook.run`."""
@@ -148,7 +155,7 @@ class XmppCommands:
                 "no channel has subscribers"
             ]
         if name == "disconnect":
-            ended = await reads.disconnect(realm, Whose(user=values["user"]), reason=values.get("reason", ""))
+            ended = await reads.disconnect(realm, _whose(values), reason=values.get("reason", ""))
             return [f"{ended.connections} connections are being ended"]
         channel = parse_channel_name(values["channel"])
         if name == "channel-info":
@@ -164,6 +171,13 @@ class XmppCommands:
         return [f"{one.position} {one.item.first_content.decode(errors='replace')}" for one in kept] or [
             "nothing is kept"
         ]
+
+
+def _whose(values: Values) -> Whose:
+    user, connection = values.get("user"), values.get("connection")
+    if bool(user) == bool(connection):
+        raise InvalidRequest("name a user or a connection", cure="send one of both", field="user")
+    return Whose(user=user, connection=connection)
 
 
 def _without_asker(values: Values) -> Values:
@@ -185,6 +199,7 @@ def _read(realm: RealmId, channel: ChannelName) -> dict[str, str]:
     return {name: _text(document[name]) for name in _NODE if document.get(name) is not None}
 
 
+_list_realms = database_sync_to_async(list_realms_of_xmpp_admin, thread_sensitive=False)
 _in_thread = database_sync_to_async(_do, thread_sensitive=False)
 _read_node = database_sync_to_async(_read, thread_sensitive=False)
 
@@ -320,7 +335,7 @@ _TABLE: tuple[tuple[str, str, Do, str], ...] = (
     ("channels", "List channels that have subscribers", _elsewhere, "prefix?"),
     ("channel-info", "Look at a channel", _elsewhere, "channel"),
     ("history", "Read what a channel keeps", _elsewhere, "channel max? after?"),
-    ("disconnect", "End connections of a user", _elsewhere, "user reason?"),
+    ("disconnect", "End the connections of a user, or one", _elsewhere, "user? reason? connection?"),
     ("stats", "See usage of the last week", _stats, ""),
     ("admin-list", "List XMPP admins", list_admins, ""),
     ("admin-add", "Add an XMPP admin", add_admin, "jid token?"),

@@ -10,6 +10,7 @@ from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, V
 from django.utils import timezone
 
 from accounts.models import User
+from fanoutcloud.core.jids import Jid
 from fanoutcloud.core.names import ChannelName
 from realms.actors import Actor
 from realms.api_token_text import digest_of
@@ -47,6 +48,9 @@ from realms.models import (
 from realms.roles import Role
 from realms.scopes import Scope
 from realms.xmpp_errors import XmppAdminNotFound, XmppReceiverNotFound
+
+#: Of one address; whoever has more names the realm.
+MAX_REALMS_OF_XMPP_ADMIN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +299,13 @@ def get_request_subscription(realm: Realm, subscription_id: int) -> RequestSubsc
 def list_xmpp_admins(realm: Realm) -> QuerySet[XmppAdmin]:
     """Return the XMPP addresses that may administer the realm, the oldest first."""
     return XmppAdmin.objects.filter(realm=realm).order_by("pk")
+
+
+def list_realms_of_xmpp_admin(jid: Jid) -> list[str]:
+    """Return the ids of realms that an address may administer: by its own name, or as one of its domain."""
+    addresses = (str(jid.bare), f"@{jid.domain}")
+    found = XmppAdmin.objects.filter(address__in=addresses).order_by("realm_id").values_list("realm_id", flat=True)
+    return list(found.distinct()[:MAX_REALMS_OF_XMPP_ADMIN])
 
 
 def get_xmpp_admin(realm: Realm, admin_id: int) -> XmppAdmin:

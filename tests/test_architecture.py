@@ -35,6 +35,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/core/xmpp_commands.py": "declarations",
     "fanoutcloud/core/xmpp_receivers.py": "declarations",
     "realms/receiver_book.py": "tests/contracts/test_xmpp_receivers.py",
+    "fanoutcloud/xmpp/channel_list.py": "tests/contracts/test_xmpp.py",
     "fanoutcloud/xmpp/stanza_service.py": "tests/contracts/test_xmpp_receivers.py",
     "fanoutcloud/xmpp/keeping.py": "tests/flows/test_xmpp_outages.py",
     "fanoutcloud/xmpp/node_settings.py": "tests/contracts/test_xmpp_commands.py",

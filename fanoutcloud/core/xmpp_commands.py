@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fanoutcloud.core.jids import Jid
 from fanoutcloud.core.names import ChannelName, RealmId
 
 
@@ -36,6 +37,9 @@ class CommandBook(Protocol):
 
     @property
     def commands(self) -> Sequence[Command]: ...
+
+    async def list_realms(self, jid: Jid) -> Sequence[RealmId]:
+        """Return the realms on whose list of admins an address is, or all of its domain."""
 
     async def run(self, realm: RealmId, name: str, values: Mapping[str, str], *, asker: str) -> list[str]:
         """Do it; return what to tell, a line for each fact.

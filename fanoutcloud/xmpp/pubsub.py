@@ -194,12 +194,12 @@ def _parse_subscribe(payload: Element, verb: Element, sender: Jid) -> Subscribe:
 def _parse_items(payload: Element, verb: Element) -> GetItems:
     node = parse_node(verb.get("node"))
     item_ids = tuple(item.get("id") or "" for item in verb.find_all("item"))
-    limit = _read_count(verb.get("max_items"), "max_items")
+    limit = read_count(verb.get("max_items"), "max_items")
     paging = payload.find("set", RSM)
     if paging is None:
         return GetItems(node, DEFAULT_PAGE_ITEMS if limit is None else limit, item_ids=item_ids[:MAX_PAGE_ITEMS])
     asked, after, before = (paging.find(name) for name in ("max", "after", "before"))
-    size = None if asked is None else _read_count(asked.text, "max", least=0)
+    size = None if asked is None else read_count(asked.text, "max", least=0)
     return GetItems(
         node,
         DEFAULT_PAGE_ITEMS if size is None else size,
@@ -209,7 +209,8 @@ def _parse_items(payload: Element, verb: Element) -> GetItems:
     )
 
 
-def _read_count(text: str | None, name: str, *, least: int = 1) -> int | None:
+def read_count(text: str | None, name: str, *, least: int = 1) -> int | None:
+    """Return a number of items, `MAX_PAGE_ITEMS` at most; None where none is given. Raises StanzaError: it is none."""
     if text is None:
         return None
     digits = text.strip()

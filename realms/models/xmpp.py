@@ -19,6 +19,7 @@ class XmppAdmin(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["realm", "address"], name="one_admin_per_address")]
+        indexes = [models.Index(fields=["address"], name="realms_of_xmpp_admin")]
 
     def __str__(self) -> str:
         return self.address

@@ -19,6 +19,7 @@ from tests.servers.xmpp import (
     PATIENCE_S,
     PUBSUB,
     SignInFailed,
+    XmppClient,
     XmppSite,
     condition_of,
     make_token,
@@ -27,6 +28,7 @@ from tests.servers.xmpp import (
     user_token,
 )
 
+ITEMS = "http://jabber.org/protocol/disco#items"
 PUBLISH = {"*": ["subscribe", "publish", "history"]}
 
 
@@ -174,6 +176,31 @@ async def test_discovery_names_what_is_offered(xmpp_site: XmppSite, channel: str
     assert ("pubsub", "service", None, "Channels") in service["disco_info"]["identities"]
     assert {f"{PUBSUB}#publish", f"{PUBSUB}#rsm", "urn:xmpp:json:0"} <= service["disco_info"]["features"]
     assert ("pubsub", "leaf", None, channel) in node["disco_info"]["identities"]
+
+
+async def test_channels_are_listed_page_by_page_for_whoever_administers_the_realm(
+    xmpp_site: XmppSite, channel: str
+) -> None:
+    rsm = "http://jabber.org/protocol/rsm"
+    names = sorted(f"{channel}/{number}" for number in range(5))
+
+    async def list_nodes(client: XmppClient, *, size: int, after: str = "") -> list[str]:
+        paging = f"<set xmlns='{rsm}'><max>{size}</max>{f'<after>{after}</after>' if after else ''}</set>"
+        answer = await client.ask(f"<query xmlns='{ITEMS}'>{paging}</query>")
+        return [item.get("node") or "" for item in answer.iter(f"{{{ITEMS}}}item")]
+
+    async with (
+        signed_in(xmpp_site) as client,
+        signed_in(xmpp_site, make_token(xmpp_site.realm), name="server") as server,
+    ):
+        for name in names:
+            await client.subscribe(name)
+        first = await list_nodes(server, size=2, after=xmpp_site.node(channel))
+        rest = await list_nodes(server, size=3, after=first[-1])
+        of_a_stranger = await list_nodes(client, size=100)
+
+    assert first + rest == [xmpp_site.node(name) for name in names]
+    assert of_a_stranger == []
 
 
 async def test_another_realm_looks_like_none(xmpp_site: XmppSite, channel: str) -> None:

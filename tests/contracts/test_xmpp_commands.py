@@ -118,6 +118,9 @@ async def test_every_command_does_what_rest_does(xmpp_site: XmppSite, channel: s
         assert await say("origin-set 127.0.0.1 8080") == ["requests are passed on to 127.0.0.1:8080"]
         assert (await say("domain-list"))[0] == "built-in: 127.0.0.1:8080"
         assert len(await say("stats")) == 7
+        assert await say("disconnect nobody") == ["0 connections are being ended"]
+        assert await say("disconnect --connection 0123456789abcdef") == ["0 connections are being ended"]
+        assert "name a user or a connection" in (await say("disconnect"))[0]
         assert "there is no command 'nonsense'" in (await say("nonsense"))[0]
         assert "no closing quotation" in (await say("publish 'x"))[0]
 

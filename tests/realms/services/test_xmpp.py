@@ -6,6 +6,7 @@ from fanoutcloud.core.jids import parse_jid
 from fanoutcloud.core.names import RealmId
 from realms.errors import InvalidRequestUrl
 from realms.models import AuditEntry, XmppAdmin
+from realms.selectors import list_realms_of_xmpp_admin
 from realms.services import CreatedRealm, add_xmpp_admin, allow_stanzas, remove_xmpp_admin, set_stanza_url
 from realms.services.xmpp import MAX_XMPP_ADMINS_PER_REALM
 from realms.snapshots import find_snapshot
@@ -75,3 +76,13 @@ def test_stanzas_are_posted_to_a_url_or_nowhere(created: CreatedRealm) -> None:
 
     assert found == ["https://app.example.org/xmpp", ""]
     assert AuditEntry.objects.filter(action="xmpp_stanza_url.changed").count() == 2
+
+
+def test_the_realms_of_an_address_are_those_that_have_it_or_its_domain_on_their_lists(created: CreatedRealm) -> None:
+    second, third = (make_realm(created.realm.owner).realm for _ in range(2))
+    add_xmpp_admin(realm=created.realm, address="ops@example.org")
+    add_xmpp_admin(realm=second, address="@example.org")
+    add_xmpp_admin(realm=third, address="eve@example.org")
+    found = list_realms_of_xmpp_admin(parse_jid("Ops@example.org/phone"))
+
+    assert found == sorted([created.realm.pk, second.pk])
