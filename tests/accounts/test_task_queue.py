@@ -98,7 +98,7 @@ def test_it_ends_in_time_although_a_task_hangs(monkeypatch: pytest.MonkeyPatch):
     took_s = time.monotonic() - asked_at
     may_end.set()
 
-    assert took_s < 2.0
+    assert took_s < PATIENCE_S  # for which the task goes on
     wait_for(lambda: "celery-worker" not in {thread.name for thread in threading.enumerate()})
 
 
@@ -112,7 +112,7 @@ def test_a_queue_that_is_out_of_reach_does_not_fail_the_request(monkeypatch: pyt
     started_at = time.monotonic()
     send_mail("Hello", "text", None, ["alice@example.com"])
 
-    assert time.monotonic() - started_at < 5.0
+    assert time.monotonic() - started_at < PATIENCE_S
     assert OutgoingEmail.objects.get().status == OutgoingEmail.Status.WAITING
 
 

@@ -24,7 +24,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE_MS = 10_000
+PATIENCE_MS = 30_000
 #: What Chromium itself logs when a server refuses or is away; some tests are about that.
 EXPECTED = ("the server responded with a status of", "ERR_CONNECTION_REFUSED", "WebSocket is closed before")
 DESKTOP = (1280, 800)
@@ -51,6 +51,7 @@ def chromium() -> Iterator[Browser]:
     """One Chromium for the module: Playwright's own event loop must not be there while other modules run theirs."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert path, "Chromium is not installed; `make test` installs it"
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

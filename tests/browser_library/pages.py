@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from tests.servers.product import ProductRealm
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 30_000
 #: The library's times, made short.
 QUICK = {
     "firstDelay": 100,

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, Page
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 30_000
 #: A page on the product's own host, as a customer's behind it would be; only Chromium knows it.
 PAGE_OF_THE_SITE = "/page-of-the-site"
 _PAGE = "<!doctype html><title>page</title>"

@@ -66,9 +66,9 @@ async def test_items_tell_when_they_were_published(world: World) -> None:
 
 async def test_items_beyond_their_age_are_not_shown(world: World) -> None:
     broker, _ = await world.open()
-    short = Retention(items=100, age_s=0.2)
+    short = Retention(items=100, age_s=2.0)
     await broker.publish(world.realm, [item(n) for n in range(1, 5)], retention=short)
-    await world.pass_time(0.25)
+    await world.pass_time(2.05)
     await broker.publish(world.realm, [item(5), item(6)], retention=short)
 
     assert await _offsets(world, limit=2) == [5, 6]

@@ -43,7 +43,7 @@ PASSED_ON = PassedOn(
     at=1.0, origin="localhost:3000", method="GET", path="/hello", status=200, wait_s=0.01, address="127.0.0.1"
 )
 REFUSED = Refused(at=1.0, status=401, code="wrong_key", message="no", cure="yes", field=None, address="127.0.0.1")
-PATIENCE_S = 5.0
+PATIENCE_S = 15.0
 
 
 def cookie_of(user: User) -> bytes:

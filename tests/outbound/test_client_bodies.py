@@ -183,14 +183,17 @@ async def test_a_server_that_takes_no_more_of_a_body_is_given_up() -> None:
         while True:
             yield b"x" * 65536
 
+    given_up = asyncio.Event()
+
     async def script(caller: Caller) -> None:
         await caller.head()
         caller.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await asyncio.sleep(1)
+        await given_up.wait()
 
     async with client_of(patience=Patience(head_s=0.2, idle_s=0.2)) as client, origin_server(script) as origin:
         with pytest.raises(NoAnswer):
             await fetch(client, origin, Request(b"POST", b"/", [], endless()))
+        given_up.set()
 
 
 async def test_a_cancelled_request_leaves_nothing(client: OutboundClient) -> None:
