@@ -10,41 +10,22 @@ from fanoutcloud.broker.redis_connection import RedisLimits
 from fanoutcloud.core.clock import SystemClock
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import ChannelName
+from tests.broker import redis_brokers
+from tests.broker.redis_brokers import HELLO, LIMITS, until_available
 from tests.broker.tcp_proxy import TcpProxy
-from tests.contracts.brokers import KEEP, PATIENCE_S, RecordingListener, RedisWorld, item
+from tests.contracts.brokers import KEEP, PATIENCE_S, RedisWorld, item
 from tests.servers.command import free_port
 from tests.servers.redis import RedisServer
 
-HELLO = ChannelName("hello")
-#: Short, so that the tests are; long enough for a busy machine.
-LIMITS = RedisLimits(connect_s=1.0, answer_s=0.6, ping_s=0.3)
 
-
-class Opened:
-    """A broker with its listener, closed at the end of the block."""
-
-    def __init__(self, url: str, limits: RedisLimits = LIMITS) -> None:
-        self.broker = RedisBroker(url, SystemClock(), limits=limits)
-        self.listener = RecordingListener()
-        self.broker.attach(self.listener)
-
-    async def __aenter__(self) -> "Opened":
-        await self.broker.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.broker.close()
+class Opened(redis_brokers.Opened):
+    """One that publishes to the world's realm."""
 
     async def publish(self, world: RedisWorld, text: str) -> None:
         await self.broker.publish(world.realm, [item(text)], retention=KEEP)
 
     async def publish_when_it_works_again(self, world: RedisWorld, text: str) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                try:
-                    return await self.publish(world, text)
-                except Unavailable:
-                    await asyncio.sleep(0.01)
+        await until_available(lambda: self.publish(world, text))
 
 
 async def test_starting_without_a_redis_fails_soon() -> None:
@@ -64,7 +45,7 @@ async def test_starting_on_a_redis_that_says_nothing_fails_within_the_limit(prox
     with pytest.raises(Unavailable):
         await broker.start()
 
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < PATIENCE_S
     await broker.close()
 
 
@@ -94,7 +75,7 @@ async def test_a_redis_that_stops_answering_makes_publishes_unavailable_in_bound
         )
 
         assert {type(outcome) for outcome in outcomes} == {Unavailable}
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < PATIENCE_S
         with pytest.raises(Unavailable):
             await opened.broker.subscribe(redis_world.realm, HELLO)
         with pytest.raises(Unavailable):

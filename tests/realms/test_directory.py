@@ -12,6 +12,7 @@ from fanoutcloud.core.names import RealmId
 from realms import loading_cache
 from realms.directory import CachedRealmDirectory
 from realms.loading_cache import GRACE_S, RETRY_DELAY_S
+from tests.fakes.clock import SteppedClock
 
 REALM = RealmId("0a1b2c3d")
 OTHER = RealmId("4e5f6a7b")
@@ -22,19 +23,6 @@ NEGATIVE_TTL_S = 1.0
 def snapshot(realm: RealmId, *key_ids: str) -> RealmSnapshot:
     keys = tuple(RealmKey(key_id, f"{realm} {key_id}".encode()) for key_id in key_ids)
     return RealmSnapshot(realm=realm, keys=keys, retention=Retention())
-
-
-class HandClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
 
 
 class Database:
@@ -57,8 +45,8 @@ class Database:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> SteppedClock:
+    return SteppedClock()
 
 
 @pytest.fixture
@@ -67,7 +55,7 @@ async def database() -> Database:
 
 
 @pytest.fixture
-async def directory(clock: HandClock, database: Database) -> AsyncIterator[CachedRealmDirectory]:
+async def directory(clock: SteppedClock, database: Database) -> AsyncIterator[CachedRealmDirectory]:
     directory = CachedRealmDirectory(database.load, clock, ttl_s=TTL_S, negative_ttl_s=NEGATIVE_TTL_S, max_realms=3)
     yield directory
     await directory.aclose()
@@ -132,7 +120,7 @@ async def test_realms_are_never_mixed_up(directory, database):
 async def test_past_its_time_a_snapshot_is_served_at_once_and_refreshed(directory, database, clock):
     old = await directory.find_realm(REALM)
     database.rows[REALM] = snapshot(REALM, "9")
-    clock.time += TTL_S
+    clock.time_s += TTL_S
 
     assert directory.find_cached(REALM) is None
     assert await directory.find_realm(REALM) is old
@@ -145,7 +133,7 @@ async def test_past_its_time_a_snapshot_is_served_at_once_and_refreshed(director
 async def test_long_past_its_time_a_snapshot_is_not_served_before_the_database_was_asked(directory, database, clock):
     await directory.find_realm(REALM)
     database.rows[REALM] = snapshot(REALM, "9")  # and the announcement got lost
-    clock.time += TTL_S + GRACE_S
+    clock.time_s += TTL_S + GRACE_S
 
     assert await directory.find_realm(REALM) == snapshot(REALM, "9")
 
@@ -154,7 +142,7 @@ async def test_long_past_its_time_a_snapshot_is_not_served_before_the_database_w
 async def test_a_database_that_is_down_does_not_stop_delivery_to_known_realms(directory, database, clock, age_s):
     known = await directory.find_realm(REALM)
     database.is_down = True
-    clock.time += age_s
+    clock.time_s += age_s
 
     for _ in range(5):
         assert await directory.find_realm(REALM) is known
@@ -166,12 +154,12 @@ async def test_a_database_that_is_down_does_not_stop_delivery_to_known_realms(di
 async def test_a_database_that_is_back_is_asked_again(directory, database, clock):
     await directory.find_realm(REALM)
     database.is_down = True
-    clock.time += TTL_S + GRACE_S
+    clock.time_s += TTL_S + GRACE_S
     await directory.find_realm(REALM)
 
     database.is_down = False
     database.rows[REALM] = snapshot(REALM, "9")
-    clock.time += RETRY_DELAY_S
+    clock.time_s += RETRY_DELAY_S
 
     assert await directory.find_realm(REALM) == snapshot(REALM, "9")
 
@@ -186,7 +174,7 @@ async def test_an_unknown_realm_is_unavailable_while_the_database_is_down(direct
     assert database.loads == [REALM]
 
     database.is_down = False
-    clock.time += RETRY_DELAY_S
+    clock.time_s += RETRY_DELAY_S
     assert await directory.find_realm(REALM)
 
 
@@ -206,7 +194,7 @@ async def test_that_there_is_no_such_realm_is_remembered_for_a_short_time(direct
     assert database.loads == [missing]
 
     database.rows[missing] = snapshot(missing, "1")
-    clock.time += NEGATIVE_TTL_S
+    clock.time_s += NEGATIVE_TTL_S
     assert await directory.find_realm(missing) == snapshot(missing, "1")
 
 

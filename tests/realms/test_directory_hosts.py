@@ -11,23 +11,11 @@ from fanoutcloud.core.domains import Domain, Origin
 from fanoutcloud.core.errors import Unavailable
 from fanoutcloud.core.names import HostName, RealmId
 from realms.directory import CachedRealmDirectory
+from tests.fakes.clock import SteppedClock
 
 REALM, OTHER = RealmId("0a1b2c3d"), RealmId("4e5f6a7b")
 NAME = HostName("push.acme.com")
 MOVED = Origin("new.acme.com", 80)
-
-
-class HandClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
 
 
 class Database:
@@ -58,12 +46,12 @@ def database() -> Database:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> SteppedClock:
+    return SteppedClock()
 
 
 @pytest.fixture
-async def directory(database: Database, clock: HandClock) -> AsyncIterator[CachedRealmDirectory]:
+async def directory(database: Database, clock: SteppedClock) -> AsyncIterator[CachedRealmDirectory]:
     directory = CachedRealmDirectory(database.load, clock, load_host=database.load_host)
     yield directory
     await directory.aclose()
@@ -124,7 +112,7 @@ async def test_a_lost_announcement_is_made_up_for_in_seconds(directory, database
     await directory.find_host(NAME)
     database.hosts[NAME] = REALM
 
-    clock.time += 10.0
+    clock.time_s += 10.0
 
     assert await directory.find_host(NAME)
 
@@ -132,7 +120,7 @@ async def test_a_lost_announcement_is_made_up_for_in_seconds(directory, database
 async def test_known_names_are_served_while_the_database_is_down(directory, database, clock):
     known = await directory.find_host(NAME)
     database.is_down = True
-    clock.time += 3600
+    clock.time_s += 3600
 
     assert await directory.find_host(NAME) == known
     with pytest.raises(Unavailable):

@@ -1,10 +1,6 @@
 """Proofs looked for: found, missed, and a name that changes hands."""
 
-from collections.abc import Iterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -14,7 +10,7 @@ from accounts.models import User
 from realms import tasks
 from realms.errors import DomainTaken
 from realms.models import RealmDomain
-from realms.services import CreatedRealm, claim_domain, proving
+from realms.services import CreatedRealm, claim_domain
 from realms.services.domains import grant_domain
 from realms.services.proving import check_due_domains, prove_domain
 from tests.factories import make_realm
@@ -22,18 +18,6 @@ from tests.realms.test_proofs import Internet
 
 NAME = "push.acme.com"
 prove = async_to_sync(prove_domain)
-
-
-@pytest.fixture
-def internet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
-    internet = Internet()
-
-    @asynccontextmanager
-    async def open_way_out(settings: Any) -> Any:
-        yield SimpleNamespace(resolver=internet, client=internet)
-
-    monkeypatch.setattr(proving, "open_way_out", open_way_out)
-    return internet
 
 
 @pytest.fixture

@@ -1,10 +1,5 @@
 """The Domains pages: what each shows, changes and refuses, by role, and that Charlie sees none of it."""
 
-from collections.abc import Iterator
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -14,7 +9,7 @@ from fanoutcloud.core.domains import Domain, ForwardedFor, Origin, Route
 from fanoutcloud.core.names import RealmId
 from realms.models import Member, RealmDomain
 from realms.roles import Role
-from realms.services import CreatedRealm, claim_domain, proving, set_up_domain
+from realms.services import CreatedRealm, claim_domain, set_up_domain
 from realms.services.domains import grant_domain
 from realms.snapshots import find_snapshot
 from tests.factories import make_realm
@@ -30,18 +25,6 @@ FORM = {"origins": "https://app.acme.com", "sockets": "http", "host": "client", 
 @pytest.fixture
 def row(created: CreatedRealm) -> RealmDomain:
     return claim_domain(realm=created.realm, name=NAME)
-
-
-@pytest.fixture
-def internet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
-    internet = Internet()
-
-    @asynccontextmanager
-    async def open_way_out(settings: Any) -> Any:
-        yield SimpleNamespace(resolver=internet, client=internet)
-
-    monkeypatch.setattr(proving, "open_way_out", open_way_out)
-    return internet
 
 
 @pytest.fixture
