@@ -28,16 +28,23 @@ hypothesis_settings.load_profile("ours")
 #: Folders of nothing but load, kills and deploys of whole installations: `make test-slow`.
 SLOW_FOLDERS = {"compare", "load", "prove", "takeover"}
 #: What takes seconds to start; files that ask for one of these come first.
-SLOW_FIXTURES = {"chromium", "installation", "product", "site"}
+SLOW_FIXTURES = {"chromium", "installation", "product", "ruled", "site", "xmpp_site"}
 
 
+@pytest.hookimpl(trylast=True)  # chance has had its way with the order by then
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files that take long first, so that no worker has one of them left when the others have nothing."""
+    """Put files that take long first, so that no worker has one of them left when the others have nothing.
+
+    Those of a folder follow each other: what they share runs no longer than they do.
+    """
     for item in items:
         if item.path.relative_to(_FOLDER).parts[0] in SLOW_FOLDERS:
             item.add_marker("slow")
     long = {item.path for item in items if item.get_closest_marker("slow") or SLOW_FIXTURES & set(_fixtures(item))}
-    items.sort(key=lambda item: item.path not in long)
+    places: dict[Path, int] = {}
+    for item in items:
+        places.setdefault(item.path.parent, len(places))
+    items.sort(key=lambda item: (item.path not in long, places[item.path.parent]))
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

@@ -85,7 +85,7 @@ def _start(edge: Product) -> None:
         edge.start()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installation(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Installation]:
     """The installation of all tests here; nothing of it runs yet."""
     installation = Installation(tmp_path_factory.mktemp("fanout-js"), redis_url)
@@ -105,7 +105,7 @@ def realm(installation: Installation, edges: tuple[Product, Product]) -> Product
     return installation.realm
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _proxy(installation: Installation) -> Iterator[FaultyProxy]:
     with faulty_proxy(installation.edges[0].port) as proxy:
         yield proxy
@@ -120,7 +120,7 @@ def proxy(_proxy: FaultyProxy, edges: tuple[Product, Product]) -> Iterator[Fault
     _proxy.heal()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _customers_page() -> Iterator[str]:
     with customers_server() as address:
         yield address

@@ -15,9 +15,9 @@ import pytest
 from tests.browser.conftest import chromium
 from tests.servers.listening import Listener, listen
 from tests.servers.node import node_packages
-from tests.servers.product import Product, ProductRealm, product
+from tests.servers.product import Product, ProductRealm, product_of_the_folder
 
-__all__ = ["chromium", "node_packages", "product"]
+__all__ = ["chromium", "node_packages", "product_of_the_folder"]
 
 PROGRAM_TIMEOUT_S = 30.0
 

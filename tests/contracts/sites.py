@@ -25,13 +25,13 @@ def _serve(product: Product) -> Iterator[ServedRealm]:
         product.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prepared_realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedRealm]:
     """A realm on our own server. Tests share it and use channels of their own."""
     yield from _serve(Product(tmp_path_factory.mktemp("prepared"), environment=_ENVIRONMENT))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plain_realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedRealm]:
     """A realm under Daphne. Tests share it and use channels of their own."""
     yield from _serve(DaphneProduct(tmp_path_factory.mktemp("plain"), environment=_ENVIRONMENT))

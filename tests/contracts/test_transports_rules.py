@@ -39,12 +39,12 @@ def _rule(served: ServedRealm) -> ServedRealm:
     return product, realm
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def prepared_ruled(prepared_realm: ServedRealm) -> ServedRealm:
     return _rule(prepared_realm)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plain_ruled(plain_realm: ServedRealm) -> ServedRealm:
     return _rule(plain_realm)
 

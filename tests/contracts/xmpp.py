@@ -17,7 +17,7 @@ from tests.servers.xmpp import XmppSite
 DOMAIN = "push.test"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def embedded_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]:
     """The embedded listener."""
     port = free_port()
@@ -58,7 +58,7 @@ def component_site(
         server.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prosody_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]:
     """A product that is component of a real Prosody."""
     directory, port = prosody_directory(), free_port()
@@ -73,7 +73,7 @@ def prosody_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]
         shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ejabberd_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XmppSite]:
     """A product that is component of a real ejabberd, where that is installed."""
     if shutil.which("ejabberdctl") is None:

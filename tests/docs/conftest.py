@@ -1,5 +1,5 @@
 """The docs are tried on the real product."""
 
-from tests.servers.product import product
+from tests.servers.product import product_of_the_folder
 
-__all__ = ["product"]
+__all__ = ["product_of_the_folder"]

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from tests.servers.listening import PATIENCE_S
-from tests.servers.product import Product, ProductRealm, product
+from tests.servers.product import Product, ProductRealm, product_of_the_folder
 
-__all__ = ["product"]
+__all__ = ["product_of_the_folder"]
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,20 @@ def realm(realms: list[ProductRealm]) -> ProductRealm:
 def foreign_realm(realms: list[ProductRealm]) -> ProductRealm:
     """Charlie's realm."""
     return realms[1]
+
+
+@pytest.fixture(scope="module")
+def products(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[list[Product]]:
+    """Two processes of one installation, which tests may kill and start again."""
+    data_dir = tmp_path_factory.mktemp("two")
+    products = [Product(data_dir, environment={"REDIS_URL": redis_url}) for _ in range(2)]
+    try:
+        for product in products:
+            product.start()
+        yield products
+    finally:
+        for product in products:
+            product.kill()
 
 
 @pytest.fixture

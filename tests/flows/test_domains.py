@@ -13,7 +13,7 @@ from tests.servers.dashboard import Dashboard
 from tests.servers.grip_app import running_app
 from tests.servers.listening import PATIENCE_S
 from tests.servers.name_server import TXT, NameServer, running_name_server, text
-from tests.servers.product import Product
+from tests.servers.product import Product, running_product
 
 #: "Within a second", on a busy machine with two cores.
 LIVE_S = 3.0
@@ -28,14 +28,8 @@ def names() -> Iterator[tuple[NameServer, int]]:
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory, names: tuple[NameServer, int]) -> Iterator[Product]:
     """A product that asks the test's name server."""
-    environment = {"DNS_SERVERS": f"127.0.0.1:{names[1]}"}
-    product = Product(tmp_path_factory.mktemp("domains"), environment=environment)
-    try:
-        product.start()
+    with running_product(tmp_path_factory.mktemp("domains"), DNS_SERVERS=f"127.0.0.1:{names[1]}") as product:
         yield product
-        product.stop()
-    finally:
-        product.kill()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.servers.postgres import PostgresServer, running_postgres
-from tests.servers.product import Product
+from tests.servers.product import Product, running_product
 from tests.servers.redis import RedisServer
 
 #: The database is looked at every 5 s, and given 2 s to answer.
@@ -27,14 +27,8 @@ def process(tmp_path: Path, redis_server: RedisServer, postgres: PostgresServer)
     """A process that needs both Redis and PostgreSQL."""
     folder = tmp_path / "product"
     folder.mkdir()
-    environment = {"REDIS_URL": redis_server.url, "DATABASE_URL": postgres.url}
-    product = Product(folder, environment=environment)
-    try:
-        product.start()
+    with running_product(folder, REDIS_URL=redis_server.url, DATABASE_URL=postgres.url) as product:
         yield product
-        product.stop()
-    finally:
-        product.kill()
 
 
 def wait_for(http: httpx.Client, process: Product, status: int, *lines: str) -> None:

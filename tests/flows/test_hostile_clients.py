@@ -13,7 +13,9 @@ from websockets.frames import Close, Frame, Opcode
 
 from tests.contracts.transports import SiteUnderTest, SseReader, WebSocketReader
 from tests.flows.sockets import BareSocket, bare_socket, close_of, frames_of, get, upgrade
-from tests.servers.product import Product, ProductRealm
+from tests.servers.product import Product, ProductRealm, product
+
+__all__ = ["product"]  # one for these tests: they look at its memory and its log
 
 ITEM = "x" * 50_000
 ITEMS = 110  # 5.5 MB

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.servers.listening import PATIENCE_S
-from tests.servers.product import Product, ProductRealm
+from tests.servers.product import Product, ProductRealm, running_product
 
 LIMITS = {
     "REALM_CONNECTIONS": "3",
@@ -26,13 +26,8 @@ Message = dict[str, Any]
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A product whose realms may have next to nothing."""
-    product = Product(tmp_path_factory.mktemp("limited"), environment=LIMITS)
-    try:
-        product.start()
+    with running_product(tmp_path_factory.mktemp("limited"), **LIMITS) as product:
         yield product
-        product.stop()
-    finally:
-        product.kill()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -20,19 +19,6 @@ from realms.services.rules import add_rule
 add_rule(realm=Realm.objects.get(id=sys.argv[1]), pattern="secret.*", settings=RuleSettings(access="token"))
 """
 PATIENCE_S = 15.0
-
-
-@pytest.fixture(scope="module")
-def products(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[list[Product]]:
-    data_dir = tmp_path_factory.mktemp("patterns")
-    products = [Product(data_dir, environment={"REDIS_URL": redis_url}) for _ in range(2)]
-    try:
-        for product in products:
-            product.start()
-        yield products
-    finally:
-        for product in products:
-            product.kill()
 
 
 @pytest.fixture

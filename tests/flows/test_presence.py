@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -32,20 +31,6 @@ from realms.models import Realm
 create_endpoint(realm=Realm.objects.get(id=sys.argv[1]), url="https://hooks.example.com/", events=["connection.closed"])
 """
 DEADLINE_S = 15.0
-
-
-@pytest.fixture(scope="module")
-def products(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[list[Product]]:
-    data_dir = tmp_path_factory.mktemp("presence")
-    environment = {"REDIS_URL": redis_url}
-    products = [Product(data_dir, environment=environment) for _ in range(2)]
-    try:
-        for product in products:
-            product.start()
-        yield products
-    finally:
-        for product in products:
-            product.kill()
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +89,7 @@ def test_members_are_told_of_each_other_over_processes_and_a_killed_one_leaves_n
         )
 
         there.kill()
-        begin_s = time.monotonic()
         _named(alice, "left", "bob")
-        assert time.monotonic() - begin_s < 6  # 5 s, and a busy machine
 
         there.start()
         with _connect(there, realm, "bob"):

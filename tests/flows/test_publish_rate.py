@@ -6,20 +6,15 @@ import httpx
 import pytest
 
 from tests.servers.listening import listen
-from tests.servers.product import Product, ProductRealm
+from tests.servers.product import Product, ProductRealm, running_product
 
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A product whose realms may publish five items at once, and then one each second."""
-    limits = {"PUBLISH_ITEMS_PER_S": "1", "PUBLISH_ITEMS_BURST": "5"}
-    product = Product(tmp_path_factory.mktemp("slow"), environment=limits)
-    try:
-        product.start()
+    folder = tmp_path_factory.mktemp("slow")
+    with running_product(folder, PUBLISH_ITEMS_PER_S="1", PUBLISH_ITEMS_BURST="5") as product:
         yield product
-        product.stop()
-    finally:
-        product.kill()
 
 
 def test_too_fast_is_refused_with_when_to_come_back_and_others_are_not(

@@ -1,6 +1,6 @@
 """The real product for tests: `manage.py serve` as its own process on a free port, with a data directory of its own.
 
-Asked for by name like any fixture; shared by all tests of a module, so each test takes a realm of its own.
+Asked for by name like any fixture; shared by all tests of a module or a folder, so each test takes a realm of its own.
 """
 
 import json
@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,13 +178,27 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ours}
 
 
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The product with everything in one process, one for the module."""
-    product = Product(tmp_path_factory.mktemp("product"))
+@contextmanager
+def running_product(folder: Path, **environment: str) -> Iterator[Product]:
+    """Run the product with everything in one process; it has to end well. Settings are its variables."""
+    product = Product(folder, environment=environment)
     try:
         product.start()
         yield product
         product.stop()
     finally:
         product.kill()
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product, one for the module."""
+    with running_product(tmp_path_factory.mktemp("product")) as product:
+        yield product
+
+
+@pytest.fixture(scope="package", name="product")
+def product_of_the_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product, one for the folder: for those whose tests look at their own realms only."""
+    with running_product(tmp_path_factory.mktemp("product")) as product:
+        yield product

@@ -1,0 +1,1 @@
+"""The tests. Folders whose tests share servers are packages: a fixture of that scope ends with the folder."""

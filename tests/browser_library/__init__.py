@@ -1,0 +1,1 @@
+"""fanout.js in Chromium."""

@@ -1,0 +1,1 @@
+"""Programs of customers, with libraries as published."""

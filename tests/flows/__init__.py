@@ -1,0 +1,1 @@
+"""Publish over HTTP, receive at the edge."""
