@@ -310,7 +310,7 @@ MISTAKES = [
         "sign it",
     ),
     Mistake(
-        "revoked token", _with_token(lambda s: s.user_token(iat=int(time.time()) - 10)), "token_revoked", "new token"
+        "revoked token", _with_token(lambda s: s.user_token(iat=int(time.time()) - 3600)), "token_revoked", "new token"
     ),
     Mistake("private channel", lambda s: s.try_to_subscribe("?channel=news"), "no_token", "token=JWT"),
     Mistake(
