@@ -71,8 +71,7 @@ class Hub(TaskOwner):
         self.happenings: ActivitySink = activity  # told of connections and refusals, in front of those who watch
         self._channels: dict[tuple[RealmId, ChannelName], LocalChannel] = {}
         self._subscribers: set[Subscriber] = set()
-        self._turns = Turns()
-        self.index = SubscriberIndex()
+        self._turns, self.index = Turns(), SubscriberIndex()
         broker.attach(self)
 
     @property
