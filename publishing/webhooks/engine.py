@@ -113,7 +113,7 @@ class Errands:
             while not stopping.is_set():
                 self._news.clear()
                 try:
-                    if await self._replayer.replay_next():
+                    if await self._replayer.replay_next(stopping):
                         pump.wake()
                         continue
                     with suppress(TimeoutError):

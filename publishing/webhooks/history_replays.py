@@ -4,6 +4,7 @@ An errand is a row first. A worker brings it to its end in steps, and another on
 whoever does a step twice stores nothing twice, since ids follow from events, and from what was asked.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -95,8 +96,8 @@ class HistoryReplayer:
         self._broker = broker
         self._database = DatabaseThread("webhooks-history")
 
-    async def replay_next(self) -> bool:
-        """Do the errand that has waited longest; False: none waits.
+    async def replay_next(self, stopping: asyncio.Event | None = None) -> bool:
+        """Do the errand that has waited longest; False: none waits. `stopping` leaves it to others after a step.
 
         Raises:
             Unavailable: the broker does not answer.
@@ -107,6 +108,8 @@ class HistoryReplayer:
             return False
         found = 0
         async for events in self._pages(errand):
+            if stopping is not None and stopping.is_set():
+                return True
             if found + len(events) > MAX_EVENTS:
                 await self._database.run(lambda: _finish(errand, is_cut=True))
                 return True

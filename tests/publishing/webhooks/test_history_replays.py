@@ -203,6 +203,21 @@ def test_an_errand_of_a_worker_that_was_killed_is_done_by_another_when_its_lease
     assert channels() == ["door"]
 
 
+def test_a_worker_that_stops_leaves_its_errand_to_others(created: CreatedRealm, endpoint: WebhookEndpoint):
+    async def play() -> None:
+        broker, stopping = MemoryBroker(SystemClock()), asyncio.Event()
+        await broker.publish(RealmId(created.realm.pk), [item(1)], retention=KEEP)
+        await in_database(partial(ask_for_history, realm=created.realm, endpoint_id=endpoint.pk, since=an_hour_ago()))
+        stopping.set()
+        replayer = HistoryReplayer(broker)
+        await replayer.replay_next(stopping)
+        await replayer.close()
+
+    asyncio.run(play())
+
+    assert (HistoryReplay.objects.get().finished_at, channels()) == (None, [])
+
+
 def test_an_errand_ends_with_its_endpoint(
     created: CreatedRealm, endpoint: WebhookEndpoint, replay: Callable[..., list[bool]]
 ):
