@@ -17,7 +17,9 @@ CLIENT = "jabber:client"
 LIMITS = XmlLimits(stanza_bytes=65_536, depth=32, elements=2_000, attributes=64)
 MAX_ID_BYTES = 128
 #: How an IQ begins that each receiver gets with an id of its own; no content can, since `<` is escaped there.
-WITHOUT_ID = b"<iq id='' from="
+WITHOUT_ID = b"<iq id='\x7f' from="
+#: Rare in all that goes out, and in each such IQ: looking for one byte takes a tenth of looking for the beginning.
+HINT_WITHOUT_ID = 0x7F
 #: What each kind may be; None: without a type.
 _TYPES: dict[str, set[str | None]] = {
     "message": {None, "normal", "chat", "groupchat", "headline"},
@@ -136,7 +138,7 @@ def write_stanza(stanza: XmppStanza, *, sender: str) -> bytes:
     """
     address = f"{sender}/{stanza.resource}" if stanza.resource else sender
     receiver = f" to={quote_attribute(stanza.to)}" if stanza.to else ""
-    id_ = " id=''" if stanza.name == "iq" else ""
+    id_ = " id='\x7f'" if stanza.name == "iq" else ""
     return f"<{stanza.name}{receiver}{id_} from={quote_attribute(address)}".encode() + stanza.rest
 
 

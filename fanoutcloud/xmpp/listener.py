@@ -16,7 +16,7 @@ from typing import Any
 
 from fanoutcloud.core.errors import LimitReached, Unauthorized, Unavailable
 from fanoutcloud.core.jids import Jid, find_jid
-from fanoutcloud.core.stanza_format import WITHOUT_ID
+from fanoutcloud.core.stanza_format import HINT_WITHOUT_ID
 from fanoutcloud.core.xml_elements import Element, write_element
 from fanoutcloud.core.xml_parsing import XmlLimits
 from fanoutcloud.edge.limits import EdgeLimits
@@ -343,7 +343,7 @@ class ClientConnection(asyncio.Protocol):
     def write(self, frame: bytes) -> None:
         if not frame or self._is_ending:
             return
-        if WITHOUT_ID in frame and self.stream.jid is not None:
+        if HINT_WITHOUT_ID in frame and self.stream.jid is not None:
             frame = self._listener.gateway.asked.number(frame, self.stream.jid)
         transport = self._transport
         if transport.is_closing():
