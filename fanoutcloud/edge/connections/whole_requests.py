@@ -137,8 +137,9 @@ class WholeRequests(asyncio.Protocol):
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether the connection is between two requests."""
-        return not (self._is_busy or self._coming or self.transport.is_closing())
+        """Whether the connection is between two requests, and the client has taken its answers."""
+        is_under_way = self._is_busy or self._coming or self._is_write_paused
+        return not (is_under_way or self.transport.is_closing())
 
     def let_go(self) -> None:
         """Forget the connection, which another process has got."""

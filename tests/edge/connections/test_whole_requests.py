@@ -305,6 +305,9 @@ async def test_a_connection_moves_between_its_requests_only(alone: tuple[WholeRe
     held, transport, world = alone
     assert (state.may_move(held), held.is_at_rest) == (True, True)
 
+    held.pause_writing()
+    assert not held.is_at_rest
+    held.resume_writing()
     held.data_received(_post(b"held")[:-1])
     assert not held.is_at_rest
     held.data_received(b"d")
