@@ -5,7 +5,9 @@ own. For modules as static/js has them, which keep to this; `CannotJoin` tells o
 
 - imports stand at the beginning of a line, are named or for their effect, from a file beside, without renaming;
 - what is exported is declared in the same statement: a class, a function or a constant;
-- no module imports itself, by whatever way.
+- no module imports itself, by whatever way;
+- no text in backquotes goes over several lines: indentation is left out, and comments that have lines of their own.
+  Nothing else is: minifiers that know less than the whole language change what is in templates within templates.
 
 The library that customers' pages load is put together by `edge/site/script_bundles.py`, which also shortens names, and
 asks more of its modules for that.
@@ -14,10 +16,10 @@ asks more of its modules for that.
 import re
 from collections.abc import Callable, Iterable
 
-import rjsmin
-
 _IMPORT = re.compile(r'^import (?:\{(\s*\w+(?:,\s*\w+)*,?\s*)\} from )?"\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:class|function\*?|const) (\w+))", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
+_NEEDLESS_SPACE = re.compile(r"^\s+", re.MULTILINE)
 _LEFT = re.compile(r"^(?:import|export)\b.*|\bimport\(.*|\bimport\.meta", re.MULTILINE)
 
 
@@ -42,8 +44,7 @@ def join_modules(entries: Iterable[str], read: Callable[[str], str]) -> str:
     joined: dict[str, str] = {}
     for entry in entries:
         _add(entry, read, joined, importers=())
-    script: str = rjsmin.jsmin("".join(joined.values()))
-    return f"{script}\n"
+    return "".join(joined.values())
 
 
 def _add(name: str, read: Callable[[str], str], joined: dict[str, str], *, importers: tuple[str, ...]) -> None:
@@ -64,7 +65,10 @@ def _wrap(name: str, text: str) -> str:
     if (left := _LEFT.search(body)) is not None:
         raise CannotJoin(name, f"{left[0]!r} is not understood")
     returned = f"return {{ {exports} }};\n" if exports else ""
-    return f"const module_{name} = (() => {{\n{body}{returned}}})();\n"
+    if any(line.count("`") % 2 for line in body.splitlines()):
+        raise CannotJoin(name, "a text in backquotes goes over several lines")
+    tight = _NEEDLESS_SPACE.sub("", _COMMENT.sub("", body))
+    return f"const module_{name} = (() => {{\n{tight}{returned}}})();\n"
 
 
 def _take(statement: re.Match[str]) -> str:

@@ -10,8 +10,11 @@ MODULES = {
     "words": """
 const greeting = "hello"; // a name that another module has, too
 export function say(name) {
-  return `${greeting}, // ${name}`;
+  return `${greeting}, // ${name ? ` (${name}  alone)` : ""}`;
 }
+/**
+ * Counts.
+ */
 export class Count {
   value = 0;
 }
@@ -51,7 +54,7 @@ def test_modules_run_in_their_order_each_once_and_with_names_of_their_own() -> N
     ran = subprocess.run(
         ["node", "--input-type=module", "-e", script], capture_output=True, text=True, timeout=60, check=True
     )
-    assert ran.stdout.splitlines() == ["log runs once", "hello, // first!", "hello, // second 0"]
+    assert ran.stdout.splitlines() == ["log runs once", "hello, //  (first  alone)!", "hello, //  (second 0  alone)"]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,7 @@ def test_modules_run_in_their_order_each_once_and_with_names_of_their_own() -> N
         ('import words from "./words.js";\n', "is not understood"),
         ('import { a } from "package";\n', "is not understood"),
         ('const more = await import("./words.js");\n', "is not understood"),
+        ("const words = `one\n  two`;\n", "over several lines"),
         ("export default 1;\n", "is not understood"),
         ("export let changing = 1;\n", "is not understood"),
         ('import { a } from "./odd.js";\n', "imports itself"),

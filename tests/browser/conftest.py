@@ -26,7 +26,12 @@ ARGUMENTS = [
 ]
 PATIENCE_MS = 30_000
 #: What Chromium itself logs when a server refuses or is away; some tests are about that.
-EXPECTED = ("the server responded with a status of", "ERR_CONNECTION_REFUSED", "WebSocket is closed before")
+EXPECTED = (
+    "the server responded with a status of",
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "WebSocket is closed before",
+)
 DESKTOP = (1280, 800)
 PHONE = (360, 740)
 
