@@ -164,6 +164,8 @@ NO_TEST_OF_ITS_OWN = {
     "publishing/webhooks/results.py": "tests/publishing/webhooks/test_pump.py",
     "publishing/webhooks/sender.py": "tests/publishing/webhooks/test_pump.py",
     "fanoutcloud/webhook_worker.py": "tests/flows/test_webhooks.py",
+    "fanoutcloud/broker/redis_replies.py": "tests/contracts/test_broker.py",
+    "fanoutcloud/edge/hub/broadcasts.py": "tests/edge/hub/test_hub.py",
     "fanoutcloud/broker/event_outboxes.py": "tests/contracts/test_event_outbox.py",
     "fanoutcloud/broker/memory_event_outbox.py": "tests/contracts/test_event_outbox.py",
     "fanoutcloud/broker/redis_event_outbox.py": "tests/contracts/test_event_outbox.py",
