@@ -3,13 +3,16 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from fanoutcloud.core.directory import Rate
 from publishing.endpoint import find_target
-from tests.flows.sockets import bare_socket
+from tests.fakes.garbage import watched_garbage
+from tests.flows.sockets import BareSocket, bare_socket
 from tests.publishing.asgi import MAX_BODY_BYTES, Endpoint
 from tests.publishing.credentials import ALICE, ALICE_KEY, CHARLIE, CHARLIE_KEY, basic
 from tests.servers.in_process import serve_in_process
@@ -34,10 +37,9 @@ def _told(event: tuple[Any, Any]) -> str:
     return re.sub(r"position='[^']*'", "", str(event))
 
 
-async def _ask(request: bytes, *, directly: bool, rate: Rate | None = None) -> tuple[bytes, Endpoint, list[str]]:
-    """Return the answers to the same request twice, what answered, and what came by ASGI."""
-    endpoint = Endpoint(rate=rate, watched=[ALICE])
-    asgi_paths: list[str] = []
+@asynccontextmanager
+async def _served(endpoint: Endpoint, asgi_paths: list[str], *, directly: bool) -> AsyncIterator[BareSocket]:
+    """Serve the endpoint, and connect; `asgi_paths` gets what comes by ASGI."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         asgi_paths.append(scope["path"])
@@ -51,6 +53,14 @@ async def _ask(request: bytes, *, directly: bool, rate: Rate | None = None) -> t
         serve_in_process(app, accept_at_once=lambda scope: False, find_answerer=find) as port,
         bare_socket(port) as client,
     ):
+        yield client
+
+
+async def _ask(request: bytes, *, directly: bool, rate: Rate | None = None) -> tuple[bytes, Endpoint, list[str]]:
+    """Return the answers to the same request twice, what answered, and what came by ASGI."""
+    endpoint = Endpoint(rate=rate, watched=[ALICE])
+    asgi_paths: list[str] = []
+    async with _served(endpoint, asgi_paths, directly=directly) as client:
         await client.send(request + request.replace(b"Host:", b"Connection: close\r\nHost:"))
         answers = await client.read_to_end()
     return re.sub(rb"(?m)^date: .*\r\n", b"", answers), endpoint, asgi_paths
@@ -93,3 +103,19 @@ async def test_refusals_by_limits_are_the_same_too():
 
     assert (direct.count(b"HTTP/1.1 200"), direct.count(b"HTTP/1.1 429")) == (1, 1)
     assert direct == served
+
+
+@pytest.mark.parametrize("directly", [True, False])
+async def test_publishes_leave_no_garbage_to_collect(*, directly: bool):
+    async with _served(Endpoint(), [], directly=directly) as client:
+        await _publish(client)
+        with watched_garbage() as found:
+            for _ in range(20):
+                await _publish(client)
+
+    assert not found
+
+
+async def _publish(client: BareSocket) -> None:
+    await client.send(_request(_HELLO))
+    assert (await client.read_until(b"Published")).startswith(b"HTTP/1.1 200")
