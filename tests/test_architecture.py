@@ -180,7 +180,6 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/edge/limits.py": "declarations",
     "fanoutcloud/edge/encoding/messages.py": "tests/contracts/test_transports.py",
     "fanoutcloud/edge/site/responses.py": "tests/flows/test_half_open_clients.py",
-    "fanoutcloud/edge/hub/tasks.py": "tests/edge/hub/test_hub.py",
     "fanoutcloud/edge/connections/handshake.py": "tests/flows/test_half_open_clients.py",
     "fanoutcloud/edge/connections/held_websocket.py": "tests/conformance/test_echo.py",
     "fanoutcloud/edge/connections/http_protocol.py": "tests/edge/connections/test_held_poll.py",

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from fanoutcloud.core.errors import Unavailable
+
 logger = logging.getLogger(__name__)
 
 
@@ -19,17 +21,21 @@ class TaskOwner:
         self._tasks = tasks
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent
-        """Run `work` until it ends or the hub does; a fault in it is logged and hurts nobody else."""
+        """Run `work` until it ends or the hub does; a fault in it is logged and hurts nobody else.
+
+        Raises:
+            Unavailable: this process ends, and begins nothing any more.
+        """
         if self._tasks is None:
             work.close()
             raise RuntimeError("the hub is not running")
         guarded = _guarded(work)
         try:
             self._tasks.create_task(guarded)
-        except RuntimeError:  # this process ends: nothing begins any more
+        except RuntimeError:
             guarded.close()
             work.close()
-            raise
+            raise Unavailable("this process ends", retry_after_s=1) from None
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:  # Any: what a coroutine yields and is sent
