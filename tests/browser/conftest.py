@@ -1,13 +1,13 @@
 """Chromium in front of the real product. A test fails when its page logs an error or breaks the content policy."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
 
+from deploy.services import find_chromium
 from tests.browser.figures import measured, walked
 from tests.factories import PASSWORD
 from tests.servers.node import node_packages
@@ -54,7 +54,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One Chromium for the module: Playwright's own event loop must not be there while other modules run theirs."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = find_chromium()
     assert path, "Chromium is not installed; `make test` installs it"
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:

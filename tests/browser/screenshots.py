@@ -6,7 +6,6 @@ takes those of the README instead, into docs/img.
 
 import argparse
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"  # the cast of the tests is made of models
 django.setup()
 
+from deploy.services import find_chromium  # noqa: E402
 from tests.browser.conftest import ARGUMENTS, open_context, sign_up  # noqa: E402
 from tests.browser.scenes import Realm  # noqa: E402
 from tests.servers.product import Product  # noqa: E402
@@ -231,7 +231,7 @@ def _context(chromium: Browser, product: Product, size: tuple[int, int], scheme:
 
 @contextmanager
 def _chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = find_chromium()
     if path is None:
         sys.exit("Chromium is not installed; `make test` installs it")
     with sync_playwright() as playwright:

@@ -55,6 +55,7 @@ def test_a_redis_counts_from_version_7_on(programs: Path, name: str, says: str, 
     ("name", "says", "found"),
     [
         ("chromium", "Chromium 120.0.6099.224 built on Debian", True),
+        ("chromium-headless-shell", "Chromium 120.0.6099.224", True),
         ("google-chrome", "Google Chrome 120.0.6099.224", True),
         ("chromium-browser", "This command requires the chromium snap to be installed", False),
     ],
@@ -63,6 +64,13 @@ def test_a_browser_counts_when_it_tells_its_version(programs: Path, name: str, s
     put(programs / name, says)
 
     assert (services.find_chromium() is not None) is found
+
+
+def test_the_browser_without_windows_is_preferred(programs: Path) -> None:
+    for name in ("chromium", "chromium-headless-shell"):
+        put(programs / name, "Chromium 120.0.6099.224")
+
+    assert services.find_chromium() == str(programs / "chromium-headless-shell")
 
 
 def test_what_is_present_is_left_alone(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
