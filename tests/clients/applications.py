@@ -132,8 +132,11 @@ class Stream:
             return list(self.lines)
 
     def close(self) -> None:
-        self._client.close()
+        connection: socket.socket = self._response.extensions["network_stream"].get_extra_info("socket")
+        with contextlib.suppress(OSError):  # it may have ended by itself
+            connection.shutdown(socket.SHUT_RDWR)  # which wakes the thread that reads; closing would not
         self._thread.join(PATIENCE_S)
+        self._client.close()
 
 
 @contextlib.contextmanager
