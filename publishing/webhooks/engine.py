@@ -29,37 +29,78 @@ ERRANDS_SWEEP_S = 30.0
 FAILED_S = 1.0
 
 
-class Relay:
-    """Brings events to the database, oldest first; only then does the outbox forget them."""
+class _Duty:
+    """Something that a worker does as it comes up: at once when woken, looked for now and then, begun again after what
+    does not answer was let be for a while.
+    """
 
-    def __init__(self, outbox: EventOutbox) -> None:
-        self._outbox = outbox
-        self._database = DatabaseThread("webhooks-relay")
+    #: What is logged when something does not answer.
+    failure = ""
+
+    def __init__(self) -> None:
         self._news = asyncio.Event()
 
     def wake(self) -> None:
-        """Look into the outbox now."""
+        """Look for something to do now."""
         self._news.set()
 
     async def run(self, stopping: asyncio.Event, pump: Pump) -> None:
-        """Bring events until `stopping`."""
+        """Do what there is until `stopping`; the pump is woken after each step."""
         try:
             while not stopping.is_set():
                 self._news.clear()
                 try:
-                    await self._tell_counts(pump)
-                    if await self.bring():
+                    if await self._step(stopping, pump):
                         pump.wake()
                         continue
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(SWEEP_S):
+                        async with asyncio.timeout(self._sweep_s()):
                             await self._news.wait()
                 except (Unavailable, DatabaseFailure) as error:
-                    logger.warning("webhook_relay_waits", extra={"why": str(error)[:200]})
-                    await self._database.let_go()  # it may be the connection alone
+                    logger.warning(self.failure, extra={"why": str(error)[:200]})
+                    await self._let_go()  # it may be the connection alone
                     await asyncio.sleep(FAILED_S)
         finally:
-            await self._database.close()
+            await self._close()
+
+    async def _step(self, stopping: asyncio.Event, pump: Pump) -> bool:
+        """Do some of it; return whether there was anything. Raises `Unavailable`, `DatabaseFailure`."""
+        raise NotImplementedError
+
+    def _sweep_s(self) -> float:
+        """Return how often is looked while nothing is announced."""
+        raise NotImplementedError
+
+    async def _let_go(self) -> None:
+        """Let go of the database's connection."""
+        raise NotImplementedError
+
+    async def _close(self) -> None:
+        raise NotImplementedError
+
+
+class Relay(_Duty):
+    """Brings events to the database, oldest first; only then does the outbox forget them."""
+
+    failure = "webhook_relay_waits"
+
+    def __init__(self, outbox: EventOutbox) -> None:
+        super().__init__()
+        self._outbox = outbox
+        self._database = DatabaseThread("webhooks-relay")
+
+    async def _step(self, stopping: asyncio.Event, pump: Pump) -> bool:
+        await self._tell_counts(pump)
+        return bool(await self.bring())
+
+    def _sweep_s(self) -> float:
+        return SWEEP_S
+
+    async def _let_go(self) -> None:
+        await self._database.let_go()
+
+    async def _close(self) -> None:
+        await self._database.close()
 
     async def bring(self) -> int:
         """Bring what has waited longest; return how many events that were.
@@ -96,35 +137,26 @@ def _store_one(event: HookEvent) -> None:
         logger.exception("webhook_event_dropped", extra={"realm": event.realm, "kind": event.kind})
 
 
-class Errands:
+class Errands(_Duty):
     """Has replays of history done as they are asked for."""
 
+    failure = "webhook_history_waits"
+
     def __init__(self, replayer: HistoryReplayer) -> None:
+        super().__init__()
         self._replayer = replayer
-        self._news = asyncio.Event()
 
-    def wake(self) -> None:
-        """Look for errands now."""
-        self._news.set()
+    async def _step(self, stopping: asyncio.Event, pump: Pump) -> bool:
+        return await self._replayer.replay_next(stopping)
 
-    async def run(self, stopping: asyncio.Event, pump: Pump) -> None:
-        """Do errands until `stopping`."""
-        try:
-            while not stopping.is_set():
-                self._news.clear()
-                try:
-                    if await self._replayer.replay_next(stopping):
-                        pump.wake()
-                        continue
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(ERRANDS_SWEEP_S):
-                            await self._news.wait()
-                except (Unavailable, DatabaseFailure) as error:
-                    logger.warning("webhook_history_waits", extra={"why": str(error)[:200]})
-                    await self._replayer.let_go()  # it may be the connection alone
-                    await asyncio.sleep(FAILED_S)
-        finally:
-            await self._replayer.close()
+    def _sweep_s(self) -> float:
+        return ERRANDS_SWEEP_S
+
+    async def _let_go(self) -> None:
+        await self._replayer.let_go()
+
+    async def _close(self) -> None:
+        await self._replayer.close()
 
 
 class Engine:
