@@ -7,6 +7,7 @@ the process is its own.
 import asyncio
 import base64
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -30,7 +31,7 @@ async def measure_accepts(options: Options, folder: Path) -> list[Figure]:
                 request.write_bytes(_subscribe(fleet, transport, has_token=has_token))
                 async with connected([Crowd(fleet.edges[0].port, 1)], request, ready="subscribed", marker=CHANNEL):
                     rounds = [
-                        await _accept_all(fleet, request, options.subscribers)
+                        await accept_all(fleet.edges[0].port, fleet.cpu_s, request, options.subscribers)
                         for _ in range(max(1, options.rounds // 4))
                     ]
                 cpu_us, per_s = zip(*rounds, strict=True)
@@ -42,12 +43,14 @@ async def measure_accepts(options: Options, folder: Path) -> list[Figure]:
     return figures
 
 
-async def _accept_all(fleet: Fleet, request: Path, subscribers: int) -> tuple[float, float]:
+async def accept_all(
+    port: int, cpu_s: Callable[[], float], request: Path, subscribers: int, *, ready: str = "subscribed"
+) -> tuple[float, float]:
     """Return the processor time of one accept in µs, and how many there were per second."""
     await asyncio.sleep(SETTLE_S)  # those of the round before are gone by then
-    before, began_at = fleet.cpu_s(), time.monotonic()
-    async with connected([Crowd(fleet.edges[0].port, subscribers)], request, ready="subscribed", marker=CHANNEL):
-        used_s, took_s = fleet.cpu_s() - before, time.monotonic() - began_at
+    before, began_at = cpu_s(), time.monotonic()
+    async with connected([Crowd(port, subscribers)], request, ready=ready, marker=CHANNEL):
+        used_s, took_s = cpu_s() - before, time.monotonic() - began_at
     return 1e6 * used_s / subscribers, subscribers / took_s
 
 

@@ -18,7 +18,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.load.accepts import measure_accepts
 from tests.load.compare import OURS, compare, draw_chart, ratios
 from tests.load.generator import NotMeasured
 from tests.load.holds import compare_holds
@@ -29,9 +28,11 @@ from tests.load.server import ROOT
 from tests.load.webhook_backlog import measure_backlog
 from tests.load.webhooks import measure_webhooks
 from tests.load.xmpp import measure_xmpp
+from tests.load.yardsticks import accepts_beside_nchan, publishing_beside_pushpin
 
 SCENARIOS = SCENARIOS_OF_EDGES | {
-    "accepts": measure_accepts,
+    "publish": publishing_beside_pushpin,
+    "accepts": accepts_beside_nchan,
     "webhooks": measure_webhooks,
     "webhook-backlog": measure_backlog,
     "xmpp": measure_xmpp,

@@ -1,4 +1,5 @@
-/* callers: some callers that send the same kind of request over and over, each over one keep-alive connection.
+/* callers: some callers that send the same kind of request over and over, each over one keep-alive connection, or over a new
+ * one each time if the server closes them.
  *
  *   callers PORT CALLERS SECONDS REQUESTS REQUEST_FILE CHANNELS
  *
@@ -92,6 +93,17 @@ static int is_answered(Caller *one) {
     return one->answer_bytes >= body + 4 - one->answer + atoi(length + sizeof "content-length:" - 1);
 }
 
+static void open_caller(Caller *one) {
+    int on = 1;
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)(one - all)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    one->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (one->fd < 0 || connect(one->fd, (struct sockaddr *)&to, sizeof to)) give_up("connect");
+    setsockopt(one->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (epoll_ctl(queue, EPOLL_CTL_ADD, one->fd, &event)) give_up("epoll_ctl");
+}
+
 static void receive(Caller *one) {
     ssize_t got = recv(one->fd, one->answer + one->answer_bytes, sizeof one->answer - 1 - (size_t)one->answer_bytes, 0);
     if (got <= 0) give_up("the server closed a connection");
@@ -101,18 +113,11 @@ static void receive(Caller *one) {
     if (good + bad < MAX_TIMES) times[good + bad] = (float)(now() - one->sent_at);
     if (!strncmp(one->answer, "HTTP/1.1 2", 10)) good++;
     else if (!bad++) fprintf(stderr, "callers: %.300s\n", one->answer);
+    if (strcasestr(one->answer, "\r\nconnection: close")) {
+        close(one->fd);
+        open_caller(one);
+    }
     call(one);
-}
-
-static void open_caller(Caller *one, uint32_t index) {
-    int on = 1;
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    one->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (one->fd < 0 || connect(one->fd, (struct sockaddr *)&to, sizeof to)) give_up("connect");
-    setsockopt(one->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (epoll_ctl(queue, EPOLL_CTL_ADD, one->fd, &event)) give_up("epoll_ctl");
 }
 
 static int waiting(void) {
@@ -150,7 +155,7 @@ int main(int count, char **words) {
     all = calloc((size_t)callers, sizeof *all);
     times = malloc(MAX_TIMES * sizeof *times);
     if ((queue = epoll_create1(EPOLL_CLOEXEC)) < 0 || !all || !times) give_up("set-up");
-    for (int i = 0; i < callers; i++) open_caller(&all[i], (uint32_t)i);
+    for (int i = 0; i < callers; i++) open_caller(&all[i]);
     began_at = now();
     for (int i = 0; i < callers; i++) call(&all[i]);
     while (waiting()) {

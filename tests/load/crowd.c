@@ -31,6 +31,8 @@
 #define READ_BYTES 65536
 #define TAIL_BYTES 32   /* of what was read before: enough for a text that two reads cut in half */
 #define PROGRESS_S 0.1
+#define REST_NS 1000000
+#define FEW_EVENTS 64
 #define STANDARD_INPUT UINT32_MAX
 #define PLACEHOLDER "fansub"
 #define DIGITS 6
@@ -220,13 +222,15 @@ static void read_standard_input(void) {
     else tell_round();
 }
 
-static void turn(void) {
+static void turn(void) { /* it rests after a turn with little to do; see fanbench.c for the reason */
     static struct epoll_event events[1024];
+    static const struct timespec moment = {.tv_nsec = REST_NS};
     int count = epoll_wait(queue, events, 1024, 50);
     for (int i = 0; i < count; i++) {
         if (events[i].data.u32 == STANDARD_INPUT) read_standard_input();
         else step(&all[events[i].data.u32], events[i].events);
     }
+    if (count > 0 && count < FEW_EVENTS) nanosleep(&moment, NULL);
 }
 
 static void read_words(int count, char **words) {

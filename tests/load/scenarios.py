@@ -73,21 +73,25 @@ async def measure_publishing(options: Options, folder: Path) -> list[Figure]:
     return figures
 
 
-async def _call(
-    fleet: Fleet,
+async def _call(fleet: Fleet, folder: Path, items: list[dict[str, Any]], **how: Any) -> dict[str, Any]:
+    return await call(fleet.edges[0].port, fleet.publish_request(items), folder, **how)
+
+
+async def call(
+    port: int,
+    publish: bytes,
     folder: Path,
-    items: list[dict[str, Any]],
     *,
     callers: int,
     seconds: float = ANSWERS_TIMEOUT_S,
     requests: int = 0,
     channels: int = 0,
 ) -> dict[str, Any]:
-    """Have callers publish the same items until time is up or so many requests were sent; see callers.c."""
+    """Have callers send the same publish until time is up or so many requests were sent; see callers.c."""
     request = folder / "publish"
-    request.write_bytes(fleet.publish_request(items))
+    request.write_bytes(publish)
     program = await asyncio.to_thread(build, CALLERS_SOURCE)
-    words = [fleet.edges[0].port, callers, seconds, requests, request, channels]
+    words = [port, callers, seconds, requests, request, channels]
     process = await asyncio.create_subprocess_exec(program, *map(str, words), stdout=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(seconds + ANSWERS_TIMEOUT_S):

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.load.accepts import measure_accepts
 from tests.load.scenarios import CALLERS_SOURCE, SCENARIOS, Options
 from tests.load.xmpp import measure_xmpp
+from tests.load.yardsticks import accepts_beside_nchan, publishing_beside_pushpin
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the load generators stand on epoll"),
     pytest.mark.skipif(shutil.which("cc") is None, reason="the load generators are compiled with cc"),
 ]
 FEW = Options(subscribers=100, seconds=0.3, rounds=2, transports=("poll",))
-ALL = SCENARIOS | {"accepts": measure_accepts, "xmpp": measure_xmpp}
+BESIDE_PEERS = {"publish": publishing_beside_pushpin, "accepts": accepts_beside_nchan}
+ALL = SCENARIOS | BESIDE_PEERS | {"xmpp": measure_xmpp}
 
 
 @pytest.mark.slow
