@@ -32,7 +32,7 @@ screenshots: ## pictures of every page, four sizes, light and dark, into var/scr
 	@$(PREPARE) test -- $(IN_VENV) deploy/services.py chromium
 	@$(IN_VENV) -m tests.browser.screenshots $(ARGS)
 
-check: ## format, lint, types, import contracts, templates, migrations, committed files
+check: ## format, lint, types, import contracts, architecture, templates, migrations, committed files
 	@$(PREPARE) test -- $(IN_VENV) deploy/check.py
 
 prove: ## kill processes at random for a while, and prove that nothing is lost or repeated (ARGS='--kills 110 --minutes 11 --seed 1')

@@ -38,11 +38,19 @@ class Outcome:
     output: str
 
 
+#: Rules of the house. What they ask of import contracts and committed files are checks by themselves here.
+ARCHITECTURE = "tests/test_architecture.py"
+CHECKED_ANYWAY = ("test_import_contracts_hold", "test_no_committed_file_names_a_machine_or_a_registry")
+
 CHECKS = (
     Check("types", ("mypy",)),
     Check("format", ("ruff", "format", "--check", "--output-format", "concise", "."), "make format"),
     Check("lint", ("ruff", "check", "--output-format", "concise", "."), "make format mends some of it"),
     Check("import contracts", ("lint-imports",)),
+    Check(
+        "architecture",
+        ("pytest", ARCHITECTURE, "--quiet", *(f"--deselect={ARCHITECTURE}::{name}" for name in CHECKED_ANYWAY)),
+    ),
     Check("types of the client", ("mypy",), folder=CLIENT),
     Check("import contracts of the client", ("lint-imports", "--no-cache"), folder=CLIENT),
     Check("template form", ("djlint", TEMPLATES, "--check"), "make format"),
