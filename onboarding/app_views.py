@@ -15,14 +15,13 @@ from onboarding.services import get_progress
 from onboarding.snippets import build_push_command
 from realms.domain_documents import read_domain
 from realms.domain_texts import parse_origin, write_origin
-from realms.errors import InvalidDomainSetting
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
+from realms.refusals import refusals_shown
 from realms.roles import Role
 from realms.selectors import list_live_keys, site_urls
 from realms.services import reveal_api_key, set_up_domain
 from realms.services.domains import get_domain
-from realms.views.pages import sentence
 
 CHANNEL = "hello"
 
@@ -43,13 +42,10 @@ def set_app_origin(request: PageRequest, realm_id: str) -> HttpResponse:
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
     form = OriginForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_shown(form, at="origin"):
             origin = parse_origin(form.cleaned_data["origin"], field="origin")
             before = read_domain(get_domain(realm=realm, name=""))
             set_up_domain(realm=realm, name="", domain=replace(before, origins=(origin,)))
-        except InvalidDomainSetting as error:
-            form.add_error("origin", sentence(error))
-        else:
             messages.success(request, f"Requests are passed on to {write_origin(origin)} now.")
             return redirect("onboarding:app_start", realm.pk)
     return _render(request, realm, form=form, status=422)

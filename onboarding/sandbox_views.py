@@ -22,8 +22,8 @@ from onboarding.sending import send_text
 from onboarding.visitors import CHANNEL, find_visitors_sandbox, open_visitors_sandbox, show_sandbox
 from realms.http import PageRequest
 from realms.models import Sandbox
+from realms.refusals import sentence
 from realms.sandbox_errors import SandboxNotFound
-from realms.views.pages import sentence
 
 
 @never_cache

@@ -17,9 +17,9 @@ from publishing.models import InspectedRequest, Inspector
 from publishing.webhooks.selectors import list_deliveries
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
+from realms.refusals import sentence
 from realms.selectors import list_live_keys, site_urls
 from realms.services import reveal_api_key
-from realms.views.pages import sentence
 
 CHANNEL = "orders"
 SHOWN = 10

@@ -15,6 +15,7 @@ from realms.domain_texts import (
     write_routes,
 )
 from realms.errors import InvalidDomainSetting
+from realms.refusals import sentence
 
 CLIENTS_HOST, ORIGINS_HOST, FIXED_HOST = "client", "origin", "fixed"
 _HOSTS = [
@@ -105,7 +106,7 @@ class DomainForm(forms.Form):
         name = name.partition(".")[0]
         line = f"{_FIELDS[name]} {int(rest.partition(']')[0]) + 1}: " if bracket and name in _FIELDS else ""
         field = "forwarded_keep" if name == "forwarded_for" else name
-        self.add_error(field if field in self.fields else None, line + _sentence(error, begins=not line))
+        self.add_error(field if field in self.fields else None, line + sentence(error, begins=not line))
 
     def _parse(self, name: str, parse: Any) -> Any:  # Any: one parser for each field
         try:
@@ -113,13 +114,6 @@ class DomainForm(forms.Form):
         except InvalidDomainSetting as error:
             self.refuse(error)
             return None
-
-
-def _sentence(error: InvalidDomainSetting, *, begins: bool) -> str:
-    """Word problem and cure for the page; `begins` a sentence of its own."""
-    message = f"{error.message[0].upper()}{error.message[1:]}" if begins else error.message
-    cure = f" {error.cure[0].upper()}{error.cure[1:]}." if error.cure else ""
-    return f"{message}.{cure}"
 
 
 def _initial(domain: Domain) -> dict[str, object]:

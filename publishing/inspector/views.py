@@ -24,8 +24,8 @@ from publishing.inspector.services import (
 from publishing.models import Inspector
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
+from realms.refusals import sentence
 from realms.roles import Role
-from realms.views.pages import sentence
 
 SHOWN = 50
 #: What proxies in front of us add, which the sender did not send.

@@ -14,8 +14,8 @@ from publishing.webhooks.selectors import get_delivery, list_attempts, list_deli
 from publishing.webhooks.times import BAR_WIDTH, phases_of
 from publishing.webhooks.views import may_change
 from realms.http import PageRequest, get_realm_or_404
+from realms.refusals import sentence
 from realms.roles import Role
-from realms.views.pages import sentence
 
 PAGE = 50
 MAX_ATTEMPTS_SHOWN = 50

@@ -1,12 +1,10 @@
 """Forms of the Webhooks pages."""
 
-import re
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 
-from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.webhooks import WANTED_KINDS
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.endpoints import TIMEOUTS_S
@@ -84,11 +82,6 @@ class EndpointForm(forms.Form):
         lines = self.cleaned_data["patterns"].splitlines()
         patterns = [line.strip() for line in lines if line.strip()]
         return {**self.cleaned_data, "patterns": patterns, "headers": read_lines(self.cleaned_data["headers"])}
-
-    def refuse(self, error: FanoutError, sentence: str) -> None:
-        """Show an error of the services at the field that it is about."""
-        name = re.split(r"[.[]", error.field or "")[0]
-        self.add_error(name if name in self.fields else None, sentence)
 
 
 class RotateForm(forms.Form):

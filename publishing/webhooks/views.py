@@ -21,8 +21,8 @@ from publishing.webhooks.replays import replay_since, send_test_event
 from publishing.webhooks.selectors import get_endpoint, list_deliveries, list_endpoints, list_history_replays
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
+from realms.refusals import refusals_shown, sentence
 from realms.roles import Role
-from realms.views.pages import sentence
 
 NEWEST = 10
 SHOWN_REPLAYS = 3
@@ -49,11 +49,8 @@ def add_endpoint(request: PageRequest, realm_id: str) -> HttpResponse:
     realm = get_realm_or_404(request.user, realm_id)
     form = EndpointForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_shown(form):
             created = endpoints.create_endpoint(realm=realm, **form.settings())
-        except FanoutError as error:
-            form.refuse(error, sentence(error))
-        else:
             return _render_endpoint(request, realm, created.endpoint, secrets=created.secrets, is_new=True)
     return _render_list(request, realm, form=form, status=422)
 
@@ -76,11 +73,8 @@ def change_endpoint(request: PageRequest, realm_id: str, endpoint_id: int) -> Ht
     row = _get_or_404(realm, endpoint_id)
     form = EndpointForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_shown(form):
             endpoints.change_endpoint(realm=realm, endpoint_id=row.pk, changes=form.settings())
-        except FanoutError as error:
-            form.refuse(error, sentence(error))
-        else:
             messages.success(request, "Saved. What waits already goes by it, too.")
             return redirect("webhooks:endpoint", realm.pk, row.pk)
     return _render_endpoint(request, realm, row, form=form, status=422)
@@ -164,12 +158,8 @@ def replay(request: PageRequest, realm_id: str, endpoint_id: int) -> HttpRespons
     row = _get_or_404(realm, endpoint_id)
     form = ReplayForm(request.POST)
     if form.is_valid():
-        try:
-            said = _replay(realm, row.pk, **form.cleaned_data)
-        except FanoutError as error:
-            form.add_error(None, sentence(error))
-        else:
-            messages.success(request, said)
+        with refusals_shown(form):
+            messages.success(request, _replay(realm, row.pk, **form.cleaned_data))
             return redirect("webhooks:endpoint", realm.pk, row.pk)
     return _render_endpoint(request, realm, row, replay_form=form, status=422)
 

@@ -11,12 +11,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
-from fanoutcloud.core.errors import FanoutError, InvalidRequest
+from fanoutcloud.core.errors import FanoutError
 from realms.access import examine, list_revocations, list_token_keys
 from realms.access_forms import ExamineForm, MakeTokenForm, RevokeForm, TokenKeysForm
 from realms.errors import RevocationNotFound, TokenKeysNotFound
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm, Revocation
+from realms.refusals import refusals_shown, sentence
 from realms.roles import Role
 from realms.selectors import list_live_keys
 from realms.services import (
@@ -29,7 +30,6 @@ from realms.services import (
 )
 from realms.services.key_fetching import fetch_token_keys
 from realms.token_snippets import build_token_snippets
-from realms.views.pages import sentence
 
 #: Shown on the page; the API lists all.
 MAX_SHOWN_REVOCATIONS = 100
@@ -53,11 +53,8 @@ def examine_token(request: PageRequest, realm_id: str) -> HttpResponse:
     form = ExamineForm(request.POST)
     if form.is_valid():
         channel = form.cleaned_data["channel"]
-        try:
+        with refusals_shown(form, at="channel"):
             report = examine(realm, form.cleaned_data["token"], channel=channel)
-        except InvalidRequest as error:
-            form.add_error("channel", sentence(error))
-        else:
             return _render(
                 request, realm, report=report, asked=channel, examine_form=ExamineForm(initial={"channel": channel})
             )
@@ -135,14 +132,11 @@ def revoke(request: PageRequest, realm_id: str) -> HttpResponse:
     form = RevokeForm(request.POST)
     if form.is_valid():
         name = form.cleaned_data["name"]
-        try:
+        with refusals_shown(form, at="name"):
             if form.cleaned_data["kind"] == Revocation.Kind.USER:
                 revoke_user(realm=realm, user=name)
             else:
                 revoke_token(realm=realm, token_id=name)
-        except FanoutError as error:
-            form.add_error("name", sentence(error))
-        else:
             messages.success(request, "Revoked. Connections that came by it end now.")
             return redirect("realms:access", realm.pk)
     return _render(request, realm, revoke_form=form, status=422)

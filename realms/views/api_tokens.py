@@ -11,17 +11,16 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from fanoutcloud.core.errors import FanoutError
 from realms.actors import Actor
 from realms.errors import ApiTokenNotFound
 from realms.forms import ApiTokenForm
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
+from realms.refusals import refusals_shown
 from realms.roles import Role
 from realms.scopes import Scope
 from realms.selectors import list_personal_tokens, list_realm_tokens
 from realms.services.api_tokens import issue_api_token, revoke_personal_token, revoke_realm_token
-from realms.views.pages import sentence
 
 
 @login_required
@@ -73,11 +72,9 @@ def _answer(request: PageRequest, realm: Realm | None) -> HttpResponse:
     if request.method == "POST":
         status = 422
         if form.is_valid():
-            try:
+            with refusals_shown(form, at="label"):
                 issued = issue_api_token(issued_by=Actor.of_person(request.user), realm=realm, **_wishes(form))
                 form, status = ApiTokenForm(), 200
-            except FanoutError as error:
-                form.add_error("label", sentence(error))
     tokens = list_personal_tokens(request.user) if realm is None else list_realm_tokens(realm)
     context = {"realm": realm, "tokens": tokens, "form": form, "issued": issued, "now": timezone.now()}
     template = "realms/personal_tokens.html" if realm is None else "realms/realm_tokens.html"

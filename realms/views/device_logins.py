@@ -16,6 +16,7 @@ from fanoutcloud.core.errors import FanoutError, InvalidRequest, RateLimited
 from realms.errors import DeviceLoginNotFound
 from realms.http import PageRequest
 from realms.models import DeviceLogin
+from realms.refusals import sentence
 from realms.scopes import Scope
 from realms.selectors import get_device_login
 from realms.services.api_tokens import give_back_token
@@ -27,7 +28,6 @@ from realms.services.device_logins import (
     claim_device_login,
     decide_device_login,
 )
-from realms.views.pages import sentence
 
 MAX_CODE_CHARACTERS = 20
 

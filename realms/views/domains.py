@@ -14,7 +14,6 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from fanoutcloud.core.errors import FanoutError
 from realms.domain_documents import read_domain
 from realms.domain_forms import DomainForm, DomainNameForm
 from realms.errors import DomainNotFound, DomainTaken, InvalidDomainSetting
@@ -22,12 +21,12 @@ from realms.hosts import own_hosts
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm, RealmDomain
 from realms.proofs import FILE_PATH, RECORD_LABEL
+from realms.refusals import refusals_shown
 from realms.roles import Role
 from realms.selectors import domain_name_in_path, list_domains, list_live_keys, site_urls
 from realms.services import claim_domain, remove_domain, reveal_api_key, set_up_domain
 from realms.services.domains import get_domain
 from realms.services.proving import prove_domain
-from realms.views.pages import sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,8 @@ def add_domain(request: PageRequest, realm_id: str) -> HttpResponse:
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
     form = DomainNameForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_shown(form, at="name"):
             row = claim_domain(realm=realm, name=form.cleaned_data["name"])
-        except FanoutError as error:
-            form.add_error("name", sentence(error))
-        else:
             return redirect("realms:domain", realm.pk, row.name)
     return _render_list(request, realm, form=form, status=422)
 

@@ -14,10 +14,11 @@ from realms.errors import InvalidLabel, KeyNotFound
 from realms.forms import LabelForm
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
+from realms.refusals import sentence
 from realms.roles import Role
 from realms.selectors import list_live_keys, site_urls
 from realms.services import issue_api_key, reveal_api_key, revoke_api_key
-from realms.views.pages import render_realm, sentence
+from realms.views.pages import render_realm
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from realms.actors import Actor
 from realms.forms import InviteForm, RoleForm
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
+from realms.refusals import refusals_shown, sentence
 from realms.roles import Role
 from realms.selectors import find_invitation, list_invitations, list_members
 from realms.services.members import (
@@ -24,7 +25,6 @@ from realms.services.members import (
     remove_member,
     withdraw_invitation,
 )
-from realms.views.pages import sentence
 
 
 @login_required
@@ -42,16 +42,13 @@ def invite(request: PageRequest, realm_id: str) -> HttpResponse:
     """Invite somebody by e-mail."""
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
     form = InviteForm(request.POST)
-    if not form.is_valid():
-        return _render(request, realm, form=form, status=422)
-    email, role = form.cleaned_data["email"], Role(form.cleaned_data["role"])
-    try:
-        invite_member(realm=realm, email=email, role=role, invited_by=request.user)
-    except FanoutError as error:
-        form.add_error("email", sentence(error))
-        return _render(request, realm, form=form, status=422)
-    messages.success(request, f"An invitation is on its way to {email}.")
-    return redirect("realms:members", realm.pk)
+    if form.is_valid():
+        email, role = form.cleaned_data["email"], Role(form.cleaned_data["role"])
+        with refusals_shown(form, at="email"):
+            invite_member(realm=realm, email=email, role=role, invited_by=request.user)
+            messages.success(request, f"An invitation is on its way to {email}.")
+            return redirect("realms:members", realm.pk)
+    return _render(request, realm, form=form, status=422)
 
 
 @login_required

@@ -3,7 +3,6 @@
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from fanoutcloud.core.errors import FanoutError
 from realms.forms import LabelForm
 from realms.http import PageRequest
 from realms.models import Realm
@@ -22,9 +21,3 @@ def render_realm(request: PageRequest, realm: Realm, *, status: int = 200, **con
         "key_form": LabelForm(),
     }
     return render(request, "realms/detail.html", page | context, status=status)
-
-
-def sentence(error: FanoutError) -> str:
-    """Word problem and cure for the page."""
-    cure = f" {error.cure[0].upper()}{error.cure[1:]}." if error.cure else ""
-    return f"{error.message[0].upper()}{error.message[1:]}.{cure}"

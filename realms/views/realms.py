@@ -11,14 +11,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from fanoutcloud.core.activity import TRANSPORTS
-from fanoutcloud.core.errors import FanoutError
-from realms.errors import InvalidLabel
 from realms.forms import DeleteRealmForm, LabelForm
 from realms.http import PageRequest, get_realm_or_404
+from realms.refusals import refusals_shown
 from realms.roles import Role
 from realms.selectors import list_realms
 from realms.services import create_realm, delete_realm, label_realm
-from realms.views.pages import render_realm, sentence
+from realms.views.pages import render_realm
 
 
 @login_required
@@ -36,11 +35,8 @@ def add_realm(request: PageRequest) -> HttpResponse:
     """Add a realm and lead to its quick start."""
     form = LabelForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_shown(form, at="label"):
             created = create_realm(owner=request.user, label=form.cleaned_data["label"])
-        except FanoutError as error:
-            form.add_error("label", sentence(error))
-        else:
             return redirect("onboarding:quick_start", created.realm.pk)
     context = {"realms": list_realms(request.user), "form": form}
     return render(request, "realms/list.html", context, status=422)
@@ -62,10 +58,8 @@ def change_label(request: PageRequest, realm_id: str) -> HttpResponse:
     realm = get_realm_or_404(request.user, realm_id)
     form = LabelForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_shown(form, at="label"):
             label_realm(realm=realm, label=form.cleaned_data["label"])
-        except InvalidLabel as error:
-            form.add_error("label", sentence(error))
     status = 200 if form.is_valid() else 422
     if request.htmx:
         context = {"realm": realm, "form": form, "is_saved": form.is_valid()}

@@ -10,16 +10,16 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from fanoutcloud.core.errors import FanoutError, InvalidRequest
+from fanoutcloud.core.errors import InvalidRequest
 from realms.access import explain_rule, list_rules
 from realms.access_forms import RuleForm
 from realms.errors import RuleNotFound
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm, RealmRule
+from realms.refusals import refusals_shown, sentence
 from realms.roles import Role
 from realms.rule_settings import RuleSettings, parse_settings
 from realms.services import add_rule, change_rule, remove_rule
-from realms.views.pages import sentence
 
 
 @login_required
@@ -102,11 +102,8 @@ def _save(
 ) -> HttpResponse:
     form = RuleForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_shown(form):
             store(form.cleaned_data["pattern"], parse_settings(form.document))
-        except FanoutError as error:
-            form.add_error(error.field if error.field in form.fields else None, sentence(error))
-        else:
             messages.success(request, done)
             return redirect("realms:rules", realm.pk)
     return _render(request, realm, form=form, edited=edited, status=422)

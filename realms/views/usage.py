@@ -9,13 +9,12 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.usage import Usage
 from realms.forms import UsageRangeForm
 from realms.http import PageRequest, get_realm_or_404
+from realms.refusals import refusals_shown
 from realms.roles import Role
 from realms.usage import UsageReport, choose_range, read_usage
-from realms.views.pages import sentence
 
 #: The chart's own units: a day is this wide, with this much of it empty; the highest bar has this height.
 _STEP, _GAP, _HEIGHT = 20.0, 4.0, 160.0
@@ -68,11 +67,9 @@ def show_usage(request: PageRequest, realm_id: str) -> HttpResponse:
     if form.is_bound:
         status = 422
         if form.is_valid():
-            try:
+            with refusals_shown(form, at="from"):
                 first, last = choose_range(form.cleaned_data["from"], form.cleaned_data["to"])
                 status = 200
-            except InvalidRequest as error:
-                form.add_error("from", sentence(error))
     report = read_usage([realm], first, last)
     shown = next((one for one in FIGURES if one.name == request.GET.get("figure")), FIGURES[0])
     context = {

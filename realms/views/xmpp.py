@@ -12,12 +12,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import MAX_CHANNEL_NAME_BYTES
 from fanoutcloud.outbound.gate import MAX_URL_CHARACTERS
 from realms.http import PageRequest, get_realm_or_404
 from realms.models import Realm
 from realms.models.xmpp import MAX_ADDRESS_CHARACTERS
+from realms.refusals import refusals_shown
 from realms.roles import Role
 from realms.selectors import list_xmpp_admins, list_xmpp_receivers
 from realms.services import (
@@ -28,7 +28,6 @@ from realms.services import (
     remove_xmpp_receiver,
     set_stanza_url,
 )
-from realms.views.pages import sentence
 from realms.xmpp_errors import XmppAdminNotFound, XmppReceiverNotFound
 
 #: Of those that were added; the API lists all.
@@ -106,16 +105,13 @@ def add_admin(request: PageRequest, realm_id: str) -> HttpResponse:
     """Put an address on the list."""
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
     form = AdminForm(request.POST)
-    if not form.is_valid():
-        return _render(request, realm, form=form, status=422)
-    try:
-        row = add_xmpp_admin(realm=realm, address=form.cleaned_data["address"])
-    except FanoutError as error:
-        form.add_error("address", sentence(error))
-        return _render(request, realm, form=form, status=422)
-    everybody = " Everybody who has an address there may now." if row.address.startswith("@") else ""
-    messages.success(request, f"{row.address} may administer this realm.{everybody}")
-    return redirect("realms:xmpp", realm.pk)
+    if form.is_valid():
+        with refusals_shown(form, at="address"):
+            row = add_xmpp_admin(realm=realm, address=form.cleaned_data["address"])
+            everybody = " Everybody who has an address there may now." if row.address.startswith("@") else ""
+            messages.success(request, f"{row.address} may administer this realm.{everybody}")
+            return redirect("realms:xmpp", realm.pk)
+    return _render(request, realm, form=form, status=422)
 
 
 @login_required
@@ -140,11 +136,8 @@ def add_receiver(request: PageRequest, realm_id: str) -> HttpResponse:
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.DEVELOPER)
     form = ReceiverForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_shown(form, at="address"):
             row = add_xmpp_receiver(realm=realm, **form.cleaned_data)
-        except FanoutError as error:
-            form.add_error("channel" if error.field == "channel" else "address", sentence(error))
-        else:
             is_asked = row.receiver.state == row.receiver.State.PENDING
             how = "is asked whether it wants" if is_asked else "gets"
             messages.success(request, f"{row.receiver.address} {how} the stanzas of {row.channel}.")
@@ -185,11 +178,8 @@ def set_url(request: PageRequest, realm_id: str) -> HttpResponse:
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
     form = UrlForm(request.POST)
     if form.is_valid():
-        try:
+        with refusals_shown(form, at="url"):
             set_stanza_url(realm=realm, url=form.cleaned_data["url"])
-        except FanoutError as error:
-            form.add_error("url", sentence(error))
-        else:
             messages.success(request, "Saved.")
             return redirect("realms:xmpp", realm.pk)
     return _render(request, realm, url_form=form, status=422)
