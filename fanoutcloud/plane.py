@@ -116,7 +116,7 @@ class Plane:
         self.hub = self._make_hub(clock)
         self.enforcement = Enforcement(self.hub)
         self.activity.on_watch(self.hub.tell_all_connected)
-        self.presence = self.hub.presence = self._make_presence(clock)
+        self.presence = self.hub.local_channels.presence = self._make_presence(clock)
         self.reads = self._make_reads(clock)
         self.door = LoopDoor()
         self.publisher = self.hub.publisher = self._make_publisher(clock)
@@ -203,7 +203,7 @@ class Plane:
         return AskingReads(self.roll_call, self.broker, self.presence_store)
 
     def _make_feed(self) -> SubscriptionFeed:
-        self.hub.subscriptions = SubscriptionLog(self.broker, self.directory, self.reads.is_open)
+        self.hub.local_channels.subscriptions = SubscriptionLog(self.broker, self.directory, self.reads.is_open)
         return SubscriptionFeed(
             authenticator=self.authenticator,
             hub=self.hub,

@@ -138,6 +138,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/edge/presence/view.py": "tests/edge/presence/test_presence.py",
     "fanoutcloud/edge/presence/watching.py": "tests/flows/test_presence.py",
     "fanoutcloud/edge/hub/gap_filling.py": "tests/edge/hub/test_hub.py",
+    "fanoutcloud/edge/hub/local_channels.py": "tests/edge/hub/test_hub_joining.py",
     "fanoutcloud/edge/hub/subscriber_index.py": "tests/edge/reporting/test_reads.py",
     "fanoutcloud/core/directory.py": "declarations: the protocol, kept to by tests/realms/test_directory.py",
     "fanoutcloud/core/own_hosts.py": "tests/edge/site/test_sites.py",
@@ -301,9 +302,13 @@ def all_python_files() -> list[Path]:
 
 def functions_of(path: Path) -> Iterator[tuple[str, int]]:
     """Yield each function of a file as `path::name` with its lines, from `def` to its end."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield f"{name_of(path)}::{node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
+    blocks: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while blocks:
+        for node in ast.iter_child_nodes(blocks.pop()):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{name_of(path)}::{node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
+            if not isinstance(node, ast.expr):  # no expression holds a `def`
+                blocks.append(node)
 
 
 def has_test_of_its_own(path: Path) -> bool:

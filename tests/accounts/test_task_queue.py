@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.core import mail
 from django.core.mail import send_mail
 from pytest_django.fixtures import Settings
 
@@ -42,8 +43,9 @@ def is_sent() -> bool:
 def test_a_mail_leaves_the_process_without_redis():
     with run_embedded():
         send_mail("Hello", "text", None, ["alice@example.com"])
-
         wait_for(is_sent)
+
+    assert [(sent.subject, sent.to) for sent in mail.outbox] == [("Hello", ["alice@example.com"])]
 
 
 def test_a_mail_whose_task_was_lost_is_found_by_beat(monkeypatch: pytest.MonkeyPatch):
@@ -55,6 +57,8 @@ def test_a_mail_whose_task_was_lost_is_found_by_beat(monkeypatch: pytest.MonkeyP
 
     with run_embedded():
         wait_for(is_sent)
+
+    assert [sent.subject for sent in mail.outbox] == ["Hello"]
 
 
 def test_it_can_be_ended_and_started_again_and_leaves_no_thread_and_no_signal_handler():

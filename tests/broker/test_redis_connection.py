@@ -136,6 +136,8 @@ async def test_an_idle_connection_that_died_in_silence_ends(proxy: TcpProxy) -> 
     async with asyncio.timeout(10):
         await connection.wait_closed()
 
+    assert not connection.is_open
+
 
 async def test_a_fence_gets_the_error_of_a_command_that_has_only_pushes_as_answers(redis_url: str) -> None:
     connection = await RedisConnection.open(parse_redis_url(redis_url))

@@ -103,6 +103,9 @@ async def test_a_live_connection_that_died_in_silence_is_noticed_and_replaced(
         await other.publish(redis_world.realm, [item("live")], retention=KEEP)
         await opened.listener.wait_until(lambda: "live" in opened.listener.texts(redis_world.realm))
 
+        assert opened.listener.reconnects == 1
+        assert opened.listener.texts(redis_world.realm) == ["live"], "what was missed is read from history, by the hub"
+
 
 async def test_after_a_cut_connection_everything_is_subscribed_again(redis_world: RedisWorld, proxy: TcpProxy) -> None:
     async with Opened(proxy.url) as opened:

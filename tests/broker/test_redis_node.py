@@ -115,6 +115,8 @@ async def test_a_redis_that_is_dead_for_long_costs_no_publisher_more_than_the_bo
         await opened.publish_until_stored("after")
         await opened.listener.wait_for(1)
 
+        assert opened.listener.texts(REALM) == ["after"]
+
 
 async def test_without_the_replicas_that_redis_asks_for_nothing_is_stored(redis_server: RedisServer) -> None:
     async with Opened(redis_server.url) as opened:

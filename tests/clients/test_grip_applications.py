@@ -82,7 +82,9 @@ def test_who_comes_past_the_edge_is_told_so(app: GripApplication, channel: str):
 
 def test_a_forged_signature_does_not_pass_the_edge(app: GripApplication, channel: str):
     with streaming(app.url("stream", channel), Grip_Sig="forged") as stream:
-        stream.until("data: open")
+        lines = stream.until("data: open")
+
+    assert [line for line in lines if line] == ["data: open"], "the edge's own signature is what the application got"
 
 
 @pytest.mark.browser
@@ -94,6 +96,8 @@ def test_the_page_in_chromium(app: GripApplication, chromium: Browser):
             app.publish("page", "news")
             page.wait_for_timeout(100)
         page.wait_for_function("got.includes('stream news') && got.includes('socket news')")
+
+        assert {"stream open", "stream news", "socket news", "poll news"} <= set(page.evaluate("got"))
 
 
 # -- what only some libraries do

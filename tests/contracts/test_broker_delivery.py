@@ -193,8 +193,9 @@ async def test_a_callback_that_raises_keeps_nobody_else_from_hearing(world: Worl
 
     await broker.announce("control", b"one")
     await broker.announce("control", b"two")
-
     await heard.wait(2)
+
+    assert heard.payloads == [b"one", b"two"]
 
 
 async def test_another_thread_can_announce(world: World) -> None:

@@ -267,7 +267,9 @@ async def test_a_close_of_another_transport_ends_nothing(
 async def test_keep_alives_come(site: SiteUnderTest, stream: type[Reader], channel: str) -> None:
     async with stream(site, channel) as subscriber:
         await subscriber.until("keep-alive")
-        await subscriber.until("keep-alive")
+        again = await subscriber.until("keep-alive")
+
+    assert again["type"] == "keep-alive"
 
 
 async def test_the_host_form_is_the_same_site(site: SiteUnderTest, reader: type[Reader], channel: str) -> None:

@@ -280,12 +280,15 @@ def test_a_token_too_large_is_not_looked_at() -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_refused_with_our_error(text: str) -> None:
-    refusal(text + "!")
+    assert refusal(text + "!").code == "bad_token"
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300), st.binary(max_size=80))
 def test_any_three_parts_are_refused_with_our_error(head: bytes, payload: bytes, signature: bytes) -> None:
-    refusal(f"{encode(head)}.{encode(payload)}.{encode(signature)}")
+    error = refusal(f"{encode(head)}.{encode(payload)}.{encode(signature)}")
+
+    assert error.code == "bad_token"
+    assert (error.field or "").startswith("token")
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))

@@ -77,6 +77,7 @@ def test_a_command_of_the_docs_prints_what_the_docs_say(example: Example, realm:
 @pytest.mark.parametrize("example", _examples("transcript"))
 def test_a_transcript_of_the_docs_happens_as_written(example: Example, realm: ProductRealm) -> None:
     transport, query = example.info.split(" ", 1)
+    assert any(line.startswith("< ") for line in example.lines), "where nothing comes, nothing is shown"
     if transport == "ws":
         _play_websocket(example, realm, query)
     elif transport == "poll":

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.edge.connections import first_request, http_protocol
 from fanoutcloud.edge.connections.sinks import Send
 from fanoutcloud.edge.limits import EdgeLimits
@@ -52,7 +53,10 @@ async def test_a_subscriber_is_not_under_the_limit_of_heads(monkeypatch: pytest.
     async with running_edge(EdgeLimits(keep_alive_s=1)) as edge, bare_socket(edge.port) as client:
         await client.send(_request(path, since="" if path != "/fanout/poll" else "&timeout=1"))
 
-        await client.read_until(b"cursor" if path == "/fanout/poll" else b"keep-alive")
+        mark = b"cursor" if path == "/fanout/poll" else b"keep-alive"
+        answer = await client.read_until(mark)
+
+    assert answer.startswith(b"HTTP/1.1 101 " if path == "/fanout/ws" else b"HTTP/1.1 200 ")
 
 
 async def test_connections_that_vanish_at_any_moment_leave_no_subscriber() -> None:
@@ -170,7 +174,10 @@ async def test_a_client_of_http_1_0_that_never_reads_is_let_go() -> None:
     async with running_edge(limits) as edge, bare_socket(edge.port) as client:
         await client.send(get(f"{SITE}/fanout/sse?channel=hello", version="1.0"))
         await client.read_until(b"subscribed")
+        [subscriber] = edge.hub.subscribers
         async with asyncio.timeout(PATIENCE_S):
             while edge.hub.subscribers:
                 await edge.publish("hello", json.dumps("x" * 40_000))
                 await asyncio.sleep(0)
+
+        assert subscriber.close_reason is CloseReason.SLOW

@@ -206,9 +206,13 @@ async def test_a_client_that_waits_for_100_is_told_to_go_on() -> None:
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_body_takes_the_request_with_it() -> None:
+    seen = []
+
     async def script(caller: Caller) -> None:
         await caller.head()
+        seen.append("head")
         await caller.gone()
+        seen.append("gone")
 
     async with passing_to(script) as (world, origin):
         _, writer = await asyncio.open_connection("127.0.0.1", world.port)
@@ -216,6 +220,8 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_takes_the_request_
         await until(lambda: origin.open == 1)
         writer.close()
         await until(lambda: origin.open == 0)
+
+    assert seen == ["head", "gone"]
 
 
 @pytest.mark.parametrize(

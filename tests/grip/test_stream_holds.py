@@ -309,8 +309,12 @@ async def test_the_gone_link_is_posted_once(world: HoldWorld):
 async def test_a_client_of_another_server_that_leaves_is_forgotten(world: HoldWorld):
     exchange = world.exchange()
     async with world.held(exchange, response(*FRUIT), is_prepared=False):
+        [hold] = world.hub.subscribers
         exchange.left.set()
         await until(lambda: not world.hub.subscribers)
+
+        assert hold.is_closed
+        assert all(local.is_empty for local in world.hub.channels.values())
 
 
 async def test_head_requests_are_answered_and_not_held(world: HoldWorld):

@@ -57,4 +57,7 @@ def test_the_python_snippet_needs_the_standard_library_only():
     source = text_of("python", realm="0a1b2c3d", key="a2V5", url="http://localhost/", channel="hello")
     imports = "\n".join(line for line in source.splitlines() if line.startswith("import "))
 
-    subprocess.run([sys.executable, "-I", "-S", "-c", imports], check=True, timeout=30)
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", imports], timeout=30, capture_output=True, text=True)
+
+    assert "import urllib.request" in imports
+    assert (done.returncode, done.stderr) == (0, "")

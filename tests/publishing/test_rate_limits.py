@@ -67,6 +67,7 @@ async def test_a_refusal_takes_nothing(limiter: PublishLimiter):
     await refusal_of(limiter, 6)
 
     await limiter.take(ALICE, items(5))
+    assert (await refusal_of(limiter, 1)).limit == "publish_items", "five were left, and no more"
 
 
 async def test_the_bucket_fills_by_and_by_and_no_further_than_full(limiter: PublishLimiter, clock: SteppedClock):
@@ -77,7 +78,7 @@ async def test_the_bucket_fills_by_and_by_and_no_further_than_full(limiter: Publ
     clock.pass_time(3600)
     await limiter.take(ALICE, items(20))
 
-    await refusal_of(limiter, 1)
+    assert (await refusal_of(limiter, 1)).retry_after_s == 1
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(1, 1), (10, 1), (11, 2), (20, 2)])
@@ -98,6 +99,7 @@ async def test_a_request_larger_than_the_bucket_passes_when_it_is_full_and_is_pa
     await limiter.take(ALICE, items(50))
     clock.pass_time(2)
     refused = await refusal_of(limiter, 1)
+    assert refused.retry_after_s == 2, "ten are owed still, and one is asked for"
     clock.pass_time(refused.retry_after_s + 0.1)
 
     await limiter.take(ALICE, items(1))

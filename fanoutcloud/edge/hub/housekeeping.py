@@ -66,7 +66,7 @@ class _House:
         limit = self._hub.clock.monotonic() - self._hub.limits.linger_s
         for local in list(self._hub.channels.values()):
             if local.empty_since is not None and local.empty_since < limit and local.is_empty:
-                self._hub.forget_channel(local)
+                self._hub.local_channels.forget(local)
 
     async def _check_positions(self) -> None:
         """Compare quiet channels with the broker: a live item that got lost on the way shows here."""

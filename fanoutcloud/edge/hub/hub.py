@@ -5,7 +5,6 @@ for other threads. Fan-out (`on_items`) never waits. Source: docs/topics/fan-out
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,7 +15,7 @@ from fanoutcloud.core.access import Grant
 from fanoutcloud.core.activity import ActivitySink, refused_event
 from fanoutcloud.core.clock import Clock
 from fanoutcloud.core.close_reasons import CloseReason
-from fanoutcloud.core.errors import FanoutError, Unavailable
+from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge.access.gate import AccessGate
@@ -25,15 +24,13 @@ from fanoutcloud.edge.hub.broadcasts import Broadcasts
 from fanoutcloud.edge.hub.catching_up import Place, begin_at, begin_live, catch_up, is_recovered
 from fanoutcloud.edge.hub.channel import MAX_PENDING_ITEMS, LocalChannel
 from fanoutcloud.edge.hub.gap_filling import fill
+from fanoutcloud.edge.hub.local_channels import LocalChannels
 from fanoutcloud.edge.hub.subscriber import Subscriber
 from fanoutcloud.edge.hub.subscriber_index import SubscriberIndex
 from fanoutcloud.edge.hub.tasks import TaskOwner
-from fanoutcloud.edge.hub.turns import Turns
 from fanoutcloud.edge.limits import EdgeLimits
-from fanoutcloud.edge.presence.attendance import Attendance
 from fanoutcloud.edge.reporting.ledger import Ledger
 from fanoutcloud.edge.reporting.sightings import connected_event, disconnected_event
-from fanoutcloud.edge.reporting.subscription_log import SubscriptionLog
 from fanoutcloud.edge.selection.following import Followers
 
 logger = logging.getLogger(__name__)
@@ -44,7 +41,7 @@ MAX_SNAPSHOT_SUBSCRIBERS = 200
 
 
 class Hub(TaskOwner):
-    """Owned by the composition, which keeps `edge.hub.housekeeping.keep_house` running and owns the hub's tasks."""
+    """Owned by the composition, which keeps `edge.hub.housekeeping.run_hub` running and owns the hub's tasks."""
 
     def __init__(
         self,
@@ -60,18 +57,17 @@ class Hub(TaskOwner):
         self.limits = limits
         self.gate = gate or AccessGate(clock)
         self.publisher: ItemPublisher | None = None  # for what clients publish
-        self.presence: Attendance | None = None
         self.followers: Followers | None = None  # where patterns can be followed
-        self.subscriptions: SubscriptionLog | None = None  # for realms that follow which channels have subscribers
         self.ledger = ledger or Ledger()
         self.clock = clock
         self.violations = ViolationLog(clock)
         self._broker = broker
         self._activity = activity
         self.happenings: ActivitySink = activity  # told of connections and refusals, in front of those who watch
-        self._channels: dict[tuple[RealmId, ChannelName], LocalChannel] = {}
         self._subscribers: set[Subscriber] = set()
-        self._turns, self.index = Turns(), SubscriberIndex()
+        self.index = SubscriberIndex()
+        self.local_channels = LocalChannels(broker, self.index, clock, spawn=self.spawn, take=self.take)
+        self._channels = self.local_channels.by_name
         broker.attach(self)
 
     @property
@@ -111,26 +107,18 @@ class Hub(TaskOwner):
         if self.followers is not None and subscriber.following is not None:
             self.followers.forget(subscriber)
         for channel in subscriber.channels:
-            self._leave(subscriber, channel)
+            self.local_channels.leave(subscriber, channel)
         if self.happenings.is_watched(subscriber.realm):
             self.happenings.record(subscriber.realm, disconnected_event(subscriber, at=self.clock.now()))
 
     def set_grant(self, subscriber: Subscriber, grant: Grant) -> None:
         """Have an open subscriber go on with what another token gives."""
-        local_channels = [self._channels[subscriber.realm, channel] for channel in subscriber.channels]
+        its_channels = [self._channels[subscriber.realm, channel] for channel in subscriber.channels]
         self.index.remove(subscriber)
-        if self.presence is not None:
-            for local in local_channels:
-                self.presence.exited(subscriber, local)
+        self.local_channels.note_exited(subscriber, its_channels)
         subscriber.grant = grant
         self.index.add(subscriber)
-        self.note_entered(subscriber, local_channels)
-
-    def note_entered(self, subscriber: Subscriber, local_channels: Sequence[LocalChannel]) -> None:
-        """Know that an open subscriber has these channels from now on."""
-        if self.presence is not None:
-            for local in local_channels:
-                self.presence.entered(subscriber, local)
+        self.local_channels.note_entered(subscriber, its_channels)
 
     # -- subscribers move between processes (edge.handing_over, edge.rejoining)
 
@@ -153,7 +141,7 @@ class Hub(TaskOwner):
             self.index.remove(subscriber)
             self.ledger.closed(subscriber, reason="moved")
         for channel in subscriber.channels:
-            self._leave(subscriber, channel, was_here=was_here)
+            self.local_channels.leave(subscriber, channel, was_here=was_here)
 
     def tell_connected(self, subscriber: Subscriber) -> None:
         """Show watchers of the realm that the subscriber is there, and its channels; nothing if it has left since."""
@@ -193,7 +181,7 @@ class Hub(TaskOwner):
             self.enter(subscriber, places)
             return
         subscriber.is_settled = False
-        channels = [self.expect(subscriber.realm, channel) for channel, _ in wanted]
+        channels = [self.local_channels.expect(subscriber.realm, channel) for channel, _ in wanted]
         try:
             for local in channels:
                 await asyncio.shield(local.opening)
@@ -202,7 +190,7 @@ class Hub(TaskOwner):
         finally:
             subscriber.is_settled = True
             for local in channels:
-                self.expect_no_more(local)
+                self.local_channels.expect_no_more(local)
 
     def find_places(
         self, realm: RealmId, wanted: Sequence[tuple[ChannelName, StreamPosition | None]]
@@ -227,7 +215,7 @@ class Hub(TaskOwner):
                 break
             self._bring(subscriber, local, since)
             local.empty_since = None
-            self._note_if_empty(local)
+            self.local_channels.note_if_empty(local)
         subscriber.is_settled = True
 
     def _bring(self, subscriber: Subscriber, local: LocalChannel, since: StreamPosition | None) -> bool:
@@ -236,7 +224,7 @@ class Hub(TaskOwner):
         if local.channel not in subscriber.channels:
             subscriber.channels.append(local.channel)
             self.ledger.joined(subscriber, local.channel, None if since is None else begin)
-            self.note_entered(subscriber, [local])
+            self.local_channels.note_entered(subscriber, [local])
         if begin != local.position:
             return False
         begin_live(subscriber, local, since)
@@ -265,7 +253,7 @@ class Hub(TaskOwner):
             return False
         subscriber.channels.remove(channel)
         self.ledger.left(subscriber, channel)
-        self._leave(subscriber, channel)
+        self.local_channels.leave(subscriber, channel)
         if self.followers is not None and subscriber.following is not None:
             self.followers.left(subscriber, channel)
         return True
@@ -276,71 +264,6 @@ class Hub(TaskOwner):
             local = self._channels.get((subscriber.realm, channel))
             if local is not None and local.is_behind(subscriber, wish):
                 subscriber.tell_position(channel, local.position)
-
-    def _leave(self, subscriber: Subscriber, channel: ChannelName, *, was_here: bool = True) -> None:
-        local = self._channels.get((subscriber.realm, channel))
-        if local is not None:
-            local.remove(subscriber)
-            if was_here and self.presence is not None:
-                self.presence.exited(subscriber, local)
-            self._note_if_empty(local)
-
-    def _note_if_empty(self, local: LocalChannel) -> None:
-        if local.is_empty:
-            local.empty_since = self.clock.monotonic()
-
-    def expect(self, realm: RealmId, channel: ChannelName) -> LocalChannel:
-        """Keep the channel for somebody on the way to it until `expect_no_more`; usable once `opening` is done."""
-        local = self._channels.get((realm, channel))
-        if local is None:
-            local = LocalChannel(realm, channel, asyncio.get_running_loop().create_future(), self._turns)
-            self._channels[realm, channel] = local
-            self.index.add_channel(local)
-            if self.presence is not None:
-                self.presence.opened(local)
-            self.spawn(self._open(local))
-        local.empty_since = None
-        local.awaited += 1
-        return local
-
-    def expect_no_more(self, local: LocalChannel) -> None:
-        """End what `expect` began."""
-        local.awaited -= 1
-        self._note_if_empty(local)
-
-    async def _open(self, local: LocalChannel) -> None:
-        """Subscribe at the broker; then let those go on who wait in `join`."""
-        try:
-            if self.subscriptions is not None:
-                await self.subscriptions.opened(local.realm, local.channel)
-            top = await self._broker.subscribe(local.realm, local.channel)
-        except Exception as error:  # whatever it is, those who wait in `join` must hear of it
-            self._drop(local)
-            local.opening.set_exception(error)
-            local.opening.exception()  # seen: there may be nobody left who waits
-            if not isinstance(error, Unavailable):
-                raise
-            return
-        early, local.pending = local.pending or [], None
-        local.top = top
-        for stored in early:
-            self.take(local, stored)
-        local.opening.set_result(None)
-
-    def forget_channel(self, local: LocalChannel) -> None:
-        """End the broker subscription of a channel that nobody here wants any more."""
-        self._drop(local)
-        self.spawn(self._unsubscribe(local))
-
-    def _drop(self, local: LocalChannel) -> None:
-        self._channels.pop((local.realm, local.channel), None)
-        self.index.remove_channel(local)
-
-    async def _unsubscribe(self, local: LocalChannel) -> None:
-        with contextlib.suppress(Unavailable):  # its items keep coming and are passed over
-            await self._broker.unsubscribe(local.realm, local.channel)
-        if self.subscriptions is not None:
-            await self.subscriptions.closed(local.realm, local.channel)
 
     # -- live items (BrokerListener)
 

@@ -35,9 +35,9 @@ async def rejoin(hub: Hub, broker: Broker, moved: Sequence[tuple[Subscriber, Pos
             groups[subscriber.realm, channel, position].append(subscriber)
     async with asyncio.TaskGroup() as tasks:
         for (realm, channel, position), members in groups.items():
-            local = hub.expect(realm, channel)
+            local = hub.local_channels.expect(realm, channel)
             for member in members:
-                hub.note_entered(member, [local])
+                hub.local_channels.note_entered(member, [local])
             tasks.create_task(_rejoin_group(hub, broker, local, position, members))
     for subscriber, _ in moved:
         subscriber.is_settled = True
@@ -58,7 +58,7 @@ async def _rejoin_group(
             member.close(CloseReason.UNAVAILABLE)
     finally:
         local.joining.pop(members[0], None)
-        hub.expect_no_more(local)
+        hub.local_channels.expect_no_more(local)
 
 
 async def _read_history(

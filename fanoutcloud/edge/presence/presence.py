@@ -56,7 +56,7 @@ _outcomes = msgspec.msgpack.Decoder(Outcome)
 
 
 class Presence:
-    """Owned by the composition, which sets it as `hub.presence`."""
+    """Owned by the composition, which sets it as `hub.local_channels.presence`."""
 
     def __init__(
         self, hub: Hub, store: PresenceStore, broker: Broker, directory: RealmDirectory, activity: ActivitySink

@@ -188,7 +188,7 @@ class Takeover:
     async def _subscribe(self, names: list[tuple[str, str]]) -> None:
         """Subscribe to the channels before anybody comes who wants them; what fails is tried again then."""
         hub = self._revival.hub
-        expected = [hub.expect(RealmId(realm), ChannelName(channel)) for realm, channel in names]
+        expected = [hub.local_channels.expect(RealmId(realm), ChannelName(channel)) for realm, channel in names]
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT_S):
                 await asyncio.gather(*(asyncio.shield(local.opening) for local in expected), return_exceptions=True)
@@ -196,7 +196,7 @@ class Takeover:
             logger.warning("takeover_channels_late", extra={"channels": len(names)})
         finally:
             for local in expected:
-                hub.expect_no_more(local)
+                hub.local_channels.expect_no_more(local)
 
     def _take(self, comers: list[_Comer], tasks: asyncio.TaskGroup, taken: Taken) -> None:
         """Make the connections ours: from here on they are answered by this process alone."""

@@ -138,6 +138,9 @@ async def test_catching_up_ends_with_the_connection() -> None:
     drained = asyncio.create_task(sink.drained())
     await asyncio.sleep(0)
 
-    sink.close(1000, "")
+    assert not drained.done()
 
+    sink.close(1000, "")
     await asyncio.wait_for(drained, PATIENCE_S)
+
+    assert sink.unsent_bytes() == 11

@@ -148,4 +148,7 @@ async def test_comparing_goes_on_when_the_broker_is_back(world: EdgeWorld) -> No
 
     world.broker.is_down = False
     house.tick(10)
-    await until(lambda: subscriber.numbers == [1])
+    await until(lambda: len(subscriber.numbers) == 1)
+
+    assert subscriber.numbers == [1]
+    assert "reset" not in subscriber.kinds

@@ -34,7 +34,7 @@ class PresenceWorld:
             Presence(hub, self.store, here.world.broker, self.directory, here.world.activity) for hub in here.hubs
         ]
         for hub, presence in zip(here.hubs, self.edges, strict=True):
-            hub.presence = presence
+            hub.local_channels.presence = presence
 
     async def join(
         self, edge: int, user: str = "", *, watches: bool = False, channel: str = HELLO

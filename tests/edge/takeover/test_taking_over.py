@@ -95,7 +95,8 @@ async def test_a_client_that_has_spoken_can_go_on_speaking(handover: Handover) -
     await handover.run()
     websocket.writer.write(PING)
 
-    await websocket.read_until(b'"pong"}')
+    assert b'"pong"' in await websocket.read_until(b'"pong"}')
+    assert handover.old.hub.subscribers == set(), "the new edge answers"
 
 
 async def test_what_a_client_says_in_between_is_not_lost(handover: Handover) -> None:
@@ -108,10 +109,11 @@ async def test_what_a_client_says_in_between_is_not_lost(handover: Handover) -> 
     websocket.writer.write(PING)  # nobody reads it now
     right.close()
     await handing_over
+    assert len(handover.old.hub.subscribers) == 1, "it was taken back"
 
     await handover.run()
 
-    await websocket.read_until(b'"pong"}')
+    assert b'"pong"' in await websocket.read_until(b'"pong"}')
 
 
 async def test_items_published_between_the_two_are_caught_up_once(handover: Handover) -> None:

@@ -154,6 +154,9 @@ def test_rows_that_somebody_else_made_due_are_sent_when_that_is_announced(
 
     run(play)
 
+    [delivery] = WebhookDelivery.objects.all()
+    assert (delivery.kind, delivery.state) == ("webhook.test", "delivered")
+
 
 def test_an_endpoint_that_hangs_holds_its_own_places_and_nobody_else_waits_for_it(
     created: CreatedRealm, sink: WebhookSink, at_sink: At, monkeypatch: pytest.MonkeyPatch
