@@ -6,6 +6,8 @@ from django.db import models
 from django.utils import timezone
 
 from fanoutcloud.core.names import MAX_CHANNEL_NAME_BYTES
+from publishing.webhooks.failing import say_cause
+from publishing.webhooks.pace import ALL, Takes
 from realms.models import Realm, RequestSubscription
 from realms.models.webhooks import MAX_URL_CHARACTERS
 
@@ -56,13 +58,19 @@ class WebhookEndpoint(models.Model):
     sealed_old_secret = models.TextField(blank=True)
     sealed_old_signing_key = models.TextField(blank=True)
     old_until = models.DateTimeField(null=True, blank=True)  # the old ones sign, too, until then
-    sealed_headers = models.TextField(blank=True)  # of its own, sent with each call; empty: none
+    sealed_headers = models.TextField(blank=True, db_default="")  # of its own, sent with each call; empty: none
     state = models.CharField(max_length=8, choices=State.choices, default=State.ACTIVE)
     paused_by = models.CharField(max_length=8, choices=Pause.choices, default=Pause.NOBODY, blank=True)
     state_reason = models.CharField(max_length=MAX_CAUSE_CHARACTERS, blank=True)
     state_since = models.DateTimeField(default=timezone.now)
     failures_in_row = models.PositiveIntegerField(default=0)
     failing_since = models.DateTimeField(null=True, blank=True)
+    recent_attempts = models.JSONField(
+        default=list, db_default=[], blank=True
+    )  # as `publishing.webhooks.failing` has it
+    poor_share = models.PositiveSmallIntegerField(
+        null=True, blank=True
+    )  # of the newest, in percent, while it is failing
     warned_at = models.DateTimeField(null=True, blank=True)  # that it will be disabled, if it goes on like this
     exhausted_told_at = models.DateTimeField(null=True, blank=True)  # that deliveries were given up
     missed_since = models.DateTimeField(null=True, blank=True)  # it was disabled from then on, and nothing was kept
@@ -74,6 +82,12 @@ class WebhookEndpoint(models.Model):
     rests_until = models.DateTimeField(null=True, blank=True)
     rests = models.PositiveSmallIntegerField(default=0)  # in a row; each is longer than the one before
     released_at = models.DateTimeField(null=True, blank=True)  # when the last rest ended well
+    #: How much it takes: less where it answers that it has too much to do.
+    calls_at_once = models.PositiveSmallIntegerField(default=ALL.at_once, db_default=ALL.at_once)
+    calls_per_minute = models.PositiveSmallIntegerField(null=True, blank=True)  # empty: more than one a second
+    #: The worker that calls it, and until when; nobody else does meanwhile.
+    served_by = models.CharField(max_length=16, default="", db_default="", blank=True)
+    served_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -81,6 +95,21 @@ class WebhookEndpoint(models.Model):
 
     def __str__(self) -> str:
         return self.label or self.url
+
+    @property
+    def failing_cause(self) -> str:
+        """Return why it counts as failing, in words; empty: it does not."""
+        return say_cause(self.failures_in_row, self.poor_share)
+
+    @property
+    def last_attempt_at(self) -> datetime | None:
+        """Return when the last attempt ended; of an endpoint that is well, about when."""
+        return max((at for at in (self.last_success_at, self.last_failure_at) if at is not None), default=None)
+
+    @property
+    def takes(self) -> Takes:
+        """Return how much it takes."""
+        return Takes(self.calls_at_once, self.calls_per_minute)
 
     def is_signed_by_old(self, now: datetime) -> bool:
         """Return whether the secret from before the last rotation signs, too."""

@@ -70,6 +70,11 @@ class EndpointFields(Fields):
     rests_until = serializers.DateTimeField(
         allow_null=True, help_text="It has failed several times in a row: it is tried again then."
     )
+    failing_cause = serializers.CharField(
+        allow_blank=True,
+        help_text="Why it counts as failing: ten attempts failed in a row, or less than a fifth of 50 within ten "
+        "minutes succeeded. One success ends it. Empty: it is not failing.",
+    )
     failures_in_row = serializers.IntegerField()
     failing_since = serializers.DateTimeField(allow_null=True)
     missed_since = serializers.DateTimeField(
@@ -78,6 +83,12 @@ class EndpointFields(Fields):
     last_success_at = serializers.DateTimeField(allow_null=True)
     last_failure_at = serializers.DateTimeField(allow_null=True)
     last_problem = serializers.CharField(allow_blank=True)
+    calls_at_once = serializers.IntegerField(
+        help_text="It takes so many calls at once, of all workers: ten, less where it answers 429 or 5xx."
+    )
+    calls_per_minute = serializers.IntegerField(
+        allow_null=True, help_text="Where one call at a time is too much for it, so many in a minute; else null."
+    )
     is_blocked = serializers.BooleanField(help_text="Its address is not allowed; it was not called.")
     old_secret_until = serializers.DateTimeField(
         allow_null=True, help_text="The secret from before the last rotation signs, too, until then."
@@ -88,7 +99,8 @@ class EndpointFields(Fields):
         """Return the members of the answer."""
         plain = (
             "url", "label", "patterns", "events", "format", "is_ordered", "is_batched", "timeout_s", "state",
-            "paused_by", "state_reason", "failures_in_row", "last_problem", "is_blocked",
+            "paused_by", "state_reason", "failing_cause", "failures_in_row", "last_problem", "calls_at_once",
+            "calls_per_minute", "is_blocked",
         )  # fmt: skip
         times = (
             "state_since", "rests_until", "failing_since", "missed_since", "last_success_at", "last_failure_at",

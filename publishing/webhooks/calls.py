@@ -5,6 +5,7 @@ from datetime import datetime
 
 from fanoutcloud.outbound.gate import Target
 from fanoutcloud.outbound.messages import Trace
+from publishing.webhooks.pace import ALL, Takes
 from publishing.webhooks.schedule import Verdict
 from publishing.webhooks.signing import SigningKeys
 
@@ -26,6 +27,7 @@ class Destination:
     is_batched: bool = False
     released_at: float | None = None  # monotonic: when it was let go after a rest
     release_step_s: float = 1.0
+    takes: Takes = ALL
     is_probed: bool = False  # it has failed: one call at a time, until one succeeds
 
 
@@ -45,6 +47,7 @@ class ClaimedRow:
     attempts: int
     tries: int
     replays: int
+    last_cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Case, OuterRef, Q, Subquery, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -24,6 +24,7 @@ from fanoutcloud.outbound.gate import GateRules, Target, parse_url
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.bodies import batch_body
 from publishing.webhooks.calls import Call, ClaimedRow, Destination, Pairs
+from publishing.webhooks.losses import LOST, note_losses
 from publishing.webhooks.own_headers import open_headers
 from publishing.webhooks.signing import SigningKeys, private_key
 from realms.errors import SealBroken
@@ -50,11 +51,15 @@ _FIRST = Subquery(
     .values("due_at")[:1]
 )
 _TABLE = WebhookDelivery._meta.db_table
-_COLUMNS = "id, webhook_id, kind, channel, order_key, batch, method, headers, body, attempts, tries, replays"
+_COLUMNS = (
+    "id, webhook_id, kind, channel, order_key, batch, method, headers, body, attempts, tries, replays, last_cause"
+)
 _CLAIM = (
     f"UPDATE {_TABLE} SET claim = %s, due_at = %s,"  # noqa: S608 - names of our own alone
     " attempts = attempts + CASE WHEN claim <> '' THEN 1 ELSE 0 END,"  # its lease has ended: that attempt is lost
-    " tries = tries + CASE WHEN claim <> '' THEN 1 ELSE 0 END"
+    " tries = tries + CASE WHEN claim <> '' THEN 1 ELSE 0 END,"
+    f" last_cause = CASE WHEN claim <> '' THEN '{LOST}' ELSE last_cause END,"
+    " last_status = CASE WHEN claim <> '' THEN NULL ELSE last_status END"
     f" WHERE id IN ({{chosen}}) RETURNING {_COLUMNS}"
 )
 _DUE = (
@@ -74,18 +79,21 @@ _HEADS = (
 )
 
 
-def find_due_endpoints(now: datetime) -> list[WebhookEndpoint]:
-    """Return endpoints that something is due for and that may be called. Blocks: one query, one probe per endpoint.
+def find_due_endpoints(now: datetime, worker: str) -> list[WebhookEndpoint]:
+    """Return endpoints that something is due for and that a worker may call. Blocks: one query, one probe per endpoint.
 
-    Of those that were paused for failing, the ones that are to be probed.
+    Of those that were paused for failing, the ones that are to be probed; none that another worker serves.
     """
     rested = Q(rests_until__isnull=True) | Q(rests_until__lte=now)
-    rows = WebhookEndpoint.objects.filter(_MAY_BE_CALLED & rested).alias(first=_FIRST).filter(first__lte=now)
+    free = Q(served_by=worker) | Q(served_until__isnull=True) | Q(served_until__lte=now)
+    rows = WebhookEndpoint.objects.filter(_MAY_BE_CALLED & rested & free).alias(first=_FIRST).filter(first__lte=now)
     return list(rows.order_by("rests_until", "?")[:MAX_ENDPOINTS_PER_LOOK])
 
 
-def find_next_due(*, besides: Collection[int] = ()) -> datetime | None:
+def find_next_due(worker: str, *, besides: Collection[int] = ()) -> datetime | None:
     """Return when the next call can be made, `besides` those to some endpoints; None: nothing waits.
+
+    What another worker serves is looked at when its time is over: it may have been killed.
 
     Blocks: one query, one probe per endpoint.
     """
@@ -95,7 +103,9 @@ def find_next_due(*, besides: Collection[int] = ()) -> datetime | None:
         .alias(first=_FIRST)
         .filter(first__isnull=False)
     )
-    moments = rows.annotate(at=Greatest("first", Coalesce("rests_until", "first"))).order_by("at")
+    rested, free = Coalesce("rests_until", "first"), Coalesce("served_until", "first")
+    free_for_it = Case(When(served_by=worker, then="first"), default=free)
+    moments = rows.annotate(at=Greatest("first", rested, free_for_it)).order_by("at")
     return moments.values_list("at", flat=True).first()
 
 
@@ -113,7 +123,7 @@ class Destinations:
             endpoint.url, endpoint.sealed_secret, endpoint.sealed_signing_key, endpoint.is_signed_by_old(now),
             endpoint.sealed_old_secret, endpoint.sealed_old_signing_key, endpoint.timeout_s, endpoint.is_ordered,
             endpoint.is_batched, is_probed, endpoint.sealed_headers,
-            endpoint.released_at,
+            endpoint.released_at, endpoint.takes,
         )  # fmt: skip
         known = self._known.get(endpoint.pk)
         if known is not None and known[0] == mark:
@@ -146,6 +156,7 @@ class Destinations:
             is_batched=endpoint.is_batched,
             released_at=_to_monotonic(endpoint.released_at, now),
             release_step_s=settings.WEBHOOK_DELAY_FACTOR,
+            takes=endpoint.takes,
             is_probed=is_probed,
         )
 
@@ -196,12 +207,10 @@ def _claim_calls(destination: Destination, count: int, monotonic: float) -> list
         cursor.execute(statement, (claim, lease_until, *owner, now, row_count))
         rows = [_read_row(record) for record in cursor.fetchall()]
     rows.sort(key=lambda row: row.id)
-    if destination.is_batched:
-        if destination.is_ordered:
-            rows += _claim_followers(rows, destination, claim, lease_until)
-        groups = _to_batches(rows, destination)
-    else:
-        groups = [[row] for row in rows]
+    if destination.is_batched and destination.is_ordered:
+        rows += _claim_followers(rows, destination, claim, lease_until)
+    rows = note_losses(endpoint_id, claim, rows)
+    groups = _to_batches(rows, destination) if destination.is_batched else [[row] for row in rows]
     start_by = monotonic + START_WITHIN_S
     return [_to_call(destination, group, claim, start_by) for group in groups]
 
@@ -307,4 +316,5 @@ def _read_row(record: Sequence[Any]) -> ClaimedRow:  # Any: a database's row
         attempts=record[9],
         tries=record[10],
         replays=record[11],
+        last_cause=record[12],
     )

@@ -16,6 +16,7 @@ from publishing.webhooks.errors import EndpointLimitReached, EndpointNotFound, I
 from publishing.webhooks.log_rules import CUT
 from publishing.webhooks.notices import tell_disabled
 from publishing.webhooks.own_headers import check_headers, seal_headers
+from publishing.webhooks.pace import ALL
 from publishing.webhooks.signing import new_secret, show_public_key, show_secret
 from realms.announcements import announce_change, announce_webhooks
 from realms.audit import Action, note
@@ -110,8 +111,7 @@ def change_endpoint(*, realm: Realm, endpoint_id: int, changes: Mapping[str, Any
     if "url" in checked and checked["url"] != endpoint.url:
         refuse_in_sandbox(realm, "call URLs")
         _refuse_to_lead_away(endpoint, checked["url"], changes.get("headers"))
-        checked |= {"failures_in_row": 0, "failing_since": None, "rests_until": None, "rests": 0, "last_problem": ""}
-        checked |= {"warned_at": None, "is_blocked": False}
+        checked |= {**_without_failures(), "last_problem": "", "is_blocked": False}
     for name, value in checked.items():
         setattr(endpoint, name, value)
     endpoint.save(update_fields=[*checked])
@@ -184,11 +184,10 @@ def resume_endpoint(*, realm: Realm, endpoint_id: int) -> WebhookEndpoint:
     if endpoint.state == State.DISABLED:
         endpoint.missed_since = endpoint.missed_since or endpoint.state_since
     set_state(endpoint, State.ACTIVE, by=Pause.NOBODY, reason="")
-    endpoint.failures_in_row, endpoint.failing_since = 0, None
-    endpoint.rests_until, endpoint.rests, endpoint.warned_at = None, 0, None
-    endpoint.save(
-        update_fields=["failures_in_row", "failing_since", "rests_until", "rests", "warned_at", "missed_since"]
-    )
+    unburdened = _without_failures()
+    for name, value in unburdened.items():
+        setattr(endpoint, name, value)
+    endpoint.save(update_fields=[*unburdened, "missed_since"])
     waiting = WebhookDelivery.objects.filter(endpoint=endpoint, state=WebhookDelivery.State.WAITING, claim="")
     waiting.update(due_at=timezone.now())
     announce_webhooks()
@@ -196,6 +195,14 @@ def resume_endpoint(*, realm: Realm, endpoint_id: int) -> WebhookEndpoint:
         note(realm, Action.WEBHOOK_RESUMED, thing_of(endpoint))
         announce_change(realm)
     return endpoint
+
+
+def _without_failures() -> dict[str, Any]:
+    """Return fields of an endpoint that begins anew, whatever failed before."""
+    return {
+        "failures_in_row": 0, "failing_since": None, "recent_attempts": [], "poor_share": None, "rests_until": None,
+        "rests": 0, "warned_at": None, "calls_at_once": ALL.at_once, "calls_per_minute": ALL.per_minute,
+    }  # fmt: skip
 
 
 @transaction.atomic

@@ -1,15 +1,13 @@
 """One endpoint in a worker: what was claimed for it, how many calls at once it takes, how fast it is. Pure."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from publishing.webhooks.calls import Call, Destination, Outcome
-from publishing.webhooks.health import FAILURES_BEFORE_REST
-from publishing.webhooks.pace import Pace
+from publishing.webhooks.failing import FAILURES_IN_ROW
+from publishing.webhooks.pace import ALL, Pace, Takes
 from publishing.webhooks.schedule import SLOWS
 
-#: Calls at once to one endpoint.
-MAX_WINDOW = 10
 #: Of one worker's places, those that one realm may have.
 REALM_SHARE = 0.2
 #: Claimed ahead for an endpoint: twice as many each time it is through with all of them within this.
@@ -22,16 +20,16 @@ MAX_AHEAD_BYTES = 4 * 1024 * 1024
 
 @dataclass(slots=True)
 class Lane:
-    """`window` is how many calls at once the endpoint takes: halved when it says that it has too much to do.
+    """`takes` is how much the endpoint takes: less when it says that it has too much to do.
 
-    When one at a time is too much, its pace is halved.
+    What it came to is written with the results, and read again with what is claimed: here it only follows sooner.
     """
 
     destination: Destination
     queue: deque[Call] = field(default_factory=deque)
     running: int = 0
-    window: int = MAX_WINDOW
-    ahead: int = MAX_WINDOW
+    takes: Takes = ALL
+    ahead: int = ALL.at_once
     failures_in_row: int = 0
     filled_at: float = 0.0
     has_more: bool = False  # in the database, when it was last filled
@@ -41,12 +39,12 @@ class Lane:
     def fill(self, destination: Destination, calls: list[Call], now: float) -> None:
         """Go on with the endpoint as it is now, and with more calls. `now` is monotonic."""
         self.has_more = len(calls) >= (1 if destination.is_ordered else self.room)
-        self.destination = destination
+        self.destination, self.takes = destination, destination.takes
         self.pace.released_at, self.pace.step_s = destination.released_at, destination.release_step_s
         self.pace.took(len(calls))
         self.failures_in_row = 0
         if destination.is_probed:
-            self.window, self.ahead = 1, 1
+            self.ahead = 1
         elif not self.queue:
             is_quick = now - self.filled_at < AHEAD_S
             self.ahead = self.ahead * 2 if is_quick else max(self.window, self.ahead // 2)
@@ -55,8 +53,15 @@ class Lane:
         self.queue.extend(calls)
 
     @property
+    def window(self) -> int:
+        """How many calls at once it takes now."""
+        return 1 if self.destination.is_probed else self.takes.at_once
+
+    @property
     def room(self) -> int:
         """How many calls may be claimed for it now: none while half of what was waits, since many at once are cheap."""
+        if self.takes.per_minute is not None:
+            return 0 if self.running or self.queue else 1
         if self.destination.is_ordered:
             return max(0, self.window - self.running - len(self.queue))
         if len(self.queue) > self.ahead // 2:
@@ -78,16 +83,12 @@ class Lane:
         self.running -= 1
         if outcome.verdict.is_delivered:
             self.failures_in_row = 0
-            if self.pace.per_s is None:
-                self.window = min(MAX_WINDOW, self.window + 1)
-            self.pace.speed_up()
+            self.takes = self.takes.faster()
             return
         self.failures_in_row += 1
         self.ahead = self.window
         if outcome.verdict.status in SLOWS:
-            if self.window == 1:
-                self.pace.slow_down()
-            self.window = max(1, self.window // 2)
+            self.takes = self.takes.slower()
 
     @property
     def is_low(self) -> bool:
@@ -97,8 +98,8 @@ class Lane:
     @property
     def is_to_rest(self) -> bool:
         """Whether what waits is better given back: the endpoint fails, or takes less than one call a second."""
-        is_too_much = self.pace.per_s is not None and self.failures_in_row > 0
-        return is_too_much or self.failures_in_row >= FAILURES_BEFORE_REST
+        is_too_much = self.takes.per_minute is not None and self.failures_in_row > 0
+        return is_too_much or self.failures_in_row >= FAILURES_IN_ROW
 
     @property
     def is_over(self) -> bool:
@@ -114,34 +115,35 @@ def _most_ahead(calls: list[Call]) -> int:
 
 
 class Turns:
-    """Whose turn it is: lanes one after another, none beyond its window, no realm beyond its share."""
+    """Whose turn it is: realms one after another, and each one's lanes; none beyond its window, no realm beyond its
+    share. A place for one call is what each turn costs, so nobody is owed anything.
+    """
 
     def __init__(self, places: int) -> None:
         self.places = places
         self.running = 0
         self._share = max(1, int(places * REALM_SHARE))
-        self._of_realm: dict[str, int] = {}
-        self._line: deque[Lane] = deque()
-        self._held: dict[str, list[Lane]] = {}  # lanes of realms that have their share
+        self._of_realm: Counter[str] = Counter()
+        self._line: deque[str] = deque()  # realms that may begin a call, each once
+        self._standing: set[str] = set()
+        self._lanes: dict[str, deque[Lane]] = {}  # of each realm, those that have something to begin
 
     def offer(self, lane: Lane) -> None:
         """Have a lane stand in line if it has something to begin. Idempotent."""
         if lane.may_begin and not lane.is_offered:
             lane.is_offered = True
-            self._line.append(lane)
+            self._lanes.setdefault(lane.destination.realm, deque()).append(lane)
+        self._stand(lane.destination.realm)
 
     def next_call(self) -> tuple[Lane, Call] | None:
         """Return the call to begin now, counted as running; None: none may begin."""
         while self._line and self.running < self.places:
-            lane = self._line.popleft()
-            realm = lane.destination.realm
-            if self._of_realm.get(realm, 0) >= self._share:
-                self._held.setdefault(realm, []).append(lane)
+            realm = self._line.popleft()
+            self._standing.discard(realm)
+            lane = self._next_lane(realm)
+            if lane is None:
                 continue
-            lane.is_offered = False
-            if not lane.may_begin:
-                continue
-            self._of_realm[realm] = self._of_realm.get(realm, 0) + 1
+            self._of_realm[realm] += 1
             self.running += 1
             lane.running += 1
             call = lane.queue.popleft()
@@ -151,14 +153,27 @@ class Turns:
 
     def ended(self, lane: Lane) -> None:
         """Count one call of a lane out, once the lane itself knows; what it held up may go on."""
-        self.running -= 1
         realm = lane.destination.realm
-        left = self._of_realm[realm] - 1
-        if left:
-            self._of_realm[realm] = left
-        else:
+        self.running -= 1
+        self._of_realm[realm] -= 1
+        if not self._of_realm[realm]:
             del self._of_realm[realm]
-        for held in self._held.pop(realm, ()):
-            held.is_offered = False
-            self.offer(held)
         self.offer(lane)
+
+    def _stand(self, realm: str) -> None:
+        """Have a realm stand in line, if it may begin something."""
+        if realm in self._lanes and realm not in self._standing and self._of_realm[realm] < self._share:
+            self._standing.add(realm)
+            self._line.append(realm)
+
+    def _next_lane(self, realm: str) -> Lane | None:
+        """Take the lane of a realm out whose turn it is."""
+        lanes = self._lanes.get(realm, deque())
+        found = None
+        while lanes and found is None:
+            lane = lanes.popleft()
+            lane.is_offered = False
+            found = lane if lane.may_begin else None
+        if not lanes:
+            self._lanes.pop(realm, None)
+        return found

@@ -32,10 +32,10 @@ def tell_paused(endpoint: WebhookEndpoint) -> None:
     )  # fmt: skip
 
 
-def tell_of_end(endpoint: WebhookEndpoint, ends_at: datetime) -> None:
+def tell_of_end(endpoint: WebhookEndpoint, why: str, ends_at: datetime) -> None:
     """Tell that an endpoint will be disabled if it goes on like this."""
     _mail_owner(
-        endpoint, "will be disabled", f"it has failed for days: {endpoint.last_problem}",
+        endpoint, "will be disabled", why,
         f"If nothing gets through until {ends_at:%Y-%m-%d %H:%M} UTC, it is disabled: nothing is kept for it any more.",
     )  # fmt: skip
 

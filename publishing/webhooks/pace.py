@@ -1,28 +1,57 @@
 """How fast an endpoint is called that is not to have all at once: after a rest, or with too much to do. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
+#: Calls at once to one endpoint.
+MAX_AT_ONCE = 10
 #: After a rest, calls are let go at 1, 2, 4 … in each second; after so many seconds, as fast as the endpoint is.
 RELEASE_STEPS = 8
-#: One call at a time that still is too much is halved on: from one a second down to one a minute. Each success adds one
-#: a minute.
-MOST_PER_S = 1.0
-LEAST_PER_S = ONE_PER_S = 1 / 60
+#: One call at a time that still is too much is halved on: from one a second down to one a minute.
+MOST_PER_MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """How much an endpoint takes: so many calls at once; where one at a time is too much, so many in a minute."""
+
+    at_once: int = MAX_AT_ONCE
+    per_minute: int | None = None
+
+    def slower(self) -> "Takes":
+        """Return half of it, but one a minute."""
+        if self.per_minute is not None:
+            return Takes(1, max(1, self.per_minute // 2))
+        return Takes(1, MOST_PER_MINUTE // 2) if self.at_once <= 1 else Takes(self.at_once // 2)
+
+    def faster(self) -> "Takes":
+        """Return one more: in a minute, or at once."""
+        if self.per_minute is not None:
+            return Takes(1, self.per_minute + 1 if self.per_minute + 1 < MOST_PER_MINUTE else None)
+        return Takes(min(MAX_AT_ONCE, self.at_once + 1))
+
+    def wait_s(self, last_at: datetime | None, now: datetime, *, minute_s: float = 60.0) -> float:
+        """Return after how long a call may be begun; `last_at` is when the last one ended."""
+        if self.per_minute is None or last_at is None:
+            return 0.0
+        return max(0.0, minute_s / self.per_minute - (now - last_at).total_seconds())
+
+
+ALL = Takes()
 
 
 @dataclass(slots=True)
 class Pace:
-    """Of one endpoint, in one worker. Times are monotonic, in seconds."""
+    """How an endpoint is let go after a rest. Times are monotonic, in seconds."""
 
-    per_s: float | None = None  # what the endpoint takes; None: more than one a second
-    released_at: float | None = None  # when it was let go after a rest
+    released_at: float | None = None
     step_s: float = 1.0  # how long a second of `RELEASE_STEPS` is
     _saved: float = 0.0  # calls that may be begun
     _saved_at: float = 0.0
 
     def allowed(self, now: float) -> int | None:
         """Return how many calls may be begun now; None: as many as one likes."""
-        rate = self._rate(now)
+        rate = release_rate(now, self.released_at, self.step_s)
         if rate is None:
             return None
         most = max(1.0, rate)
@@ -36,23 +65,8 @@ class Pace:
 
     def wait_s(self, now: float) -> float:
         """Return after how long one call may be begun."""
-        rate = self._rate(now)
+        rate = release_rate(now, self.released_at, self.step_s)
         return 0.0 if rate is None else max(0.0, (1.0 - self._saved) / rate - (now - self._saved_at))
-
-    def slow_down(self) -> None:
-        """Know that one call at a time is too much."""
-        self.per_s = MOST_PER_S / 2 if self.per_s is None else max(LEAST_PER_S, self.per_s / 2)
-
-    def speed_up(self) -> None:
-        """Know that a call succeeded."""
-        if self.per_s is not None:
-            faster = self.per_s + ONE_PER_S
-            self.per_s = None if faster >= MOST_PER_S else faster
-
-    def _rate(self, now: float) -> float | None:
-        released = release_rate(now, self.released_at, self.step_s)
-        rates = [rate for rate in (self.per_s, released) if rate is not None]
-        return min(rates) if rates else None
 
 
 def release_rate(now: float, released_at: float | None, step_s: float) -> float | None:

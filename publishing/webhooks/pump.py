@@ -8,10 +8,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
@@ -29,6 +31,7 @@ from publishing.webhooks.database_thread import DatabaseThread
 from publishing.webhooks.lanes import Lane, Turns
 from publishing.webhooks.pace import release_rate
 from publishing.webhooks.results import write_outcomes
+from publishing.webhooks.serving import Serving
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +68,17 @@ class _Turn:
 
     calls: list[tuple[Destination, list[Call]]]
     idle_s: float = IDLE_S  # how long nothing becomes due, if nothing is
-    held: frozenset[int] = frozenset()  # endpoints that something is due for, and that take no more now
+    #: Endpoints that something is due for, and that take no more now: for so many seconds, as they said.
+    held: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What one visit is to bring: calls for so many `free` places, for each lane as many as it has room for."""
+
+    free: int = 0
+    rooms: Mapping[int, int] = field(default_factory=dict)
+    busy: frozenset[int] = frozenset()  # endpoints whose calls wait or are under way here
 
 
 class Pump:
@@ -74,6 +87,7 @@ class Pump:
     def __init__(self, sender: CallSender, rules: GateRules, *, places: int = PLACES) -> None:
         self._sender = sender
         self._destinations = Destinations(rules)
+        self._serving = Serving()
         self._turns = Turns(places)
         self._lanes: dict[int, Lane] = {}
         self._outcomes: list[Outcome] = []
@@ -107,7 +121,9 @@ class Pump:
             await self.close()
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database, and leave endpoints to other workers."""
+        with suppress(DatabaseFailure):  # then their time ends by itself
+            await self._database.run(self._serving.let_go)
         await self._database.close()
 
     async def drain(self) -> int:
@@ -126,11 +142,14 @@ class Pump:
         self._news.clear()
         outcomes, self._outcomes = self._outcomes, []
         stale, self._stale = self._stale, []
-        is_free = self._turns.running < self._turns.places
         now = time.monotonic()
-        rooms = {endpoint_id: lane.room_now(now) for endpoint_id, lane in self._lanes.items()} if is_free else {}
+        wanted = _Wanted(
+            free=self._turns.places - self._turns.running,
+            rooms={endpoint_id: lane.room_now(now) for endpoint_id, lane in self._lanes.items()},
+            busy=frozenset(endpoint_id for endpoint_id, lane in self._lanes.items() if not lane.is_over),
+        )
         try:
-            turn = await self._database.run(lambda: self._visit(outcomes, stale, rooms if is_free else None))
+            turn = await self._database.run(lambda: self._visit(outcomes, stale, wanted))
         except DatabaseFailure as error:
             logger.warning("webhook_database_failed", extra={"why": str(error)[:200]})
             self._outcomes, self._stale = [*outcomes, *self._outcomes], [*stale, *self._stale]
@@ -138,41 +157,46 @@ class Pump:
             await asyncio.sleep(FAILED_S)
             self._idle_s = IDLE_S
             return False
-        for endpoint_id in rooms.keys() & self._lanes.keys():  # one may have been forgotten meanwhile
-            self._lanes[endpoint_id].has_more = False
+        for endpoint_id in wanted.rooms.keys() & self._lanes.keys():  # one may have been forgotten meanwhile
+            self._lanes[endpoint_id].has_more &= wanted.free <= 0
         for destination, calls in turn.calls:
             lane = self._lanes.setdefault(destination.endpoint_id, Lane(destination))
             lane.fill(destination, calls, time.monotonic())
             self._turns.offer(lane)
-        waits_s = [self._lanes[one].pace.wait_s(now) for one in turn.held if one in self._lanes]
+        paces = {one: lane.pace.wait_s(now) for one, lane in self._lanes.items() if one in turn.held}
+        waits_s = [max(wait_s, paces.get(one, 0.0)) for one, wait_s in turn.held.items()]
         self._idle_s = min(max(min([turn.idle_s, *waits_s]), IDLE_S), SWEEP_S)
         return bool(outcomes or turn.calls)
 
-    def _visit(self, outcomes: list[Outcome], stale: list[Call], rooms: dict[int, int] | None) -> _Turn:
+    def _visit(self, outcomes: list[Outcome], stale: list[Call], wanted: "_Wanted") -> _Turn:
         """Everything that one turn wants of the database; in its thread."""
         if outcomes:
             write_outcomes(outcomes)
         if stale:
             release_calls(stale)
+        now = timezone.now()
+        due = find_due_endpoints(now, self._serving.name) if wanted.free > 0 else []
+        ours = self._serving.take(due, busy=wanted.busy, most_new=wanted.free, now=now)
         claimed: list[tuple[Destination, list[Call]]] = []
-        if rooms is None:
-            return _Turn(claimed)
-        now, held = timezone.now(), set[int]()
-        for endpoint in find_due_endpoints(now):
+        held: dict[int, float] = {}
+        for endpoint in due:
+            if endpoint.pk not in ours:
+                continue
             destination = self._destinations.read(endpoint, now)
-            room = _room_of(destination, rooms.get(endpoint.pk))
+            room = _room_of(destination, wanted.rooms.get(endpoint.pk))
+            wait_s = endpoint.takes.wait_s(endpoint.last_attempt_at, now, minute_s=60.0 * settings.WEBHOOK_DELAY_FACTOR)
             if destination.is_probed:
                 room = 1 if claim_probe(endpoint, now) else 0
-            elif not room:
-                held.add(endpoint.pk)
+            elif not room or wait_s:
+                room, held[endpoint.pk] = 0, wait_s
             if room:
                 calls = claim_calls(destination, room, monotonic=time.monotonic())
                 if calls:
                     claimed.append((destination, calls))
-        if outcomes or claimed or self._turns.running:
+        if outcomes or claimed or self._turns.running or not wanted.free:
             return _Turn(claimed)
-        next_due = find_next_due(besides=held)
-        return _Turn(claimed, SWEEP_S if next_due is None else (next_due - now).total_seconds(), frozenset(held))
+        next_due = find_next_due(self._serving.name, besides=held)
+        return _Turn(claimed, SWEEP_S if next_due is None else (next_due - now).total_seconds(), held)
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         while (begun := self._next()) is not None:
@@ -230,14 +254,16 @@ class Pump:
         while self._turns.running and time.monotonic() < ends_at:
             await self._rest(busy=True)
         outcomes, stale = self._outcomes, self._stale
-        await self._database.run(lambda: self._visit(outcomes, stale, None))
+        await self._database.run(lambda: self._visit(outcomes, stale, _Wanted()))
         if self._turns.running:
             raise _TooLate
 
 
 def _room_of(destination: Destination, of_lane: int | None) -> int:
     """Return how many calls may be claimed for an endpoint: a few if it was let go just now, whatever its lane says."""
-    room = Lane(destination).window if of_lane is None else of_lane
+    room = Lane(destination, takes=destination.takes).window if of_lane is None else of_lane
+    if destination.takes.per_minute is not None:
+        room = min(room, 1)
     rate = release_rate(time.monotonic(), destination.released_at, destination.release_step_s)
     return room if rate is None else min(room, max(1, int(rate * destination.release_step_s)))
 

@@ -201,7 +201,8 @@ def _webhooks_of(realm: Realm) -> list[Finding]:
                                  "turn it on again on the webhooks page", 1, last_at, last_at, name,
                                  is_beside=True))  # fmt: skip
         elif endpoint.failures_in_row:
-            cause = f"{name} failed {endpoint.failures_in_row} times in a row: {endpoint.last_problem}"
+            how = endpoint.failing_cause or f"it failed {endpoint.failures_in_row} times in a row"
+            cause = f"{name}: {how}: {endpoint.last_problem}"
             found.append(Finding("webhook_failing", "fault", "A webhook's target fails", cause,
                                  "mend the target; deliveries are repeated, and can be replayed",
                                  endpoint.failures_in_row, last_at, last_at, name, is_beside=True))  # fmt: skip

@@ -81,6 +81,17 @@ def test_an_endpoint_is_paused_disabled_and_resumed(alices_caller: Caller, place
     assert states == ["paused", "disabled", "active"]
 
 
+def test_why_it_is_failing_and_how_much_it_takes_is_told(alices_caller: Caller, place: str):
+    well = alices_caller.get(place).json()
+    WebhookEndpoint.objects.update(failures_in_row=2, poor_share=12, calls_at_once=1, calls_per_minute=30)
+
+    failing = alices_caller.get(place).json()
+
+    names = ("failing_cause", "failures_in_row", "calls_at_once", "calls_per_minute")
+    assert [well[name] for name in names] == ["", 0, 10, None]
+    assert [failing[name] for name in names] == ["12 % of 50 attempts succeeded; the last 2 failed", 2, 1, 30]
+
+
 def test_what_was_missed_while_it_was_disabled_is_asked_for_once(alices_caller: Caller, place: str):
     assert alices_caller.post(f"{place}/history").json()["code"] == "webhook_nothing_missed"
     alices_caller.post(f"{place}/disable")

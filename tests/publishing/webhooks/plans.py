@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from fanoutcloud.outbound.gate import GateRules
 from publishing.models import WebhookDelivery, WebhookEndpoint
+from publishing.webhooks.calls import Call
 from publishing.webhooks.claims import Destinations, claim_calls, find_due_endpoints, find_next_due
 
 #: A small part of what waits: for a large one, walking through all of a small table would be right.
@@ -29,13 +30,17 @@ def find_walks(act: Callable[[], object]) -> list[str]:
     return [plan for plan in plans if _WALK in plan]
 
 
+def claim_all(endpoint: WebhookEndpoint, count: int = CLAIMED) -> list[Call]:
+    """Take what is due of an endpoint, as a worker does."""
+    return claim_calls(Destinations(GateRules()).read(endpoint, timezone.now()), count, monotonic=0.0)
+
+
 def find_walks_of_claims(endpoint: WebhookEndpoint) -> list[str]:
     """Look for what is due as the pump does, and claim some of it; return plans as above."""
 
     def look() -> None:
-        now = timezone.now()
-        find_due_endpoints(now)
-        find_next_due()
-        claim_calls(Destinations(GateRules()).read(endpoint, now), CLAIMED, monotonic=0.0)
+        find_due_endpoints(timezone.now(), "worker")
+        find_next_due("worker")
+        claim_all(endpoint)
 
     return find_walks(look)

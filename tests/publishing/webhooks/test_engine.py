@@ -24,7 +24,7 @@ from fanoutcloud.way_out import make_gate_rules, open_way_out
 from publishing.models import WebhookDelivery, WebhookEndpoint
 from publishing.webhooks import endpoints, engine, pump
 from publishing.webhooks.engine import Engine
-from publishing.webhooks.lanes import MAX_WINDOW
+from publishing.webhooks.pace import MAX_AT_ONCE
 from publishing.webhooks.pump import Pump
 from publishing.webhooks.relay import store_deliveries
 from publishing.webhooks.replays import replay_delivery, replay_since, send_test_event
@@ -124,9 +124,9 @@ def test_what_becomes_due_later_is_sent_then_and_the_database_is_not_asked_meanw
     WebhookDelivery.objects.update(due_at=due_at)
     visits, find = [], pump.find_due_endpoints
 
-    def counted(now):  # type: ignore[no-untyped-def]
+    def counted(now, worker):  # type: ignore[no-untyped-def]
         visits.append(now)
-        return find(now)
+        return find(now, worker)
 
     monkeypatch.setattr(pump, "find_due_endpoints", counted)
 
@@ -169,7 +169,7 @@ def test_an_endpoint_that_hangs_holds_its_own_places_and_nobody_else_waits_for_i
 
     async def play() -> None:
         async with running(ListOutbox()) as worker:
-            await until(lambda: len(sink.of("/hangs")) == MAX_WINDOW)
+            await until(lambda: len(sink.of("/hangs")) == MAX_AT_ONCE)
             await sync_to_async(store_deliveries)(
                 [item_event(created.realm.pk, number, channel="quick") for number in range(100)]
             )
@@ -178,7 +178,7 @@ def test_an_endpoint_that_hangs_holds_its_own_places_and_nobody_else_waits_for_i
 
     run(play)
 
-    assert len(sink.of("/hangs")) == MAX_WINDOW
+    assert len(sink.of("/hangs")) == MAX_AT_ONCE
     quick = WebhookDelivery.objects.filter(channel="quick")
     assert set(quick.values_list("state", flat=True)) == {"delivered"}
 
@@ -190,8 +190,8 @@ def test_an_endpoint_that_is_forgotten_while_the_database_is_asked_harms_nobody(
     at_sink()
     find, is_asking, has_answered = pump.find_due_endpoints, threading.Event(), threading.Event()
 
-    def find_late(now: datetime) -> list[WebhookEndpoint]:
-        found = find(now)
+    def find_late(now: datetime, worker: str) -> list[WebhookEndpoint]:
+        found = find(now, worker)
         if sink.received and not has_answered.is_set():  # the call is under way, and ends while this is
             is_asking.set()
             has_answered.wait(PATIENCE_S)

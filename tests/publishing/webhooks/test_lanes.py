@@ -1,12 +1,15 @@
 """Whose turn it is: nobody beyond what is theirs, and nobody left out."""
 
+from collections import Counter, deque
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from fanoutcloud.outbound.messages import Trace
 from publishing.webhooks.calls import Call, ClaimedRow, Destination, Outcome
-from publishing.webhooks.lanes import MAX_AHEAD, MAX_WINDOW, Lane, Turns
+from publishing.webhooks.lanes import MAX_AHEAD, REALM_SHARE, Lane, Turns
+from publishing.webhooks.pace import MAX_AT_ONCE, Takes
 from publishing.webhooks.schedule import Verdict
 from publishing.webhooks.signing import SigningKeys
 
@@ -42,7 +45,7 @@ def test_lanes_take_turns_and_none_goes_beyond_its_window():
     begun = begin_all(turns)
 
     assert begun[:6] == [1, 2, 1, 2, 1, 2]
-    assert (begun.count(1), begun.count(2), turns.running) == (MAX_WINDOW, 3, MAX_WINDOW + 3)
+    assert (begun.count(1), begun.count(2), turns.running) == (MAX_AT_ONCE, 3, MAX_AT_ONCE + 3)
 
 
 def test_a_place_that_becomes_free_goes_to_whoever_has_waited_longest():
@@ -78,7 +81,7 @@ def test_a_realm_has_its_share_and_what_it_held_up_goes_on_when_one_of_its_calls
     [(1, 100, MAX_AHEAD), (1, 262_144, 16), (100, 30_000, 50), (100, 262_144, 16)],
 )
 def test_what_is_claimed_ahead_is_bounded_in_calls_events_and_bytes(events: int, body_bytes: int, most: int):
-    lane = lane_of(1, MAX_WINDOW)
+    lane = lane_of(1, MAX_AT_ONCE)
     destination = lane.destination
     row = ClaimedRow(1, "evt", "k", "", "", "", "POST", [], b"", 0, 0, 0)
     call = Call(destination, (row,) * events, "claim", 0.0, "evt", b"x" * body_bytes)
@@ -91,7 +94,7 @@ def test_what_is_claimed_ahead_is_bounded_in_calls_events_and_bytes(events: int,
 
 
 def test_more_is_claimed_when_half_of_it_is_gone_and_only_if_there_was_more():
-    lane = lane_of(1, MAX_WINDOW)
+    lane = lane_of(1, MAX_AT_ONCE)
     full = lane.room
     while lane.queue:
         lane.queue.pop()
@@ -112,19 +115,19 @@ def answer(lane: Lane, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_one_that_has_too_much_to_do_gets_half_and_in_the_end_less_than_one_at_a_time(status: int):
+def test_one_that_has_too_much_to_do_gets_half_and_in_the_end_one_call_at_a_time_and_gives_back_what_waits(status: int):
     lane = lane_of(1, 0)
     seen = []
     for _ in range(12):
         answer(lane, status)
-        seen.append((lane.window, round((lane.pace.per_s or 0) * 60)))
+        seen.append((lane.window, lane.takes.per_minute))
 
-    assert seen[:7] == [(5, 0), (2, 0), (1, 0), (1, 30), (1, 15), (1, 8), (1, 4)]
+    assert seen[:5] == [(5, None), (2, None), (1, None), (1, 30), (1, 15)]
     assert seen[-1] == (1, 1)
     assert lane.is_to_rest
-    assert lane.room_now(1000.0) == 1
-    lane.pace.took(1)
-    assert lane.room_now(1030.0) == 0
+    assert lane.room == 1
+    lane.running += 1
+    assert lane.room == 0
 
 
 def test_what_is_the_customers_own_fault_slows_nothing():
@@ -132,19 +135,63 @@ def test_what_is_the_customers_own_fault_slows_nothing():
     for status in (400, 401, 404, 422):
         answer(lane, status)
 
-    assert (lane.window, lane.pace.per_s) == (MAX_WINDOW, None)
+    assert lane.takes == Takes()
 
 
 def test_each_success_adds_one():
     lane = lane_of(1, 0)
     for _ in range(5):
         answer(lane, 503)
-    slow = lane.pace.per_s
     answer(lane, 200)
-    after_one = (lane.window, lane.pace.per_s)
+    after_one = lane.takes
     for _ in range(60):
         answer(lane, 200)
 
-    assert slow is not None
-    assert after_one == (1, pytest.approx(slow + 1 / 60))
-    assert (lane.window, lane.pace.per_s) == (MAX_WINDOW, None)
+    assert after_one == Takes(1, 16)
+    assert lane.takes == Takes(MAX_AT_ONCE)
+
+
+def test_what_another_worker_found_is_read_with_what_is_claimed():
+    lane = lane_of(1, 0)
+
+    lane.fill(replace(lane.destination, takes=Takes(3)), [], now=2.0)
+    at_once = lane.window
+    lane.fill(replace(lane.destination, takes=Takes(1, 7)), [], now=3.0)
+
+    assert at_once == 3
+    assert (lane.window, lane.room) == (1, 1)
+    lane.fill(replace(lane.destination, takes=Takes(), is_probed=True), [], now=4.0)
+    assert lane.window == 1
+
+
+def test_realms_take_turns_however_many_endpoints_they_have():
+    turns = Turns(places=100)
+    many = [lane_of(number, 50, realm="many") for number in range(10)]
+    few = [lane_of(100 + number, 50, realm=f"few-{number}") for number in range(3)]
+    for lane in [*many, *few]:
+        turns.offer(lane)
+
+    begun = begin_all(turns)
+
+    assert Counter(one // 100 for one in begun[:40]) == {0: 10, 1: 30}  # a fourth for each realm
+    assert {begun[:40].count(number) for number in range(10)} == {1}  # and its endpoints take turns
+    assert len([one for one in begun if one < 100]) == 100 * REALM_SHARE
+
+
+def test_all_get_their_places_in_turn_over_a_long_time():
+    turns = Turns(places=20)
+    lanes = {number: lane_of(number, 10_000, realm=f"realm-{number % 7}") for number in range(21)}
+    for lane in lanes.values():
+        turns.offer(lane)
+    begun = begin_all(turns)
+    running = deque(begun)
+    for _ in range(7_000):
+        end_one(turns, lanes[running.popleft()])
+        new = begin_all(turns)
+        running.extend(new)
+        begun += new
+        assert turns.running == 20
+
+    by_endpoint = Counter(begun)
+    assert max(by_endpoint.values()) - min(by_endpoint.values()) <= 2
+    assert sum(by_endpoint.values()) == 7_020

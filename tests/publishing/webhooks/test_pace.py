@@ -1,6 +1,8 @@
 """How fast an endpoint is called after a rest, and when it has too much to do, by a clock that is held in the hand."""
 
-from publishing.webhooks.pace import LEAST_PER_S, RELEASE_STEPS, Pace, release_rate
+from datetime import UTC, datetime, timedelta
+
+from publishing.webhooks.pace import MAX_AT_ONCE, RELEASE_STEPS, Pace, Takes, release_rate
 
 
 def take_all(pace: Pace, now: float) -> int | None:
@@ -39,25 +41,31 @@ def test_steps_can_be_shorter():
     assert release_rate(99.0, 100.0, 1.0) == 1.0  # clocks differ
 
 
-def test_the_pace_is_halved_down_to_one_a_minute_and_each_success_adds_one():
-    pace = Pace()
-    paces = []
-    for _ in range(8):
-        pace.slow_down()
-        paces.append(round((pace.per_s or 0) * 60, 2))
+def test_what_an_endpoint_takes_is_halved_down_to_one_a_minute_and_each_success_adds_one():
+    takes, seen = Takes(), []
+    for _ in range(10):
+        takes = takes.slower()
+        seen.append((takes.at_once, takes.per_minute))
     successes = 0
-    while pace.per_s is not None:
-        pace.speed_up()
+    while takes.per_minute is not None:
+        takes = takes.faster()
         successes += 1
+    for _ in range(20):
+        takes = takes.faster()
 
-    assert paces == [30, 15, 7.5, 3.75, 1.88, 1, 1, 1]
-    assert LEAST_PER_S == 1 / 60
-    assert 58 <= successes <= 60
+    assert seen[:3] == [(5, None), (2, None), (1, None)]
+    assert [per_minute for _, per_minute in seen[3:]] == [30, 15, 7, 3, 1, 1, 1]
+    assert successes == 59
+    assert takes == Takes(MAX_AT_ONCE)
 
 
-def test_at_one_a_minute_there_is_one_in_a_minute():
-    pace = Pace(per_s=1 / 60)
+def test_the_next_of_so_many_a_minute_is_counted_from_the_end_of_the_last():
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-    assert [take_all(pace, now) for now in (100.0, 101.0, 130.0, 159.0, 160.0, 161.0)] == [1, 0, 0, 0, 1, 0]
-    assert 58 < pace.wait_s(161.0) < 60
-    assert take_all(pace, 10_000.0) == 1  # nothing is saved up
+    def wait_s(per_minute: int | None, after_s: float) -> float:
+        return Takes(1, per_minute).wait_s(noon, noon + timedelta(seconds=after_s))
+
+    assert [wait_s(1, after_s) for after_s in (0, 45, 60, 500)] == [60, 15, 0, 0]
+    assert (wait_s(30, 0.5), wait_s(None, 0)) == (1.5, 0)
+    assert Takes(1, 1).wait_s(None, noon) == 0
+    assert Takes(1, 1).wait_s(noon, noon, minute_s=0.0) == 0

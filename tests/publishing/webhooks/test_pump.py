@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from fanoutcloud.core.items import HttpRequest
 from publishing.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from publishing.webhooks import endpoints, health, relay
+from publishing.webhooks import endpoints, failing, relay
 from publishing.webhooks.relay import store_deliveries
-from publishing.webhooks.replays import replay_delivery, send_test_event
+from publishing.webhooks.replays import replay_delivery, replay_since, send_test_event
 from realms.services import CreatedRealm
 from tests.publishing.webhooks.conftest import item_event
 from tests.servers.webhook_sink import Received, WebhookSink
@@ -94,9 +94,9 @@ def test_a_failure_is_tried_again_under_the_same_id(
 def test_after_ten_attempts_a_delivery_is_dead_and_can_be_replayed(
     created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(health, "FAILURES_BEFORE_REST", 1000)
+    monkeypatch.setattr(failing, "FAILURES_IN_ROW", 1000)
     at_sink()
-    sink.behave = lambda request: 500
+    sink.behave = lambda request: 404
     store_deliveries([item_event(created.realm.pk, 1)])
 
     for _ in range(12):
@@ -234,6 +234,27 @@ def test_ordered_deliveries_of_a_channel_wait_for_the_one_before_and_other_chann
     assert [_number(request) for request in sink.received if _number(request) < 10] == [1, 2, 2, 3, 4, 5]
 
 
+def test_a_replay_of_an_ordered_endpoint_goes_before_what_came_later_in_its_channel(
+    created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send
+):
+    endpoint = at_sink(is_ordered=True)
+    store_deliveries([item_event(created.realm.pk, number) for number in range(1, 6)])
+    rows = list(WebhookDelivery.objects.order_by("pk"))
+    WebhookDelivery.objects.filter(pk__in=[rows[1].pk, rows[2].pk]).update(state="dead", tries=10)
+    WebhookDelivery.objects.filter(pk=rows[0].pk).update(state="delivered")
+    since = timezone.now() - timedelta(hours=1)
+    assert replay_since(realm=created.realm, endpoint_id=endpoint.pk, since=since) == 2
+    sink.behave = lambda request: 404 if _number(request) == 3 and request.seen == 0 else 200
+
+    send_due()
+    until_it_failed = [_number(request) for request in sink.received]
+    later()
+    send_due()
+
+    assert until_it_failed == [2, 3]  # and what came later waits for it
+    assert [_number(request) for request in sink.received] == [2, 3, 3, 4, 5]
+
+
 def _number(request: Received) -> int:
     return int(json.loads(request.body)["data"]["items"][0]["data"]["n"])
 
@@ -269,22 +290,6 @@ def test_a_batching_endpoint_gets_events_together_and_a_batch_that_failed_as_it_
     assert [one.body for one in again] == [first.body] * 2
     assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"delivered"}
     assert WebhookAttempt.objects.filter(events=100).count() == 2
-
-
-def test_what_a_killed_worker_had_taken_is_due_when_its_lease_ends(
-    created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send
-):
-    at_sink()
-    store_deliveries([item_event(created.realm.pk, 1)])
-    WebhookDelivery.objects.update(claim="dead-worker", due_at=timezone.now() + timedelta(seconds=30))
-
-    within_the_lease = send_due()
-    WebhookDelivery.objects.update(due_at=timezone.now())
-    send_due()
-
-    assert within_the_lease == 0
-    row = WebhookDelivery.objects.get()
-    assert (row.state, row.attempts, len(sink.received)) == ("delivered", 2, 1)
 
 
 def test_both_secrets_sign_during_a_rotation(created: CreatedRealm, sink: WebhookSink, at_sink: At, send_due: Send):

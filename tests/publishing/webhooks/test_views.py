@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from publishing.models import HistoryReplay, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from publishing.webhooks.endpoints import create_endpoint, disable_endpoint
+from publishing.webhooks.losses import CURE, LOST, MESSAGE
 from publishing.webhooks.own_headers import open_headers
 from publishing.webhooks.replays import send_test_event
 from realms.models import Member
@@ -142,6 +143,12 @@ def test_a_state_is_explained(alice_client: Client, created: CreatedRealm, row: 
     WebhookEndpoint.objects.update(failures_in_row=7, rests_until=timezone.now(), last_problem="it answered 500")
 
     assert "7 attempts failed in a row" in text_of(alice_client.get(page))
+    assert "Failing:" not in text_of(alice_client.get(page))
+    WebhookEndpoint.objects.update(poor_share=12, calls_per_minute=15)
+    assert "Failing: 12 % of 50 attempts succeeded; the last 7 failed" in " ".join(
+        text_of(alice_client.get(page)).split()
+    )
+    assert "it is called 15 times a minute" in text_of(alice_client.get(page))
     assert "Blocked" not in text_of(alice_client.get(page))
     WebhookEndpoint.objects.update(is_blocked=True)
     assert "Blocked" in text_of(alice_client.get(page))
@@ -202,6 +209,20 @@ def test_an_attempt_is_shown_with_its_times_and_its_answer_inert(
     assert "x-a: b" in page
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>alert" not in page
+
+
+def test_a_lost_attempt_is_explained_without_times_that_nobody_knows(
+    alice_client: Client, created: CreatedRealm, delivery: WebhookDelivery
+):
+    WebhookAttempt.objects.create(
+        delivery=delivery, number=1, started_at=timezone.now(), total_ms=0.0, cause=LOST, message=MESSAGE, cure=CURE
+    )
+
+    text = text_of(alice_client.get(url_of(created, "delivery", delivery.pk)))
+
+    assert "The worker that had taken it ended" in text
+    assert "it is sent again under the same id" in text
+    assert "times-bar" not in text
 
 
 def test_deliveries_are_searched(alice_client: Client, created: CreatedRealm, delivery: WebhookDelivery):
