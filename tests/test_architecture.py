@@ -170,6 +170,8 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/broker/event_outboxes.py": "tests/contracts/test_event_outbox.py",
     "fanoutcloud/broker/memory_event_outbox.py": "tests/contracts/test_event_outbox.py",
     "fanoutcloud/broker/redis_event_outbox.py": "tests/contracts/test_event_outbox.py",
+    "fanoutcloud/broker/redis_event_scripts.py": "tests/contracts/test_item_outbox.py",
+    "fanoutcloud/broker/item_outbox.py": "tests/contracts/test_item_outbox.py",
     "publishing/webhooks/interest.py": "tests/publishing/webhooks/test_request_subscriptions.py",
     "publishing/webhooks/selectors.py": "tests/publishing/webhooks/test_replays.py",
     "realms/services/webhooks.py": "tests/publishing/compatible/test_request_subscriptions.py",

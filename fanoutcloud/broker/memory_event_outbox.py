@@ -8,9 +8,13 @@ import asyncio
 import itertools
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from fanoutcloud.broker.base import Broker, PublishResult
+from fanoutcloud.broker.item_outbox import publish_first
+from fanoutcloud.core.directory import Retention
 from fanoutcloud.core.errors import Unavailable
+from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import RealmId
 from fanoutcloud.core.webhooks import NEWS_OF_EVENTS, NEWS_TOPIC, HookEvent, OutboxEntry, OutboxState, backlog_reached
 
@@ -20,16 +24,16 @@ STORE_TIMEOUT_S = 5.0
 
 
 class MemoryEventOutbox:
-    """See `EventOutbox`. `put` is of one event loop, the broker's; `take` and `done` may be of another."""
+    """See `ItemOutbox`. `put` is of one event loop, the broker's; `take` and `done` may be of another."""
 
     def __init__(
         self,
-        announce: Callable[[str, bytes], Awaitable[None]],
+        broker: Broker,
         *,
         max_per_realm: int = MAX_EVENTS_PER_REALM,
         store_timeout_s: float = STORE_TIMEOUT_S,
     ) -> None:
-        self._announce = announce
+        self._broker = broker
         self._max_per_realm = max_per_realm
         self._store_timeout_s = store_timeout_s
         self._waiting: OrderedDict[str, tuple[HookEvent, asyncio.Future[None]]] = OrderedDict()
@@ -42,6 +46,12 @@ class MemoryEventOutbox:
         """See `EventOutbox.check_room`."""
         if self._counts[realm] >= self._max_per_realm:
             raise backlog_reached(self._max_per_realm)
+
+    async def publish(
+        self, realm: RealmId, items: Sequence[Item], events: Sequence[HookEvent | None], *, retention: Retention
+    ) -> tuple[list[PublishResult], list[HookEvent]]:
+        """See `ItemOutbox.publish`: subscribers have the items while the events wait for the database."""
+        return await publish_first(self._broker, realm, items, events, retention)
 
     async def put(self, events: Sequence[HookEvent]) -> None:
         """See `EventOutbox.put`. Raises `Unavailable` when nobody stores them in time; they go on waiting."""
@@ -58,7 +68,7 @@ class MemoryEventOutbox:
             for event, future in zip(events, futures, strict=True):
                 self._waiting[f"{next(self._places):012}"] = (event, future)
         if was_empty:
-            await self._announce(NEWS_TOPIC, NEWS_OF_EVENTS)
+            await self._broker.announce(NEWS_TOPIC, NEWS_OF_EVENTS)
         _, late = await asyncio.wait(futures, timeout=self._store_timeout_s)
         if late:
             raise Unavailable("the database takes no webhook deliveries at the moment", retry_after_s=1)

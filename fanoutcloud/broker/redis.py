@@ -12,6 +12,7 @@ from fanoutcloud.broker.redis_address import Arrangement, RedisAddress, RedisTar
 from fanoutcloud.broker.redis_cluster import ClusterCommands
 from fanoutcloud.broker.redis_cluster_live import ClusterSubscriptions
 from fanoutcloud.broker.redis_connection import Argument, RedisConnection, RedisLimits, Reply
+from fanoutcloud.broker.redis_event_scripts import OutboxFull
 from fanoutcloud.broker.redis_link import Locate
 from fanoutcloud.broker.redis_names import (
     announcement_channel,
@@ -25,6 +26,7 @@ from fanoutcloud.broker.redis_overdue import OverdueTimer
 from fanoutcloud.broker.redis_replies import read_history_reply, read_packed_items
 from fanoutcloud.broker.redis_scripts import (
     ChannelCall,
+    Script,
     build_scripts,
     head_key,
 )
@@ -104,25 +106,64 @@ class RedisBroker:
         """See `Broker.publish`. One round trip, and one atomic step per channel; other channels' items may be stored
         although one channel's could not be.
         """
+        return await self._publish(self._scripts.publish, realm, items, _header(retention))
+
+    @property
+    def has_one_server(self) -> bool:
+        """Whether one script may touch whatever is kept: a Cluster has a server for each channel."""
+        return not isinstance(self._commands, ClusterCommands)
+
+    async def publish_with_events(
+        self,
+        realm: RealmId,
+        items: Sequence[Item],
+        events: Sequence[bytes],
+        *,
+        retention: Retention,
+        outbox: Sequence[Argument],
+    ) -> list[PublishResult]:
+        """Publish items, and put their packed events into the outbox of webhooks in the same round trip and step.
+
+        Only where there is one server. `events` has one for each item, or nothing; `outbox` is what
+        `redis_event_scripts` is to know of it.
+
+        Raises:
+            OutboxFull: it has no room; nothing was stored (of more channels than one script takes, some may be).
+        """
+        header = (*_header(retention), *outbox)
+        return await self._publish(self._scripts.publish_with_events, realm, items, header, events)
+
+    async def _publish(
+        self,
+        script: Script,
+        realm: RealmId,
+        items: Sequence[Item],
+        header: Sequence[Argument],
+        events: Sequence[bytes] = (),
+    ) -> list[PublishResult]:
         places: dict[ChannelName, list[int]] = {}
         for place, item in enumerate(items):
             if (mine := places.get(item.channel)) is None:
                 places[item.channel] = [place]
             else:
                 mine.append(place)
-        header = (retention.items, round(retention.age_s * 1000))
         calls = [
-            ChannelCall(stream_key(realm, channel), _to_arguments([items[place] for place in mine]))
+            ChannelCall(stream_key(realm, channel), _to_arguments(items, mine, events))
             for channel, mine in places.items()
         ]
-        replies = await self._commands.run(self._scripts.publish, header, calls)
-        results = [_WAITING] * len(items)
+        replies = await self._commands.run(script, header, calls)
+        results, full = [_WAITING] * len(items), 0
         for (channel, mine), reply in zip(places.items(), replies, strict=True):
             epoch, due_in_ms = reply[0].decode(), reply[1]
+            if not epoch:
+                full = due_in_ms
+                continue
             if due_in_ms >= 0:
                 self._overdue.note((realm, channel), due_in_ms / 1000)
             for place, outcome in zip(mine, reply[2:], strict=True):
                 results[place] = _to_result(epoch, outcome)
+        if full:
+            raise OutboxFull(full)
         return results
 
     async def subscribe(self, realm: RealmId, channel: ChannelName) -> StreamPosition:
@@ -231,13 +272,20 @@ class RedisBroker:
             self._commands.distrust_map()
 
 
-def _to_arguments(items: list[Item]) -> list[Argument]:
-    """Return their number, and packed item, id and prev-id of each; see `redis_scripts`."""
-    arguments: list[Argument] = [len(items)]
-    for item in items:
+def _header(retention: Retention) -> tuple[Argument, ...]:
+    return retention.items, round(retention.age_s * 1000)
+
+
+def _to_arguments(items: Sequence[Item], places: Sequence[int], events: Sequence[bytes]) -> list[Argument]:
+    """Return the number of places, and packed item, id and prev-id of each; and its event, if there are events."""
+    arguments: list[Argument] = [len(places)]
+    for place in places:
+        item = items[place]
         id_ = "" if item.id is None else f"={item.id}"
         prev_id = "!" if item.no_seq else "" if item.prev_id is None else f"={item.prev_id}"
         arguments += (pack_item(item), id_, prev_id)
+        if events:
+            arguments.append(events[place])
     return arguments
 
 

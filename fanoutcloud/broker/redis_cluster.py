@@ -153,7 +153,7 @@ class ClusterCommands:
             await asyncio.sleep(_PAUSE_S)
         else:
             raise Unavailable("the broker is moving this channel", retry_after_s=1)
-        if script is self._scripts.publish:
+        if self._scripts.is_publish(script):
             nodes = {self._node_of(call) for call in calls}
             await asyncio.gather(*(node.wait_for_replicas() for node in nodes))
         return replies

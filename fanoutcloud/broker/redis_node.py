@@ -99,7 +99,7 @@ class RedisNode:
         else:
             replies = await asyncio.gather(*connection.call_all(commands), return_exceptions=True)
             replies = await self._run_again(connection, script, commands, replies)
-        if script is self._scripts.publish:
+        if self._scripts.is_publish(script):
             await self.wait_for_replicas()
         return replies[0] if len(replies) == 1 else list(chain.from_iterable(replies))
 

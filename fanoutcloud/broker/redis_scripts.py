@@ -18,13 +18,14 @@ always one that is refused (SET, HSET), and nothing is ever half done.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from fanoutcloud.broker.base import MAX_PAGE_BYTES
 from fanoutcloud.broker.redis_connection import Argument
+from fanoutcloud.broker.redis_event_scripts import EVENTS_AFTER, EVENTS_BEFORE, WITH_EVENTS, WITHOUT_EVENTS
 from fanoutcloud.broker.sequencing import StreamRules
 
 # Begins every call. ARGV: salt, lineage, keys per channel. `open` reads a stream's state, or makes a new epoch: the
@@ -200,7 +201,7 @@ end
 
 # ARGV: …, items to keep, age in ms, then per channel: count, and per item packed, id, prev-id. Returns per channel:
 # epoch, ms until something is due (or -1), then per item: its offset; 0 when it waits; the first position, as text,
-# when its id was seen.
+# when its id was seen. With events there are more arguments, see `redis_event_scripts`.
 _PUBLISH = """
 local function hold(packed, id, prev)
   arrivals, held, is_changed = arrivals + 1, held + 1, true
@@ -229,12 +230,14 @@ local function take(packed, id, prev)
   return offset
 end
 
-local replies, at = {}, 6
+local replies, at = {}, %(first_argument)d
 for channel = 1, #KEYS, step do
   begin(KEYS[channel])
   keep, age = tonumber(ARGV[4]), tonumber(ARGV[5])
-  local reply, to = {epoch, -1}, at + 3 * tonumber(ARGV[at])
-  for i = at + 1, to, 3 do reply[#reply + 1] = take(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+  local reply, to = {epoch, -1}, at + %(per_item)d * tonumber(ARGV[at])
+  for i = at + 1, to, %(per_item)d do
+    reply[#reply + 1] = take(ARGV[i], ARGV[i + 1], ARGV[i + 2])%(after_item)s
+  end
   reply[2] = finish()
   replies[#replies + 1], at = reply, to + 1
 end
@@ -339,12 +342,17 @@ class Scripts:
     """The scripts of one broker; its rules are written into them."""
 
     publish: Script
+    publish_with_events: Script
     touch: Script
     read: Script
     history: Script
 
     def __iter__(self) -> Iterator[Script]:
-        return iter((self.publish, self.touch, self.read, self.history))
+        return iter((self.publish, self.publish_with_events, self.touch, self.read, self.history))
+
+    def is_publish(self, script: Script) -> bool:
+        """Return whether what the script writes has to reach replicas, where any are asked for."""
+        return script is self.publish or script is self.publish_with_events
 
 
 def build_scripts(rules: StreamRules) -> Scripts:
@@ -357,12 +365,17 @@ def build_scripts(rules: StreamRules) -> Scripts:
         "page_bytes": MAX_PAGE_BYTES,
     }
 
-    def script(*parts: str) -> Script:
-        text = "".join(parts) % numbers
+    def script(*parts: str, shape: Mapping[str, int | str] = WITHOUT_EVENTS) -> Script:
+        text = "".join(parts) % {**numbers, **shape}
         return Script(text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis names scripts so
 
+    publish = ("local function publish()", _PUBLISH, "end")
     return Scripts(
-        script(_OPEN, _GO_OUT, _PUBLISH), script(_OPEN, _GO_OUT, _TOUCH), script(_OPEN, _READ), script(_OPEN, _HISTORY)
+        publish=script(_OPEN, _GO_OUT, _PUBLISH),
+        publish_with_events=script(_OPEN, _GO_OUT, EVENTS_BEFORE, *publish, EVENTS_AFTER, shape=WITH_EVENTS),
+        touch=script(_OPEN, _GO_OUT, _TOUCH),
+        read=script(_OPEN, _READ),
+        history=script(_OPEN, _HISTORY),
     )
 
 

@@ -4,6 +4,7 @@ The delivery plane asks a realm's snapshot what is wanted, and puts what is into
 it is none of its business (`publishing.webhooks`, docs/topics/webhooks.md).
 """
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -59,6 +60,8 @@ _RULE_EVENTS: dict[str, WebhookEvent] = {kind: event for event, kind in RULE_KIN
 NEWS_TOPIC = "webhooks"
 NEWS_OF_EVENTS = b"events"  # the outbox, which was empty, holds some
 NEWS_OF_ROWS = b"rows"  # deliveries in the database are due
+#: An item that has no position yet is known by its id; ids come again after a while.
+ID_PERIOD_S = 86_400
 #: Wanted by endpoints that are called with items in the format `http-request` alone.
 REQUESTS_ONLY = "requests"
 
@@ -147,6 +150,22 @@ class HookEvent(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True
     item: Item | None = None
     data: bytes = b""
     is_clients: bool = False  # a subscriber published the item
+
+
+def item_key(item: Item, position: str, at: float) -> str:
+    """Return the key of an item's event: the same for an item that is published again, and of no other item.
+
+    By its position; by its id where it may wait for its predecessor, and have no position (empty) yet; else by chance.
+    """
+    if item.id is not None and (item.prev_id is not None or not position):
+        return f"item:{item.channel}:{int(at // ID_PERIOD_S)}:{item.id}"
+    return f"item:{item.channel}:{position or secrets.token_hex(12)}"
+
+
+def with_item(event: HookEvent, item: Item, position: str) -> HookEvent:
+    """Return the event of an item that was made before the item was stored. Empty: the item has no position yet."""
+    key = item_key(item, position, event.at) if position else event.key
+    return msgspec.structs.replace(event, key=key, position=position, item=item)
 
 
 @dataclass(frozen=True, slots=True)

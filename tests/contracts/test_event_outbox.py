@@ -27,10 +27,10 @@ async def open_outbox(world: World, clock: SteppedClock) -> EventOutbox:
 
 async def outbox_of(broker: Broker, clock: SteppedClock) -> EventOutbox:
     if isinstance(broker, RedisBroker):
-        outbox = RedisEventOutbox(broker.connection_for, clock, max_per_realm=LIMIT, max_events=LIMIT + 3)
+        outbox = RedisEventOutbox(broker, clock, max_per_realm=LIMIT, max_events=LIMIT + 3)
         await outbox.done(await outbox.take(1000))  # of tests before
         return outbox
-    return MemoryEventOutbox(broker.announce, max_per_realm=LIMIT, store_timeout_s=0.5)
+    return MemoryEventOutbox(broker, max_per_realm=LIMIT, store_timeout_s=0.5)
 
 
 def events(realm: RealmId, *keys: str) -> list[HookEvent]:
@@ -130,7 +130,7 @@ async def test_putting_nothing_changes_nothing(world: World):
 
 
 async def test_in_memory_putting_ends_when_the_event_is_stored():
-    outbox = MemoryEventOutbox(MemoryBroker(SteppedClock()).announce, store_timeout_s=10)
+    outbox = MemoryEventOutbox(MemoryBroker(SteppedClock()), store_timeout_s=10)
 
     putting = asyncio.create_task(outbox.put(events(REALM, "a")))
     await asyncio.sleep(0)

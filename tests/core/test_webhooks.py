@@ -11,8 +11,10 @@ from fanoutcloud.core.webhooks import (
     REQUESTS_ONLY,
     HookEvent,
     WebhookInterest,
+    item_key,
     pack_event,
     unpack_event,
+    with_item,
 )
 
 DOOR, ORDER = ChannelName("door"), ChannelName("orders.7")
@@ -72,3 +74,27 @@ def test_an_event_comes_out_of_its_bytes_as_it_went_in():
     event = HookEvent(RealmId("4f7f6f9f"), "channel.message", "k", 3.5, "door", "abc:7", Item(DOOR, json_object=b"1"))
 
     assert unpack_event(pack_event(event)) == event
+
+
+def test_the_event_of_an_item_is_known_by_its_position_once_it_has_one():
+    item = Item(DOOR, id="a")
+    event = HookEvent(RealmId("4f7f6f9f"), "channel.message", item_key(item, "", 1.0), 1.0, DOOR)
+
+    placed = with_item(event, item, "abc:7")
+
+    assert (placed.key, placed.position, placed.item) == ("item:door:abc:7", "abc:7", item)
+    assert with_item(event, item, "").key == event.key
+
+
+def test_an_item_that_may_wait_for_its_predecessor_is_the_same_event_whenever_it_is_repeated():
+    item = Item(DOOR, id="b", prev_id="a")
+
+    assert len({item_key(item, "", 1.0), item_key(item, "abc:7", 1.0), item_key(item, "abc:7", 50.0)}) == 1
+    assert item_key(item, "", 1.0) != item_key(Item(DOOR, id="c", prev_id="a"), "", 1.0)
+
+
+def test_two_items_are_two_events():
+    nameless = Item(DOOR, prev_id="a")
+
+    assert item_key(nameless, "", 1.0) != item_key(nameless, "", 1.0)
+    assert item_key(nameless, "abc:7", 1.0) != item_key(nameless, "abc:8", 1.0)

@@ -48,7 +48,7 @@ class _Clocks:
 async def measure_publishing(options: Options, folder: Path) -> list[Figure]:
     """Publish in turns, with and without webhooks; return what each waited, and how they compare."""
     (folder / "redis").mkdir()
-    redis = RedisServer(folder / "redis")
+    redis = RedisServer(folder / "redis", options=["--appendonly", "yes", "--appendfsync", "always"])
     redis.start()
     clock = SystemClock()
     broker, listening = RedisBroker(redis.url, clock), RedisBroker(redis.url, clock)
@@ -57,7 +57,7 @@ async def measure_publishing(options: Options, folder: Path) -> list[Figure]:
         await broker.start()
         await listening.start()
         listening.attach(clocks)
-        outbox = RedisEventOutbox(broker.connection_for, clock)
+        outbox = RedisEventOutbox(broker, clock)
         wants = WebhookInterest((("channel.message", (parse_pattern("orders*"),)),))
         retention = Retention(items=100, age_s=60)
         realms = [

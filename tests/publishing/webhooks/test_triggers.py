@@ -1,55 +1,35 @@
-"""Which items become events, and that a repeated publish is the same event."""
+"""Which items become events, and by what they are known."""
 
 import msgspec
 
-from fanoutcloud.broker.base import Outcome, PublishResult
 from fanoutcloud.core.directory import RealmSnapshot, Retention
 from fanoutcloud.core.items import Item
 from fanoutcloud.core.names import ChannelName, RealmId
 from fanoutcloud.core.patterns import parse_pattern
+from fanoutcloud.core.reads import KeptItem
 from fanoutcloud.core.streams import StreamPosition
-from fanoutcloud.core.webhooks import WebhookInterest
-from publishing.webhooks.triggers import events_of_items
+from fanoutcloud.core.webhooks import WebhookInterest, with_item
+from publishing.webhooks.triggers import event_of_history, events_of_items
 
 WANTS = WebhookInterest((("channel.message", (parse_pattern("door"),)),))
 REALM = RealmSnapshot(RealmId("4f7f6f9f"), (), Retention(items=1, age_s=1), webhooks=WANTS)
 ITEM = Item(ChannelName("door"), id="a", json_object=b"1")
-STORED = PublishResult(Outcome.STORED, StreamPosition("abc", 7))
-
-
-def keys(item: Item, result: PublishResult, at: float = 1.0) -> list[str]:
-    return [event.key for event in events_of_items(REALM, [item], [result], at=at, is_clients=False)]
 
 
 def test_only_items_that_are_wanted_become_events():
     other = msgspec.structs.replace(ITEM, channel=ChannelName("hall"))
 
-    found = events_of_items(REALM, [other, ITEM], [STORED, STORED], at=1.0, is_clients=True)
+    unwanted, wanted = events_of_items(REALM, [other, ITEM], at=1.0, is_clients=True)
 
-    assert [(event.item, event.position, event.is_clients) for event in found] == [(ITEM, "abc:7", True)]
-
-
-def test_a_repeated_publish_is_the_same_event():
-    again = PublishResult(Outcome.DUPLICATE, STORED.position)
-
-    assert keys(ITEM, STORED) == keys(ITEM, again, at=50.0)
+    assert unwanted is None
+    assert wanted is not None
+    assert (wanted.realm, wanted.channel, wanted.at, wanted.is_clients) == (REALM.realm, "door", 1.0, True)
 
 
-def test_an_item_that_waits_for_its_predecessor_is_the_same_event_whenever_it_is_repeated():
-    item = msgspec.structs.replace(ITEM, prev_id="before")
-    results = [
-        PublishResult(Outcome.WAITING, None),
-        PublishResult(Outcome.DUPLICATE, None),
-        PublishResult(Outcome.DUPLICATE, STORED.position),
-        STORED,
-    ]
+def test_the_event_of_an_item_and_the_one_made_of_its_history_are_the_same():
+    [event] = events_of_items(REALM, [ITEM], at=1.0, is_clients=False)
+    kept = KeptItem(StreamPosition("abc", 7), ITEM, 2.0)
 
-    assert len({key for result in results for key in keys(item, result)}) == 1
-
-
-def test_two_items_are_two_events():
-    nameless = msgspec.structs.replace(ITEM, id=None, prev_id="x")
-    waiting = PublishResult(Outcome.WAITING, None)
-
-    assert keys(ITEM, STORED) != keys(ITEM, PublishResult(Outcome.STORED, StreamPosition("abc", 8)))
-    assert keys(nameless, waiting) != keys(nameless, waiting)
+    assert event is not None
+    assert with_item(event, ITEM, "abc:7").key == event_of_history(REALM.realm, kept).key
+    assert event_of_history(REALM.realm, kept, replay="r").key == event_of_history(REALM.realm, kept).key + ":r"
