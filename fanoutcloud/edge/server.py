@@ -193,6 +193,8 @@ def configure(
         timeout_graceful_shutdown=5,
         **options,
     )
+    if first is not None:
+        first.reads_at_once = not config.is_ssl
     if first is not None and config.proxy_headers:
         first.trusted = TrustedProxies(config.forwarded_allow_ips)
     return config

@@ -8,6 +8,7 @@ ways begins anew as HTTP. Source: docs/topics/fan-out.md.
 
 import asyncio
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -30,18 +31,28 @@ AcceptAtOnce = Callable[[Scope], bool]
 _OWN = b"/fanout/"
 _END = b"\r\n\r\n"
 _POST = b"POST "
+#: Bytes that are read when a connection is accepted: the whole of nearly all requests. What is longer goes on as HTTP.
+_READ_AT_ONCE = 4096
+_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 
 class FirstRequest(asyncio.Protocol):
-    """Made by the server for each connection; the class attributes are set by `configure`."""
+    """Made by the server for each connection; the class attributes are set by `configure`.
 
-    __slots__ = ("_app_state", "_config", "_server_state", "_timer", "connections", "transport")
+    Under load the request has come by the time its connection is accepted. So it is read then, before the transport
+    begins to read: a connection that is held at once needs no timer, no wake-up for its request, and no change of the
+    protocol of a transport that reads already, which costs two system calls.
+    """
+
+    __slots__ = ("_app_state", "_config", "_early", "_server_state", "_timer", "connections", "transport")
 
     http: type[EdgeHttpProtocol]
     limits: EdgeLimits
     accept_at_once: AcceptAtOnce
     find_answerer: FindAnswerer | None = None
     trusted: "TrustedProxies | None" = None
+    #: Whether the socket carries the request itself: with TLS, only the transport can read it.
+    reads_at_once = True
     #: What the client has sent behind its request: nothing, as in `Handshake`.
     early = b""
 
@@ -57,22 +68,64 @@ class FirstRequest(asyncio.Protocol):
         self._app_state = app_state
         self.connections: set[Any] = server_state.connections
         self.transport: asyncio.Transport
-        self._timer: asyncio.TimerHandle
+        self._timer: asyncio.TimerHandle | None = None
+        #: What was read when the connection was accepted, until others get it in the next turn of the loop.
+        self._early = b""
 
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         self.transport = transport
         self.connections.add(self)
-        self._timer = asyncio.get_running_loop().call_later(HEAD_TIMEOUT_S, transport.close)
+        data = self._read_at_once()
+        try:
+            if data and self._is_held(data):
+                return
+        except Exception:
+            transport.abort()  # it does not read yet, and never would
+            raise
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(HEAD_TIMEOUT_S, transport.close)
+        if data:
+            self._early = data
+            loop.call_soon(self._go_on)  # the transport reads by then: who gets it may want to pause that
+
+    def _read_at_once(self) -> bytes:
+        """Return what the client has sent already; nothing, too, where the end or a fault is to be found later."""
+        if not self.reads_at_once:
+            return b""
+        try:
+            return os.read(self.transport.get_extra_info("socket").fileno(), _READ_AT_ONCE)
+        except OSError:  # BlockingIOError: nothing has come yet
+            return b""
+
+    def _go_on(self) -> None:
+        early, self._early = self._early, b""
+        if early and not self.transport.is_closing():
+            self._leave_to_others(early)
 
     def data_received(self, data: bytes) -> None:
+        data, self._early = self._early + data, b""
         if self._is_held(data):
+            self._stop_timer()
+        else:
+            self._leave_to_others(data)
+
+    def eof_received(self) -> bool | None:
+        """Have the end told behind what was read before it."""
+        self._go_on()
+        protocol = cast(asyncio.Protocol, self.transport.get_protocol())
+        return None if protocol is self else protocol.eof_received()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
             self._timer.cancel()
-            return
+
+    def _leave_to_others(self, data: bytes) -> None:
+        """Go on as `WholeRequests` or as HTTP."""
         self.connections.discard(self)
         if self.find_answerer is not None and data.startswith(_POST) and _END in data:
-            self._timer.cancel()
+            self._stop_timer()
             self._begin_whole().data_received(data)
             return
         begin_http(
@@ -95,7 +148,8 @@ class FirstRequest(asyncio.Protocol):
         return None if find is None else find(scope)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
+        self._stop_timer()
+        self._early = b""
         self.connections.discard(self)
 
     def shutdown(self) -> None:
@@ -107,11 +161,11 @@ class FirstRequest(asyncio.Protocol):
     @property
     def is_at_rest(self) -> bool:
         """Whether the connection could go on in another process: nothing has come yet."""
-        return not self.transport.is_closing()
+        return not self._early and not self.transport.is_closing()
 
     def let_go(self) -> None:
         """Forget the connection, which another process has got."""
-        self._timer.cancel()
+        self._stop_timer()
         self.connections.discard(self)
         let_go(self.transport)
 
@@ -141,7 +195,7 @@ class FirstRequest(asyncio.Protocol):
         return type(self).accept_at_once(scope)
 
     def _tell_client(self, scope: Scope) -> None:
-        scope["client"] = get_remote_addr(self.transport)
+        scope["client"] = _find_client(self.transport)
         if self.trusted is not None:
             self.trusted.tell_client(scope)
 
@@ -150,8 +204,11 @@ class FirstRequest(asyncio.Protocol):
         limit = self._config.limit_concurrency
         return limit is not None and len(self.connections) >= limit
 
-    def hold(self, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner) -> HeldStream:
-        """Begin an endless answer and take the connection over: `fanout.sink` of a request that is answered at once."""
+    def hold(self, headers: Sequence[tuple[bytes, bytes]], owner: SinkOwner, *, first: bytes = b"") -> HeldStream:
+        """Begin an endless answer and take the connection over: `fanout.sink` of a request that is answered at once.
+
+        `first` are bytes of the answer that go out with its head.
+        """
         self.connections.discard(self)
         return begin_stream(
             self.transport,
@@ -160,7 +217,16 @@ class FirstRequest(asyncio.Protocol):
             defaults=self._server_state.default_headers,
             limits=self.limits,
             connections=self.connections,
+            first=first,
         )
+
+
+def _find_client(transport: asyncio.Transport) -> tuple[str, int] | None:
+    """Return what uvicorn does, without asking the kernel for what the transport has asked already."""
+    peer = transport.get_extra_info("peername")
+    if isinstance(peer, tuple) and (len(peer) == 2 or peer[3:] == (0,)):  # IPv6 without a zone, which is spelled apart
+        return str(peer[0]), int(peer[1])
+    return get_remote_addr(transport)
 
 
 def first_request(
@@ -188,6 +254,11 @@ class TrustedProxies:
 
     def tell_client(self, scope: Scope) -> None:
         """Set `client` and `scheme` of the scope to what a trusted proxy says."""
+        for name, _ in scope["headers"]:
+            if name in _FORWARDED:
+                break
+        else:
+            return
         telling = self._middleware(scope, None, None)
         try:
             telling.send(None)

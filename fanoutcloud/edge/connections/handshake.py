@@ -42,13 +42,16 @@ class WebSocketOffer:
         self._limits = limits
         self._handshake = handshake
 
-    def hold(self, owner: SinkOwner) -> HeldWebSocket | None:
-        """Answer the handshake and take the connection over; None when the client has gone already."""
-        return self._hold(HeldWebSocket, owner, ())
+    def hold(self, owner: SinkOwner, *, first: bytes = b"") -> HeldWebSocket | None:
+        """Answer the handshake and take the connection over; None when the client has gone already.
 
-    def hold_deflated(self, owner: SinkOwner) -> HeldWebSocket | None:
+        `first` are frames that go out with the answer: each write is a packet, and wakes the receiver.
+        """
+        return self._hold(HeldWebSocket, owner, (), first)
+
+    def hold_deflated(self, owner: SinkOwner, *, first: bytes = b"") -> HeldWebSocket | None:
         """The same, agreeing to compression: only if the client `accepts_compression`."""
-        return self._hold(HeldDeflatedWebSocket, owner, [ANSWER])
+        return self._hold(HeldDeflatedWebSocket, owner, [ANSWER], first)
 
     def hold_relayed(self, owner: RelayOwner, headers: Sequence[tuple[bytes, bytes]]) -> HeldRelaySocket | None:
         """The same for a WebSocket whose messages, pings and closes are somebody else's to answer."""
@@ -66,14 +69,18 @@ class WebSocketOffer:
             self._transport.close()
 
     def _hold(
-        self, kind: Callable[..., _Held], owner: SinkOwner, headers: Sequence[tuple[bytes, bytes]]
+        self,
+        kind: Callable[..., _Held],
+        owner: SinkOwner,
+        headers: Sequence[tuple[bytes, bytes]],
+        first: bytes = b"",
     ) -> _Held | None:
         if self._transport.is_closing():
             return None
         self._transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: %b\r\n%b\r\n"
-            % (self._accept, b"".join([b"%b: %b\r\n" % header for header in headers]))
+            b"Sec-WebSocket-Accept: %b\r\n%b\r\n%b"
+            % (self._accept, b"".join([b"%b: %b\r\n" % header for header in headers]), first)
         )
         handshake = self._handshake
         held = kind(self._transport, owner, limits=self._limits, connections=handshake.connections)

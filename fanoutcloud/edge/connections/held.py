@@ -180,12 +180,16 @@ def begin_stream(
     connections: ServerConnections,
     status: bytes = b"200 OK",
     is_chunked: bool = True,
+    first: bytes = b"",
 ) -> HeldStream:
-    """Write the head of an endless response, `defaults` being headers for want of others, and hold the connection."""
+    """Write the head of an endless response, `defaults` being headers for want of others, and hold the connection.
+
+    `first` are bytes of the response that go out with its head: each write is a packet, and wakes the receiver.
+    """
     own = {name.lower() for name, _ in headers}
     more = [header for header in defaults if header[0].lower() not in own]
     lines = [b"%b: %b\r\n" % header for header in (*more, *headers)]
     ending = b"Transfer-Encoding: chunked" if is_chunked else b"Connection: close"  # RFC 9112 §6.3
-    transport.write(b"HTTP/1.1 %b\r\n%b%b\r\n\r\n" % (status, b"".join(lines), ending))
+    transport.write(b"HTTP/1.1 %b\r\n%b%b\r\n\r\n%b" % (status, b"".join(lines), ending, first))
     kind = HeldStream if is_chunked else HeldPlainStream
     return kind(transport, owner, limits=limits, connections=connections)

@@ -101,6 +101,29 @@ class _Nowhere:
 NOWHERE: Sink = _Nowhere()
 
 
+class GatheringSink:
+    """A sink for what a subscriber is told before its connection is held: all of it goes out with the head."""
+
+    __slots__ = ("_pieces", "write")
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self.write: Callable[[bytes], None] = self._pieces.append
+
+    def gathered(self) -> bytes:
+        """Return all that was written."""
+        return b"".join(self._pieces)
+
+    def unsent_bytes(self) -> int:
+        return sum(map(len, self._pieces))
+
+    async def drained(self) -> None:
+        pass
+
+    def close(self, code: int, reason: str) -> None:
+        pass
+
+
 class PlainSink:
     """A sink over ASGI `send`. `pump` must be running for anything to leave."""
 

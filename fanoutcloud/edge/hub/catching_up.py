@@ -1,7 +1,7 @@
 """Bringing one subscriber of a channel from a position to live: history first, then what came meanwhile, by offset."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fanoutcloud.broker.base import Broker
 from fanoutcloud.core.close_reasons import CloseReason
@@ -31,6 +31,13 @@ def begin_at(local: LocalChannel, since: StreamPosition | None) -> StreamPositio
 def is_recovered(since: StreamPosition | None) -> bool:
     """Tell whether a client comes back with a position of its own."""
     return since is not None and since is not LAST_ITEM
+
+
+def tell_places(subscriber: Subscriber, places: Sequence[Place]) -> None:
+    """Tell a subscriber that it has these channels, of which it has missed nothing. `Hub.enter` them in this turn."""
+    subscriber.begin({local.channel: local.position for local, _ in places})
+    for local, since in places:
+        subscriber.tell_subscribed(local.channel, local.position, recovered=is_recovered(since))
 
 
 def begin_live(subscriber: Subscriber, local: LocalChannel, since: StreamPosition | None) -> None:

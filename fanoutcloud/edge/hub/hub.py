@@ -21,7 +21,7 @@ from fanoutcloud.core.streams import StoredItem, StreamPosition
 from fanoutcloud.edge.access.gate import AccessGate
 from fanoutcloud.edge.connections.violations import ViolationLog
 from fanoutcloud.edge.hub.broadcasts import Broadcasts
-from fanoutcloud.edge.hub.catching_up import Place, begin_at, begin_live, catch_up, is_recovered
+from fanoutcloud.edge.hub.catching_up import Place, begin_at, begin_live, catch_up, is_recovered, tell_places
 from fanoutcloud.edge.hub.channel import MAX_PENDING_ITEMS, LocalChannel
 from fanoutcloud.edge.hub.gap_filling import fill
 from fanoutcloud.edge.hub.local_channels import LocalChannels
@@ -178,6 +178,7 @@ class Hub(TaskOwner):
         """
         places = self.find_places(subscriber.realm, wanted)
         if places is not None:
+            tell_places(subscriber, places)
             self.enter(subscriber, places)
             return
         subscriber.is_settled = False
@@ -208,12 +209,12 @@ class Hub(TaskOwner):
         return places
 
     def enter(self, subscriber: Subscriber, places: Sequence[Place]) -> None:
-        """Do what `join` does, where the subscriber has missed nothing. Call in the same turn as `find_places`."""
-        subscriber.begin({local.channel: local.position for local, _ in places})
+        """Deliver from now on, as `join` does, behind `tell_places`: in the same turn as that and `find_places`."""
         for local, since in places:
             if subscriber.is_closed:
                 break
             self._bring(subscriber, local, since)
+            local.add(subscriber)
             local.empty_since = None
             self.local_channels.note_if_empty(local)
         subscriber.is_settled = True
@@ -225,17 +226,16 @@ class Hub(TaskOwner):
             subscriber.channels.append(local.channel)
             self.ledger.joined(subscriber, local.channel, None if since is None else begin)
             self.local_channels.note_entered(subscriber, [local])
-        if begin != local.position:
-            return False
-        begin_live(subscriber, local, since)
-        return True
+        return begin == local.position
 
     async def _join_opened(self, subscriber: Subscriber, places: Sequence[Place]) -> None:
         subscriber.begin({local.channel: begin_at(local, since) for local, since in places})
         for local, since in places:
             if subscriber.is_closed:
                 return
-            if not self._bring(subscriber, local, since):
+            if self._bring(subscriber, local, since):
+                begin_live(subscriber, local, since)
+            else:
                 await catch_up(
                     subscriber,
                     local,

@@ -10,8 +10,9 @@ from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.directory import RealmSnapshot
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.edge.connections.held import EXTENSION
-from fanoutcloud.edge.connections.sinks import PlainSink, Receive, Scope, Send, send_last
+from fanoutcloud.edge.connections.sinks import GatheringSink, PlainSink, Receive, Scope, Send, send_last
 from fanoutcloud.edge.encoding.wire import WireFormat
+from fanoutcloud.edge.hub.catching_up import tell_places
 from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.hub.subscriber import Subscriber
 from fanoutcloud.edge.selection.pattern_followers import follow_requested
@@ -85,8 +86,11 @@ class StreamTransport:
         beginning = self.begin(realm, scope, request, grant)
         subscriber = beginning.subscriber
         subscriber.wire = beginning.wires.prepared
-        subscriber.sink = scope["extensions"][EXTENSION].hold(stream_headers(beginning.content_type), subscriber)
+        subscriber.sink = told = GatheringSink()
         greet(hub, subscriber, beginning.greeting)
+        tell_places(subscriber, places)
+        offer, headers = scope["extensions"][EXTENSION], stream_headers(beginning.content_type)
+        subscriber.sink = offer.hold(headers, subscriber, first=told.gathered())
         hub.enter(subscriber, places)
         hub.tell_connected(subscriber)
         return True

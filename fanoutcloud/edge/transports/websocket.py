@@ -11,10 +11,20 @@ from fanoutcloud.core.patterns import ChannelPattern
 from fanoutcloud.core.streams import StoredItem, parse_position
 from fanoutcloud.edge.connections.handshake import WebSocketOffer
 from fanoutcloud.edge.connections.held import EXTENSION
-from fanoutcloud.edge.connections.sinks import NOBODY, PlainSink, Receive, Scope, Send, Sink
+from fanoutcloud.edge.connections.sinks import (
+    NOBODY,
+    NOWHERE,
+    GatheringSink,
+    PlainSink,
+    Receive,
+    Scope,
+    Send,
+    Sink,
+)
 from fanoutcloud.edge.encoding import messages
 from fanoutcloud.edge.encoding.compression import accepts_compression
 from fanoutcloud.edge.encoding.wire import DEFLATED_WEBSOCKET, PLAIN_WEBSOCKET, PREPARED_WEBSOCKET, WireFormat
+from fanoutcloud.edge.hub.catching_up import tell_places
 from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.hub.subscriber import Subscriber
 from fanoutcloud.edge.presence.watching import admit_watching
@@ -267,10 +277,12 @@ class WebSocketTransport:
         if grant is None or places is None or not self._hub.ledger.admits_at_once(realm):
             return False
         subscriber = self._make(realm, scope, request, grant)
-        held = self._hold(scope["extensions"][EXTENSION], subscriber, scope)
-        if held is not None:
-            subscriber.sink = held
+        offer: WebSocketOffer = scope["extensions"][EXTENSION]
+        if not offer.has_left:
+            subscriber.sink = told = GatheringSink()
             self._welcome(subscriber)
+            tell_places(subscriber, places)
+            subscriber.sink = self._hold(offer, subscriber, scope, first=told.gathered()) or NOWHERE
             self._hub.enter(subscriber, places)
             self._hub.tell_connected(subscriber)
             subscriber.listen()
@@ -289,11 +301,13 @@ class WebSocketTransport:
         subscriber.grant = grant
         return subscriber
 
-    def _hold(self, offer: WebSocketOffer, subscriber: WebSocketSubscriber, scope: Scope) -> Sink | None:
+    def _hold(
+        self, offer: WebSocketOffer, subscriber: WebSocketSubscriber, scope: Scope, *, first: bytes = b""
+    ) -> Sink | None:
         if self._hub.limits.compresses and accepts_compression(scope["headers"]):
             subscriber.wire = DEFLATED_WEBSOCKET
-            return offer.hold_deflated(subscriber)
-        return offer.hold(subscriber)
+            return offer.hold_deflated(subscriber, first=first)
+        return offer.hold(subscriber, first=first)
 
     def _welcome(self, subscriber: WebSocketSubscriber) -> None:
         self._hub.register(subscriber)
@@ -323,9 +337,8 @@ async def refuse_websocket(scope: Scope, receive: Receive, send: Send, error: Fa
     message = messages.error_message(error)
     offer = scope.get("extensions", {}).get(EXTENSION)
     if offer is not None:
-        held = offer.hold(NOBODY)
+        held = offer.hold(NOBODY, first=PREPARED_WEBSOCKET.framing(message))
         if held is not None:
-            held.write(PREPARED_WEBSOCKET.framing(message))
             held.close(reason.code, reason.reason)
         return
     await receive()

@@ -1,6 +1,11 @@
 """Subscribers that are held at once, without an ASGI call: nobody can tell them from the others."""
 
+import asyncio
 import re
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,7 +15,7 @@ from fanoutcloud.edge.limits import EdgeLimits
 from fanoutcloud.edge.takeover import state
 from tests.edge.worlds import until
 from tests.flows.edges import REALM, RunningEdge, running_edge
-from tests.flows.sockets import BareSocket, bare_socket, get, upgrade
+from tests.flows.sockets import PATIENCE_S, BareSocket, bare_socket, get, upgrade
 
 _PATHS = ["/fanout/ws", "/fanout/sse", "/fanout/stream", "/fanout/stream?mode=raw"]
 
@@ -28,6 +33,21 @@ async def _open(edge: RunningEdge, client: BareSocket, path: str) -> bytes:
     await until(lambda: all(subscriber.is_at_rest for subscriber in edge.hub.subscribers))
     await edge.publish("hello", '"4711"')
     return await client.read_until(b"4711")
+
+
+@contextmanager
+def _called(port: int, request: bytes) -> Iterator[BareSocket]:
+    """Connect and ask in one turn of the event loop, so that the request is there when its connection is accepted."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(request)
+        connection.setblocking(False)
+        yield BareSocket(connection)
+
+
+def _count_packets(client: BareSocket) -> int:
+    """Return how many packets with data have come (`tcpi_data_segs_in` of linux/tcp.h)."""
+    told = client._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+    return int(struct.unpack_from("=I", told, 152)[0])
 
 
 def _without_names(answer: bytes) -> bytes:
@@ -50,6 +70,85 @@ async def test_the_second_of_a_channel_gets_the_same_without_asgi(path: str):
             assert _without_names(held) == _without_names(served)
             assert edge.hub.ledger.edge.open_now.total() == 2
         await until(lambda: not edge.hub.subscribers)
+
+
+@pytest.mark.parametrize("path", _PATHS)
+async def test_a_request_that_comes_with_its_connection_is_answered_the_same(path: str):
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first:
+        served = await _open(edge, first, path)
+        with _called(edge.port, _request(path)) as second:
+            await until(lambda: len(edge.hub.subscribers) == 2)
+            await edge.publish("hello", '"4711"')
+
+            held = await second.read_until(b"4711")
+
+        assert len(edge.asgi_paths) == 1
+        assert _without_names(held) == _without_names(served)
+        await until(lambda: len(edge.hub.subscribers) == 1)
+
+
+@pytest.mark.parametrize("path", _PATHS)
+async def test_the_answer_and_all_that_is_told_first_come_in_one_packet(path: str):
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first, bare_socket(edge.port) as second:
+        await _open(edge, first, path)
+
+        await second.send(_request(path))
+        await until(lambda: len(edge.hub.subscribers) == 2)
+        await edge.publish("hello", '"4711"')
+        await second.read_until(b"4711")
+
+        assert _count_packets(second) == 2, "the beginning, and the item"
+
+
+@pytest.mark.parametrize(
+    ("request_", "rest", "status"),
+    [
+        (get(f"/r/{REALM}/fanout/nothing?channel=hello"), b"", b"404"),
+        (get(f"/r/{REALM}/fanout/sse?channel=another"), b"", b"200"),
+        (get(f"/r/{REALM}/fanout/sse?channel=hello", version="1.0"), b"", b"200"),
+        (get(f"/r/{REALM}/fanout/sse?channel=hello", f"Long: {'x' * 9000}"), b"", b"200"),
+        (get(f"/r/{REALM}/fanout/sse?channel=hello", f"Long: {'x' * 40_000}"), b"", b"431"),
+        (b"GET /r/%b/fanout/sse?chan" % REALM.encode(), b"nel=hello HTTP/1.1\r\nHost: localhost\r\n\r\n", b"200"),
+        (b"no HTTP at all\r\n\r\n", b"", b"400"),
+    ],
+)
+async def test_other_requests_that_come_with_their_connection_are_served_as_ever(
+    request_: bytes, rest: bytes, status: bytes
+):
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first:
+        await _open(edge, first, "/fanout/sse")
+
+        with _called(edge.port, request_) as second:
+            if rest:
+                await asyncio.sleep(0.05)
+                await second.send(rest)
+            answer = await second.read_until(b"\r\n")
+
+        assert answer[9:12] == status
+
+
+@pytest.mark.parametrize("path", ["/fanout/sse?channel=hello", "/fanout/nothing"])
+async def test_the_end_behind_an_early_request_ends_the_connection(path: str):
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first:
+        await _open(edge, first, "/fanout/sse")
+
+        with _called(edge.port, get(f"/r/{REALM}{path}")) as second:
+            second._socket.shutdown(socket.SHUT_WR)
+            answer = await second.read_to_end()
+
+        assert (b"subscribed" in answer) == path.startswith("/fanout/sse")
+        await until(lambda: len(edge.hub.subscribers) == 1)
+
+
+async def test_a_fault_while_an_early_request_is_looked_at_ends_its_connection(caplog: pytest.LogCaptureFixture):
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first:
+        await _open(edge, first, "/fanout/sse")
+        edge.hub.find_places = lambda *args: 1 / 0  # type: ignore[assignment,method-assign] # any fault of ours
+
+        with _called(edge.port, _request("/fanout/sse")) as second:
+            assert await second.read_to_end() == b""
+
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_commands_are_taken_at_once():
@@ -130,6 +229,22 @@ async def test_a_connection_that_said_nothing_yet_can_move_to_another_process():
 
         silent.let_go()
         assert silent not in connections
+
+
+async def test_what_was_read_keeps_a_connection_in_this_process():
+    async with running_edge(EdgeLimits()) as edge, bare_socket(edge.port) as first:
+        await _open(edge, first, "/fanout/sse")
+        [held] = edge.hub.subscribers
+        connections: set[Any] = held.sink._connections  # type: ignore[attr-defined] # the server's own set
+        silent = None
+        with _called(edge.port, get("/")):
+            async with asyncio.timeout(PATIENCE_S):
+                while silent is None:
+                    await asyncio.sleep(0)
+                    silent = next((one for one in connections if isinstance(one, FirstRequest)), None)
+
+            assert not silent.is_at_rest
+            assert state.depart(edge.hub, silent) is None
 
 
 @pytest.mark.parametrize(
