@@ -124,6 +124,7 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/broker/memory_stream.py": "tests/contracts/test_broker_delivery.py",
     "fanoutcloud/broker/redis_limit_store.py": "tests/contracts/test_limit_store.py",
     "fanoutcloud/broker/redis_cluster_live.py": "tests/broker/test_redis_cluster.py",
+    "fanoutcloud/broker/redis_read_scripts.py": "tests/contracts/test_broker_history.py",
     "fanoutcloud/broker/redis_scripts.py": "tests/contracts/test_broker_sequencing.py",
     "fanoutcloud/broker/redis_subscriptions.py": "tests/contracts/test_broker_delivery.py",
     "fanoutcloud/celery.py": "tests/accounts/test_task_queue.py",

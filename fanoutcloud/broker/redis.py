@@ -23,7 +23,7 @@ from fanoutcloud.broker.redis_names import (
 )
 from fanoutcloud.broker.redis_node import RedisNode
 from fanoutcloud.broker.redis_overdue import OverdueTimer
-from fanoutcloud.broker.redis_replies import read_history_reply, read_packed_items
+from fanoutcloud.broker.redis_replies import read_history_reply, read_packed_items, read_position
 from fanoutcloud.broker.redis_scripts import (
     ChannelCall,
     Script,
@@ -44,6 +44,7 @@ _CHANNELS_PER_ROUND = 1000
 _KEYS_PER_ROUND = 1000
 
 _WAITING = PublishResult(Outcome.WAITING, None)
+_STORED = Outcome.STORED
 
 
 class RedisBroker:
@@ -106,6 +107,8 @@ class RedisBroker:
         """See `Broker.publish`. One round trip, and one atomic step per channel; other channels' items may be stored
         although one channel's could not be.
         """
+        if _are_plain(items):
+            return await self._publish_plain(realm, items, retention)
         return await self._publish(self._scripts.publish, realm, items, _header(retention))
 
     @property
@@ -154,17 +157,33 @@ class RedisBroker:
         replies = await self._commands.run(script, header, calls)
         results, full = [_WAITING] * len(items), 0
         for (channel, mine), reply in zip(places.items(), replies, strict=True):
-            epoch, due_in_ms = reply[0].decode(), reply[1]
-            if not epoch:
-                full = due_in_ms
+            if not reply[0]:
+                full = reply[1]
                 continue
-            if due_in_ms >= 0:
-                self._overdue.note((realm, channel), due_in_ms / 1000)
-            for place, outcome in zip(mine, reply[2:], strict=True):
-                results[place] = _to_result(epoch, outcome)
+            for place, result in zip(mine, self._to_results(realm, channel, reply), strict=True):
+                results[place] = result
         if full:
             raise OutboxFull(full)
         return results
+
+    async def _publish_plain(self, realm: RealmId, items: Sequence[Item], retention: Retention) -> list[PublishResult]:
+        """As `publish`, with less to say of each item and less to read."""
+        calls = [ChannelCall(stream_key(realm, item.channel), (pack_item(item), _to_id(item))) for item in items]
+        replies = await self._commands.run(self._scripts.publish_plain, _header(retention), calls)
+        return [
+            PublishResult(_STORED, read_position(reply))
+            if type(reply) is bytes
+            else self._to_results(realm, item.channel, reply)[0]
+            for item, reply in zip(items, replies, strict=True)
+        ]
+
+    def _to_results(self, realm: RealmId, channel: ChannelName, reply: Reply) -> list[PublishResult]:
+        """Return what became of the items of one channel; note when to look at it again."""
+        epoch, due_in_ms, *outcomes = reply
+        if due_in_ms >= 0:
+            self._overdue.note((realm, channel), due_in_ms / 1000)
+        name = epoch.decode()
+        return [_to_result(name, outcome) for outcome in outcomes]
 
     async def subscribe(self, realm: RealmId, channel: ChannelName) -> StreamPosition:
         """See `Broker.subscribe`. When it raises or is cancelled, nothing is subscribed that was not before."""
@@ -272,6 +291,13 @@ class RedisBroker:
             self._commands.distrust_map()
 
 
+def _are_plain(items: Sequence[Item]) -> bool:
+    """Whether each is for another channel, and none says which one it follows."""
+    if any(item.prev_id is not None or item.no_seq for item in items):
+        return False
+    return len(items) == 1 or len({item.channel for item in items}) == len(items)
+
+
 def _header(retention: Retention) -> tuple[Argument, ...]:
     return retention.items, round(retention.age_s * 1000)
 
@@ -281,17 +307,20 @@ def _to_arguments(items: Sequence[Item], places: Sequence[int], events: Sequence
     arguments: list[Argument] = [len(places)]
     for place in places:
         item = items[place]
-        id_ = "" if item.id is None else f"={item.id}"
         prev_id = "!" if item.no_seq else "" if item.prev_id is None else f"={item.prev_id}"
-        arguments += (pack_item(item), id_, prev_id)
+        arguments += (pack_item(item), _to_id(item), prev_id)
         if events:
             arguments.append(events[place])
     return arguments
 
 
+def _to_id(item: Item) -> str:
+    return "" if item.id is None else f"={item.id}"
+
+
 def _to_result(epoch: str, outcome: Reply) -> PublishResult:
     if isinstance(outcome, int):
-        return PublishResult(Outcome.STORED, StreamPosition(epoch, outcome)) if outcome else _WAITING
+        return PublishResult(_STORED, StreamPosition(epoch, outcome)) if outcome else _WAITING
     return PublishResult(Outcome.DUPLICATE, parse_position(outcome.decode()) if outcome else None)
 
 

@@ -14,7 +14,7 @@ from fanoutcloud.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-#: Channels in one script, which holds Redis up while it runs: 10 to 15 µs each.
+#: Channels in one script, which holds Redis up while it runs: about 10 µs each.
 CHANNELS_PER_SCRIPT = 50
 
 #: Answered instead of a reply when a publish has not reached enough replicas in time.

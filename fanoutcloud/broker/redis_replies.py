@@ -14,6 +14,12 @@ _unpack_one = msgspec.msgpack.Decoder(Item)
 _unpacker = msgspec.msgpack.Decoder(list[Item])
 
 
+def read_position(text: bytes) -> StreamPosition:
+    """Return the position that a script wrote as `EPOCH:OFFSET`."""
+    epoch, _, offset = text.partition(b":")
+    return StreamPosition(epoch.decode(), int(offset))
+
+
 def read_packed_items(epoch: str, first_offset: int, packed: bytes | memoryview) -> list[StoredItem]:
     """Return the items of an array that a script made; their offsets follow on each other."""
     items = _unpacker.decode(packed)

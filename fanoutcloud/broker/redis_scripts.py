@@ -2,9 +2,10 @@
 
 Keys of a channel, all beginning with the name of `redis_names.stream_key`, which is also its pub/sub channel:
 
-    :head      string  MessagePack, see `save`: epoch, lineage, last (offset), id (last id), waiting (count), due
-                       (earliest), arrivals, keep, age, until when the items last, what `open` leaves of the epoch
-                       before: its name and end, and until when the key itself lasts
+    :head      string  MessagePack, see `save`: epoch, lineage, last (offset, always 8 bytes, so that it can be replaced
+                       in its place), id (last id), waiting (count), due (earliest), arrivals, keep, age, until when
+                       the items last, what `open` leaves of the epoch before: its name and end, and until when the
+                       key itself lasts
     :items     stream  entry `OFFSET-0`: t (published at, ms), i (packed item)
     :waiting   hash    prev-id → MessagePack [arrival, due, id, packed item]
     :id:ID     string  where the item with that id went, or empty while it waits; expires with the window
@@ -14,7 +15,7 @@ channels, which saves most of its cost, except in a Cluster; there the keys of i
 Redis can tell whether they are all here while a slot moves. Undeclared names share the hash tag.
 
 When Redis may not write (full, read-only), it refuses the first write of a call and then none: so the first write is
-always one that is refused (SET, HSET), and nothing is ever half done.
+always one that is refused (SET, SETRANGE, HSET), and nothing is ever half done.
 """
 
 import hashlib
@@ -26,6 +27,8 @@ import msgspec
 from fanoutcloud.broker.base import MAX_PAGE_BYTES
 from fanoutcloud.broker.redis_connection import Argument
 from fanoutcloud.broker.redis_event_scripts import EVENTS_AFTER, EVENTS_BEFORE, WITH_EVENTS, WITHOUT_EVENTS
+from fanoutcloud.broker.redis_plain_publish import PUBLISH_PLAIN, PUBLISH_REST
+from fanoutcloud.broker.redis_read_scripts import HISTORY, READ
 from fanoutcloud.broker.sequencing import StreamRules
 
 # Begins every call. ARGV: salt, lineage, keys per channel. `open` reads a stream's state, or makes a new epoch: the
@@ -89,8 +92,8 @@ local function save()
   if not is_changed then return call('PEXPIRE', head, text(lives), 'GT') end
   local is_kept = is_lasting(head_until, lives)
   if not is_kept then head_until = now + lengthened(lives) end
-  local state = pack(epoch, written_under, last, last_id, held, due, arrivals, keep, age, items_until, past_epoch,
-    past_end, head_until)
+  local state = pack(epoch, written_under) .. struct.pack('>BI8', 207, last) .. pack(last_id, held, due, arrivals, keep,
+    age, items_until, past_epoch, past_end, head_until)
   if is_kept then call('SET', head, state, 'KEEPTTL')
   else call('SET', head, state, 'PX', text(lengthened(lives))) end
   if is_new then call('UNLINK', items) end
@@ -199,10 +202,7 @@ local function finish()
 end
 """
 
-# ARGV: …, items to keep, age in ms, then per channel: count, and per item packed, id, prev-id. Returns per channel:
-# epoch, ms until something is due (or -1), then per item: its offset; 0 when it waits; the first position, as text,
-# when its id was seen. With events there are more arguments, see `redis_event_scripts`.
-_PUBLISH = """
+_TAKE = """
 local function hold(packed, id, prev)
   arrivals, held, is_changed = arrivals + 1, held + 1, true
   if held == 1 then due = now + %(wait_ms)d end
@@ -229,7 +229,12 @@ local function take(packed, id, prev)
   if held > 0 then let_followers_go() end
   return offset
 end
+"""
 
+# ARGV: …, items to keep, age in ms, then per channel: count, and per item packed, id, prev-id. Returns per channel:
+# epoch, ms until something is due (or -1), then per item: its offset; 0 when it waits; the first position, as text,
+# when its id was seen. With events there are more arguments, see `redis_event_scripts`.
+_PUBLISH = """
 local replies, at = {}, %(first_argument)d
 for channel = 1, #KEYS, step do
   begin(KEYS[channel])
@@ -255,72 +260,6 @@ end
 return replies
 """
 
-# ARGV: …, epoch, offset, limit. Of one channel, returns a reason or 'ok', epoch, last offset, the packed items as an
-# array. What is left of the epoch before the present one can be read up to its end; then the reader is told.
-_READ = """
-open(KEYS[1])
-save()
-local since, limit, to = tonumber(ARGV[5]), tonumber(ARGV[6]), last
-local is_past = ARGV[4] == past_epoch and since < past_end
-if is_past then to = past_end
-elseif ARGV[4] ~= epoch or since > last then return {{'epoch_changed', epoch, last, ''}} end
-if since == to then return {{'ok', epoch, last, array({}, 1, 0)}} end
-local function entries_from(offset, count)
-  return call('XRANGE', items, text(offset) .. '-0', text(to) .. '-0', 'COUNT', math.max(count, 1))
-end
-
-local entries = entries_from(since + 1, math.min(limit, 16))
-local is_kept = since >= last - keep and #entries > 0 and entries[1][1] == text(since + 1) .. '-0'
-if not is_kept or entries[1][2][2] + age <= now then
-  return {{is_past and 'epoch_changed' or 'history_expired', epoch, last, ''}}
-end
--- A page ends with its last item or with its bytes; how many more fit is guessed from those that came.
-local packed, size = {}, 0
-while #packed < limit and #entries > 0 and size < %(page_bytes)d do
-  for i = 1, #entries do
-    if size >= %(page_bytes)d or #packed == limit then break end
-    packed[#packed + 1] = entries[i][2][4]
-    size = size + #entries[i][2][4]
-  end
-  local room = math.ceil((%(page_bytes)d - size) * #packed / math.max(size, 1))
-  if room < 1 or #packed >= limit or since + #packed >= to then break end
-  entries = entries_from(since + #packed + 1, math.min(limit - #packed, room))
-end
-return {{'ok', epoch, last, array(packed, 1, #packed)}}
-"""
-
-# ARGV: …, epoch of the bounds (empty: there are none), after, before (-1: no bound), limit, 1 for newest first. Of one
-# channel, returns epoch (empty: there is no stream), last offset, 1 if the bounds are of another epoch, then for each
-# item offset, time in ms, packed item. Writes nothing, unless the epoch has just changed.
-_HISTORY = """
-open(KEYS[1])
-if is_new then return {{'', 0, 0}} end
-if is_changed then save() end
-local low, high, limit = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local is_other = ARGV[4] ~= '' and ARGV[4] ~= epoch
-if is_other then low, high = -1, -1 end
-local reply = {epoch, last, is_other and 1 or 0}
-low = math.max(low, last - keep, past_epoch ~= '' and past_end or 0) + 1
-high = high < 0 and last or math.min(high - 1, last)
-if low > high then return {reply} end
-local command, ends = 'XRANGE', {low, high}
-if ARGV[8] == '1' then command, ends = 'XREVRANGE', {high, low} end
-local from, to, taken = text(ends[1]) .. '-0', text(ends[2]) .. '-0', 0
-repeat  -- the oldest may be past their time, and not yet taken away
-  local entries = call(command, items, from, to, 'COUNT', limit)
-  for _, entry in ipairs(entries) do
-    local stamp = tonumber(entry[2][2])
-    if taken < limit and stamp + age > now then
-      taken = taken + 1
-      reply[#reply + 1], reply[#reply + 2] = tonumber(string.sub(entry[1], 1, -3)), stamp
-      reply[#reply + 1] = entry[2][4]
-    end
-    from = '(' .. entry[1]
-  end
-until #entries < limit or taken == limit
-return {reply}
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -342,17 +281,22 @@ class Scripts:
     """The scripts of one broker; its rules are written into them."""
 
     publish: Script
+    publish_plain: Script
     publish_with_events: Script
     touch: Script
     read: Script
     history: Script
 
     def __iter__(self) -> Iterator[Script]:
-        return iter((self.publish, self.publish_with_events, self.touch, self.read, self.history))
+        return iter((*self._publishing, self.touch, self.read, self.history))
+
+    @property
+    def _publishing(self) -> tuple[Script, ...]:
+        return self.publish, self.publish_plain, self.publish_with_events
 
     def is_publish(self, script: Script) -> bool:
         """Return whether what the script writes has to reach replicas, where any are asked for."""
-        return script is self.publish or script is self.publish_with_events
+        return script in self._publishing
 
 
 def build_scripts(rules: StreamRules) -> Scripts:
@@ -370,12 +314,14 @@ def build_scripts(rules: StreamRules) -> Scripts:
         return Script(text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis names scripts so
 
     publish = ("local function publish()", _PUBLISH, "end")
+    take = (_OPEN, _GO_OUT, _TAKE)
     return Scripts(
-        publish=script(_OPEN, _GO_OUT, _PUBLISH),
-        publish_with_events=script(_OPEN, _GO_OUT, EVENTS_BEFORE, *publish, EVENTS_AFTER, shape=WITH_EVENTS),
+        publish=script(*take, _PUBLISH),
+        publish_plain=script(PUBLISH_PLAIN, *take, PUBLISH_REST),
+        publish_with_events=script(*take, EVENTS_BEFORE, *publish, EVENTS_AFTER, shape=WITH_EVENTS),
         touch=script(_OPEN, _GO_OUT, _TOUCH),
-        read=script(_OPEN, _READ),
-        history=script(_OPEN, _HISTORY),
+        read=script(_OPEN, READ),
+        history=script(_OPEN, HISTORY),
     )
 
 
