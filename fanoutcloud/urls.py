@@ -8,6 +8,7 @@ from realms.views import device_logins
 from realms.views.api_tokens import drop_personal_token, show_personal_tokens
 from realms.views.members import answer_invitation
 
+handler500 = "fanoutcloud.failure_pages.show_failure"
 urlpatterns = [
     path("accounts/tokens/", show_personal_tokens, name="personal_tokens"),
     path("accounts/tokens/<int:token_id>/revoke/", drop_personal_token, name="personal_token_revoke"),

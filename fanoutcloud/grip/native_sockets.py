@@ -7,7 +7,6 @@ Source: GRIP: WebSockets, the two backend modes.
 
 import asyncio
 
-from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.grip.bad_instruction import BadInstruction
 from fanoutcloud.grip.client_sockets import Handshake, find_handshake
 from fanoutcloud.grip.control_messages import Message, find_extension
@@ -109,7 +108,7 @@ class NativeSocket:
         try:
             while (message := self._origin.take()) is not None:
                 await self._socket.from_origin(message)
-                await self._wait_for_room()
+                await self._socket.wait_for_room(self._services.hub.limits.stuck_s)
         finally:
             self._is_passing_on = False
         if self._origin.is_over:
@@ -126,13 +125,6 @@ class NativeSocket:
         else:
             self._socket.drop()
         self._origin.end()
-
-    async def _wait_for_room(self) -> None:
-        try:
-            async with asyncio.timeout(self._services.hub.limits.stuck_s):
-                await self._socket.sink.drained()
-        except TimeoutError:
-            self._socket.close(CloseReason.SLOW)
 
     def on_origin_room(self, *, has_room: bool) -> None:
         if self._socket.is_closed:

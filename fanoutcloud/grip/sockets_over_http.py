@@ -9,7 +9,6 @@ import contextlib
 import random
 import uuid
 
-from fanoutcloud.core.close_reasons import CloseReason
 from fanoutcloud.core.errors import FanoutError
 from fanoutcloud.grip import ws_over_http as events
 from fanoutcloud.grip.bad_instruction import BadInstruction
@@ -139,7 +138,7 @@ class SocketOverHttp:
             except (OriginFailed, FanoutError):
                 self._give_up()
             if not self._socket.is_closed:
-                await self._wait_for_room()
+                await self._socket.wait_for_room(self._services.hub.limits.stuck_s)
         self._is_asking = False
         self._arm_interval()
 
@@ -213,14 +212,6 @@ class SocketOverHttp:
         self._is_over = True
         self._waiting.clear()
         self._socket.drop()
-
-    async def _wait_for_room(self) -> None:
-        """Ask for no more than the client takes."""
-        try:
-            async with asyncio.timeout(self._services.hub.limits.stuck_s):
-                await self._socket.sink.drained()
-        except TimeoutError:
-            self._socket.close(CloseReason.SLOW)
 
     # -- keep-alive
 

@@ -65,7 +65,7 @@ class StreamHold(HeldSubscriber):
     async def _relay(self, pieces: AsyncIterator[bytes]) -> None:
         async for piece in pieces:
             self._write(piece)
-            await self._wait_for_room()
+            await self.wait_for_room(self.services.hub.limits.stuck_s)
             if self.is_closed:
                 return
 
@@ -80,7 +80,7 @@ class StreamHold(HeldSubscriber):
             if told.mode is None and told.next_link is None:
                 self.end(ENDED)
                 return
-            await self._wait_for_room()
+            await self.wait_for_room(self.services.hub.limits.stuck_s)
             if await self._is_settled(told):
                 return
             told = None
@@ -135,13 +135,6 @@ class StreamHold(HeldSubscriber):
         if content and not self.is_closed:
             self._wrote_at = self.services.hub.clock.monotonic()
             self.sink.write(self.wire.framing(content))
-
-    async def _wait_for_room(self) -> None:
-        try:
-            async with asyncio.timeout(self.services.hub.limits.stuck_s):
-                await self.sink.drained()
-        except TimeoutError:
-            self.close(CloseReason.SLOW)
 
     # -- items
 

@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -22,7 +22,7 @@ from publishing.inspector.services import (
     take_request,
 )
 from publishing.models import Inspector
-from realms.http import PageRequest, get_realm_or_404
+from realms.http import PageRequest, get_realm_or_404, missing_is_404
 from realms.models import Realm
 from realms.refusals import sentence
 from realms.roles import Role
@@ -97,19 +97,15 @@ def show_inspector(request: PageRequest, realm_id: str, inspector_id: int) -> Ht
 def close_one(request: PageRequest, realm_id: str, inspector_id: int) -> HttpResponse:
     """Close an inspector, with its endpoint."""
     realm = get_realm_or_404(request.user, realm_id)
-    try:
+    with missing_is_404():
         close_inspector(realm=realm, inspector_id=inspector_id)
-    except InspectorNotFound as error:
-        raise Http404 from error
     messages.success(request, "The inspector is closed, and its endpoint removed.")
     return redirect("webhooks:list", realm.pk)
 
 
 def _get_or_404(realm: Realm, inspector_id: int) -> Inspector:
-    try:
+    with missing_is_404():
         return get_inspector(realm, inspector_id)
-    except InspectorNotFound as error:
-        raise Http404 from error
 
 
 def _refuse(status: int, problem: str) -> HttpResponse:

@@ -13,7 +13,7 @@ from publishing.webhooks.replays import replay_delivery
 from publishing.webhooks.selectors import get_delivery, list_attempts, list_deliveries, list_endpoints
 from publishing.webhooks.times import BAR_WIDTH, phases_of
 from publishing.webhooks.views import may_change
-from realms.http import PageRequest, get_realm_or_404
+from realms.http import PageRequest, get_realm_or_404, missing_is_404
 from realms.refusals import sentence
 from realms.roles import Role
 
@@ -55,10 +55,8 @@ def show_deliveries(request: PageRequest, realm_id: str) -> HttpResponse:
 def show_delivery(request: PageRequest, realm_id: str, delivery_id: int) -> HttpResponse:
     """One delivery: what is sent, and how each attempt went."""
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.VIEWER)
-    try:
+    with missing_is_404():
         row = get_delivery(realm, delivery_id)
-    except DeliveryNotFound as error:
-        raise Http404 from error
     body = bytes(row.body)
     context = {
         "realm": realm,

@@ -19,7 +19,7 @@ from publishing.webhooks.forms import EndpointForm, ReplayForm, RotateForm
 from publishing.webhooks.history_replays import ask_for_history
 from publishing.webhooks.replays import replay_since, send_test_event
 from publishing.webhooks.selectors import get_endpoint, list_deliveries, list_endpoints, list_history_replays
-from realms.http import PageRequest, get_realm_or_404
+from realms.http import PageRequest, get_realm_or_404, missing_is_404
 from realms.models import Realm
 from realms.refusals import refusals_shown, sentence
 from realms.roles import Role
@@ -87,10 +87,8 @@ def change_state(request: PageRequest, realm_id: str, endpoint_id: int, deed: st
     """Pause, disable or resume an endpoint."""
     realm = get_realm_or_404(request.user, realm_id)
     act, said = _DEEDS[deed]
-    try:
+    with missing_is_404():
         act(realm=realm, endpoint_id=endpoint_id)
-    except EndpointNotFound as error:
-        raise Http404 from error
     messages.success(request, said)
     return redirect("webhooks:endpoint", realm.pk, endpoint_id)
 
@@ -101,10 +99,8 @@ def change_state(request: PageRequest, realm_id: str, endpoint_id: int, deed: st
 def remove_endpoint(request: PageRequest, realm_id: str, endpoint_id: int) -> HttpResponse:
     """Remove an endpoint with all that is kept of it."""
     realm = get_realm_or_404(request.user, realm_id)
-    try:
+    with missing_is_404():
         endpoints.remove_endpoint(realm=realm, endpoint_id=endpoint_id)
-    except EndpointNotFound as error:
-        raise Http404 from error
     messages.success(request, "The endpoint is removed, with the log of its deliveries.")
     return redirect("webhooks:list", realm.pk)
 
@@ -190,10 +186,8 @@ def send_missed(request: PageRequest, realm_id: str, endpoint_id: int) -> HttpRe
 
 
 def _get_or_404(realm: Realm, endpoint_id: int) -> WebhookEndpoint:
-    try:
+    with missing_is_404():
         return get_endpoint(realm, endpoint_id)
-    except EndpointNotFound as error:
-        raise Http404 from error
 
 
 def may_change(realm: Realm) -> bool:

@@ -5,7 +5,7 @@ import re
 from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -14,8 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from fanoutcloud.core.errors import FanoutError
 from realms.access import examine, list_revocations, list_token_keys
 from realms.access_forms import ExamineForm, MakeTokenForm, RevokeForm, TokenKeysForm
-from realms.errors import RevocationNotFound, TokenKeysNotFound
-from realms.http import PageRequest, get_realm_or_404
+from realms.http import PageRequest, get_realm_or_404, missing_is_404
 from realms.models import Realm, Revocation
 from realms.refusals import refusals_shown, sentence
 from realms.roles import Role
@@ -115,10 +114,8 @@ def _add_keys(realm: Realm, text: str, *, label: str, issuer: str) -> None:
 def remove_keys(request: PageRequest, realm_id: str, key_set_id: int) -> HttpResponse:
     """Accept these keys no more."""
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
-    try:
+    with missing_is_404():
         remove_token_keys(realm=realm, key_set_id=key_set_id)
-    except TokenKeysNotFound as error:
-        raise Http404 from error
     messages.success(request, "The keys are removed. Connections that came by them end now.")
     return redirect("realms:access", realm.pk)
 
@@ -148,10 +145,8 @@ def revoke(request: PageRequest, realm_id: str) -> HttpResponse:
 def withdraw(request: PageRequest, realm_id: str, revocation_id: int) -> HttpResponse:
     """Let revoked tokens hold again."""
     realm = get_realm_or_404(request.user, realm_id)
-    try:
+    with missing_is_404():
         withdraw_revocation(realm=realm, revocation_id=revocation_id)
-    except RevocationNotFound as error:
-        raise Http404 from error
     messages.success(request, "The revocation is withdrawn.")
     return redirect("realms:access", realm.pk)
 

@@ -5,16 +5,15 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from realms.actors import Actor
-from realms.errors import ApiTokenNotFound
 from realms.forms import ApiTokenForm
-from realms.http import PageRequest, get_realm_or_404
+from realms.http import PageRequest, get_realm_or_404, missing_is_404
 from realms.models import Realm
 from realms.refusals import refusals_shown
 from realms.roles import Role
@@ -36,10 +35,8 @@ def show_personal_tokens(request: PageRequest) -> HttpResponse:
 @require_POST
 def drop_personal_token(request: PageRequest, token_id: int) -> HttpResponse:
     """Revoke one of the person's tokens."""
-    try:
+    with missing_is_404():
         revoke_personal_token(user=request.user, token_id=token_id)
-    except ApiTokenNotFound as error:
-        raise Http404 from error
     messages.success(request, "The token is revoked. Requests that use it are refused now.")
     return redirect("personal_tokens")
 
@@ -58,10 +55,8 @@ def show_realm_tokens(request: PageRequest, realm_id: str) -> HttpResponse:
 def drop_realm_token(request: PageRequest, realm_id: str, token_id: int) -> HttpResponse:
     """Revoke one of the realm's tokens."""
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
-    try:
+    with missing_is_404():
         revoke_realm_token(realm=realm, token_id=token_id)
-    except ApiTokenNotFound as error:
-        raise Http404 from error
     messages.success(request, "The token is revoked. Requests that use it are refused now.")
     return redirect("realms:tokens", realm.pk)
 

@@ -18,7 +18,7 @@ from realms.domain_documents import read_domain
 from realms.domain_forms import DomainForm, DomainNameForm
 from realms.errors import DomainNotFound, DomainTaken, InvalidDomainSetting
 from realms.hosts import own_hosts
-from realms.http import PageRequest, get_realm_or_404
+from realms.http import PageRequest, get_realm_or_404, missing_is_404
 from realms.models import Realm, RealmDomain
 from realms.proofs import FILE_PATH, RECORD_LABEL
 from realms.refusals import refusals_shown
@@ -117,19 +117,15 @@ async def check_domain(request: PageRequest, realm_id: str, name: str) -> HttpRe
 def drop_domain(request: PageRequest, realm_id: str, name: str) -> HttpResponse:
     """Give a name up."""
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
-    try:
+    with missing_is_404():
         remove_domain(realm=realm, name=domain_name_in_path(realm, name))
-    except DomainNotFound as error:
-        raise Http404 from error
     messages.success(request, f"{name} is removed. Other realms can have it now.")
     return redirect("realms:domains", realm.pk)
 
 
 def _get_row_or_404(realm: Realm, name: str) -> RealmDomain:
-    try:
+    with missing_is_404():
         return get_domain(realm=realm, name=domain_name_in_path(realm, name))
-    except DomainNotFound as error:
-        raise Http404 from error
 
 
 def _render_list(request: PageRequest, realm: Realm, *, status: int = 200, **context: object) -> HttpResponse:

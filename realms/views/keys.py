@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from fanoutcloud.core.errors import FanoutError
 from realms.errors import InvalidLabel, KeyNotFound
 from realms.forms import LabelForm
-from realms.http import PageRequest, get_realm_or_404
+from realms.http import PageRequest, get_realm_or_404, missing_is_404
 from realms.models import Realm
 from realms.refusals import sentence
 from realms.roles import Role
@@ -56,10 +56,8 @@ def add_key(request: PageRequest, realm_id: str) -> HttpResponse:
 def reveal_key(request: PageRequest, realm_id: str, key_id: int) -> HttpResponse:
     """Show the secret of one key, on request."""
     realm = get_realm_or_404(request.user, realm_id)
-    try:
+    with missing_is_404():
         secret = reveal_api_key(realm=realm, key_id=key_id)
-    except KeyNotFound as error:
-        raise Http404 from error
     return _render_keys(request, realm, shown=_show(realm, key_id, secret))
 
 

@@ -13,8 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from fanoutcloud.core.errors import InvalidRequest
 from realms.access import explain_rule, list_rules
 from realms.access_forms import RuleForm
-from realms.errors import RuleNotFound
-from realms.http import PageRequest, get_realm_or_404
+from realms.http import PageRequest, get_realm_or_404, missing_is_404
 from realms.models import Realm, RealmRule
 from realms.refusals import refusals_shown, sentence
 from realms.roles import Role
@@ -84,10 +83,8 @@ def change(request: PageRequest, realm_id: str, rule_id: int) -> HttpResponse:
 def remove(request: PageRequest, realm_id: str, rule_id: int) -> HttpResponse:
     """Remove a rule."""
     realm = get_realm_or_404(request.user, realm_id)
-    try:
+    with missing_is_404():
         remove_rule(realm=realm, rule_id=rule_id)
-    except RuleNotFound as error:
-        raise Http404 from error
     messages.success(request, "The rule is removed.")
     return redirect("realms:rules", realm.pk)
 

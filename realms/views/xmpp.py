@@ -7,14 +7,14 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from fanoutcloud.core.names import MAX_CHANNEL_NAME_BYTES
 from fanoutcloud.outbound.gate import MAX_URL_CHARACTERS
-from realms.http import PageRequest, get_realm_or_404
+from realms.http import PageRequest, get_realm_or_404, missing_is_404
 from realms.models import Realm
 from realms.models.xmpp import MAX_ADDRESS_CHARACTERS
 from realms.refusals import refusals_shown
@@ -28,7 +28,6 @@ from realms.services import (
     remove_xmpp_receiver,
     set_stanza_url,
 )
-from realms.xmpp_errors import XmppAdminNotFound, XmppReceiverNotFound
 
 #: Of those that were added; the API lists all.
 MAX_SHOWN_RECEIVERS = 200
@@ -120,10 +119,8 @@ def add_admin(request: PageRequest, realm_id: str) -> HttpResponse:
 def remove_admin(request: PageRequest, realm_id: str, admin_id: int) -> HttpResponse:
     """Take an address off the list."""
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.ADMIN)
-    try:
+    with missing_is_404():
         remove_xmpp_admin(realm=realm, admin_id=admin_id)
-    except XmppAdminNotFound as error:
-        raise Http404 from error
     messages.success(request, "The address may administer this realm no more.")
     return redirect("realms:xmpp", realm.pk)
 
@@ -151,10 +148,8 @@ def add_receiver(request: PageRequest, realm_id: str) -> HttpResponse:
 def remove_receiver(request: PageRequest, realm_id: str, receiver_channel_id: int) -> HttpResponse:
     """Send an address nothing more of a channel."""
     realm = get_realm_or_404(request.user, realm_id, at_least=Role.DEVELOPER)
-    try:
+    with missing_is_404():
         remove_xmpp_receiver(realm=realm, receiver_channel_id=receiver_channel_id)
-    except XmppReceiverNotFound as error:
-        raise Http404 from error
     messages.success(request, "The address gets nothing of that channel any more.")
     return redirect("realms:xmpp", realm.pk)
 

@@ -1,5 +1,6 @@
 """One open connection that receives items."""
 
+import asyncio
 import itertools
 import secrets
 from typing import Protocol
@@ -147,6 +148,14 @@ class Subscriber:
         """Send a JSON message of type `name`, where the wire format has room for it."""
         if isinstance(self.wire, TellsAside) and not self.is_closed:
             self.sink.write(self.wire.aside(name, message))
+
+    async def wait_for_room(self, stuck_s: float) -> None:
+        """Wait until the client has taken most of what it was sent; in `stuck_s` it must, or it is closed as slow."""
+        try:
+            async with asyncio.timeout(stuck_s):
+                await self.sink.drained()
+        except TimeoutError:
+            self.close(CloseReason.SLOW)
 
     def close(self, reason: CloseReason, text: str = "") -> None:
         """End the connection, saying why; `text` is for people, in place of the reason's own."""

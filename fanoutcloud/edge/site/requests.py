@@ -122,6 +122,14 @@ def read_seconds(options: dict[str, str], name: str, *, default: float, limit: f
     return min(float(text), limit)
 
 
+def read_limit(options: dict[str, str], *, most: int, of: str) -> int:
+    """Return how many a page may hold, 1 to `most`; 100 when it is not given. `of` names what it is a page of."""
+    text = options.get("limit", "100")
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= most):
+        raise InvalidRequest(f"must be a number of {of}", cure=f"use 1 to {most}", field="limit")
+    return int(text)
+
+
 def client_address(scope: Scope) -> str:
     """Return the IP address of the peer, as the server tells it."""
     client = scope.get("client")

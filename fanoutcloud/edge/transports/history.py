@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 import msgspec
 
 from fanoutcloud.core.directory import RealmSnapshot
-from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.core.reads import MAX_HISTORY_PAGE, DeliveryReads, KeptItem
 from fanoutcloud.core.streams import StoredItem, StreamPosition, parse_position
 from fanoutcloud.edge.access.gate import read_token
 from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
 from fanoutcloud.edge.encoding.messages import item_message
 from fanoutcloud.edge.hub.hub import Hub
-from fanoutcloud.edge.site.requests import client_address, parse_subscribe
+from fanoutcloud.edge.site.requests import client_address, parse_subscribe, read_limit
 from fanoutcloud.edge.site.responses import respond
 
 _JSON = (b"content-type", b"application/json")
@@ -40,7 +39,7 @@ class HistoryTransport:
             channel,
             before=_read_position(request.options, "before"),
             after=_read_position(request.options, "after"),
-            limit=_read_limit(request.options),
+            limit=read_limit(request.options, most=MAX_HISTORY_PAGE, of="items"),
         )
         answer = {
             "items": [msgspec.Raw(_describe(kept)) for kept in page.items],
@@ -60,10 +59,3 @@ def _describe(kept: KeptItem) -> bytes:
 
 def _read_position(options: dict[str, str], name: str) -> StreamPosition | None:
     return parse_position(options[name], field=name) if options.get(name) else None
-
-
-def _read_limit(options: dict[str, str]) -> int:
-    text = options.get("limit", "100")
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MAX_HISTORY_PAGE):
-        raise InvalidRequest("must be a number of items", cure=f"use 1 to {MAX_HISTORY_PAGE}", field="limit")
-    return int(text)

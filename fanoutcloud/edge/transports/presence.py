@@ -1,14 +1,13 @@
 """Who is there: `GET /fanout/presence`, and what subscribers may ask on a WebSocket (docs/topics/presence.md)."""
 
 from fanoutcloud.core.directory import RealmSnapshot
-from fanoutcloud.core.errors import InvalidRequest
 from fanoutcloud.edge.access.gate import read_token
 from fanoutcloud.edge.connections.sinks import Receive, Scope, Send
 from fanoutcloud.edge.hub.hub import Hub
 from fanoutcloud.edge.presence.presence import Presence
 from fanoutcloud.edge.presence.view import presence_message
 from fanoutcloud.edge.presence.watching import check_watching
-from fanoutcloud.edge.site.requests import client_address, parse_subscribe
+from fanoutcloud.edge.site.requests import client_address, parse_subscribe, read_limit
 from fanoutcloud.edge.site.responses import respond
 
 MAX_PAGE = 1000
@@ -33,13 +32,7 @@ class PresenceTransport:
         grant = await self._hub.gate.admit(realm, read_token(scope, request.options), address=client_address(scope))
         check_watching(self._hub.gate, grant, realm, channel)
         found = await self._presence.list_members(realm.realm, channel)
-        limit, after = _read_limit(request.options), request.options.get("cursor", "")
+        limit = read_limit(request.options, most=MAX_PAGE, of="members")
+        after = request.options.get("cursor", "")
         body = presence_message(channel, found.members, found.anonymous, after=after, limit=limit)
         await respond(send, 200, body + b"\n", headers=[_JSON])
-
-
-def _read_limit(options: dict[str, str]) -> int:
-    text = options.get("limit", "100")
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MAX_PAGE):
-        raise InvalidRequest("must be a number of members", cure=f"use 1 to {MAX_PAGE}", field="limit")
-    return int(text)

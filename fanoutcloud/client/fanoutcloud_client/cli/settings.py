@@ -51,27 +51,20 @@ class Settings:
 
     def open(self) -> Fanout:
         """Return the blocking client; to be closed."""
-        return Fanout(
-            self.need_url(),
-            self.realm,
-            key=self.key,
-            api_token=self.api_token,
-            token=self.token or None,
-            site_url=self.site,
-            patience_s=self.patience_s,
-        )
+        return Fanout(self.need_url(), self.realm, **self._options())
 
     def open_async(self) -> AsyncFanout:
         """Return the asyncio client; to be closed."""
-        return AsyncFanout(
-            self.need_url(),
-            self.realm,
-            key=self.key,
-            api_token=self.api_token,
-            token=self.token or None,
-            site_url=self.site,
-            patience_s=self.patience_s,
-        )
+        return AsyncFanout(self.need_url(), self.realm, **self._options())
+
+    def _options(self) -> dict[str, Any]:  # Any: text, and a number of seconds
+        return {
+            "key": self.key,
+            "api_token": self.api_token,
+            "token": self.token or None,
+            "site_url": self.site,
+            "patience_s": self.patience_s,
+        }
 
 
 def config_path() -> Path:
