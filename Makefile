@@ -1,7 +1,7 @@
 # One word per job. `make` alone lists them. Settings go on the command line: make up PORT=8001 DATA_DIR=/srv/fanout
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-slow test-browser screenshots check try-fanout-js npm-pack prove prove-mutants compare-pushpin bench demo-100k conformance cluster xmpp format lock clean
+.PHONY: help up test test-slow test-browser screenshots check try-fanout-js npm-pack prove prove-webhooks prove-mutants compare-pushpin bench demo-100k conformance cluster xmpp format lock clean
 MAKEFLAGS += --no-print-directory
 # Where this is set, Python compiles the whole product again at every start, which takes it a second.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,7 +11,7 @@ PREPARE := sh deploy/python.sh deploy/prepare.py
 IN_VENV := .venv/bin/python
 
 help: ## list these jobs
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '|' '{ printf "  %-19s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '|' '{ printf "  %-20s %s\n", $$1, $$2 }'
 
 up: ## install what is needed, migrate and serve everything in one process (PORT=8000 DATA_DIR=./var)
 	@exec $(PREPARE) run --port-free -- $(IN_VENV) manage.py serve

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -94,6 +95,14 @@ def test_types_hold_under_strict(tools: Path, project: Path) -> None:
     flags = ("--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--exactOptionalPropertyTypes")
 
     assert _run(str(tools / "tsc"), *flags, "--lib", "es2022,dom", "use.ts", folder=project) == ""
+
+
+def test_the_readme_holds_what_the_types_say(tools: Path, project: Path) -> None:
+    readme = (project / "node_modules/fanoutcloud-client/README.md").read_text()
+    (project / "readme.ts").write_text("".join(re.findall(r"^```js\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)))
+    flags = ("--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom")
+
+    assert _run(str(tools / "tsc"), *flags, "readme.ts", folder=project) == ""
 
 
 def test_bundled_it_is_within_its_size(tools: Path, project: Path) -> None:

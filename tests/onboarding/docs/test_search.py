@@ -34,6 +34,21 @@ def test_all_words_must_be_there_and_beginnings_will_do():
     assert places("413") == ["api/publish#sizes"]
 
 
+def test_the_word_itself_counts_more_than_words_that_begin_with_it():
+    shelf = [document("api/a", "# Libraries\n\nA client, two clients.\n"), document("api/b", "# Tools\n\nThe CLI.\n")]
+
+    assert [hit.document.name for hit in search(shelf, "cli")] == ["api/b", "api/a"]
+
+
+def test_how_to_use_something_comes_before_why_it_is_so_and_a_documents_name_counts():
+    shelf = [
+        document("topics/deploys", "# Rolling\n\nA deploy.\n"),
+        document("howto/deploy", "# Servers\n\nA deploy.\n"),
+    ]
+
+    assert [hit.document.name for hit in search(shelf, "deploy")] == ["howto/deploy", "topics/deploys"]
+
+
 @pytest.mark.parametrize("query", ["", "   ", "???", "(", "[a"])
 def test_a_query_without_words_finds_nothing_and_breaks_nothing(query: str):
     assert search(SHELF, query) == [] or query == "[a"
