@@ -18,11 +18,17 @@ class Takes:
     at_once: int = MAX_AT_ONCE
     per_minute: int | None = None
 
-    def slower(self) -> "Takes":
-        """Return half of it, but one a minute."""
-        if self.per_minute is not None:
-            return Takes(1, max(1, self.per_minute // 2))
-        return Takes(1, MOST_PER_MINUTE // 2) if self.at_once <= 1 else Takes(self.at_once // 2)
+    def slower(self, *, is_again: bool) -> "Takes":
+        """Return half of it, but one a minute. `is_again`: the attempt before failed, too.
+
+        One call at a time is too much only where two fail one after the other: else an endpoint that answers an error
+        now and then would come to a few calls a minute, and stay there, since each success adds only one.
+        """
+        if self.at_once > 1:
+            return Takes(self.at_once // 2)
+        if not is_again:
+            return self
+        return Takes(1, max(1, (self.per_minute or MOST_PER_MINUTE) // 2))
 
     def faster(self) -> "Takes":
         """Return one more: in a minute, or at once."""

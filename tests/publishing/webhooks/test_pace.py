@@ -1,5 +1,7 @@
 """How fast an endpoint is called after a rest, and when it has too much to do, by a clock that is held in the hand."""
 
+import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from publishing.webhooks.pace import MAX_AT_ONCE, RELEASE_STEPS, Pace, Takes, release_rate
@@ -44,7 +46,7 @@ def test_steps_can_be_shorter():
 def test_what_an_endpoint_takes_is_halved_down_to_one_a_minute_and_each_success_adds_one():
     takes, seen = Takes(), []
     for _ in range(10):
-        takes = takes.slower()
+        takes = takes.slower(is_again=True)
         seen.append((takes.at_once, takes.per_minute))
     successes = 0
     while takes.per_minute is not None:
@@ -57,6 +59,20 @@ def test_what_an_endpoint_takes_is_halved_down_to_one_a_minute_and_each_success_
     assert [per_minute for _, per_minute in seen[3:]] == [30, 15, 7, 3, 1, 1, 1]
     assert successes == 59
     assert takes == Takes(MAX_AT_ONCE)
+
+
+def test_errors_now_and_then_slow_an_endpoint_down_but_not_to_calls_a_minute_for_good():
+    chance, takes, seen = random.Random(1), Takes(), Counter[int]()
+    was_bad = False
+    for _ in range(20_000):
+        is_bad = chance.random() < 0.12
+        takes = takes.slower(is_again=was_bad) if is_bad else takes.faster()
+        was_bad = is_bad
+        seen[takes.at_once if takes.per_minute is None else 0] += 1  # 0: calls a minute
+
+    assert seen[0] < 2_000
+    assert sum(seen[at_once] for at_once in (8, 9, 10)) > 10_000
+    assert Takes(1).slower(is_again=False) == Takes(1)
 
 
 def test_the_next_of_so_many_a_minute_is_counted_from_the_end_of_the_last():
