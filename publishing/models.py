@@ -169,7 +169,12 @@ class WebhookDelivery(models.Model):
             models.Index(fields=["realm", "id"], name="webhook_delivery_of_realm"),
             models.Index(fields=["endpoint", "id"], name="webhook_delivery_of_endpoint"),
             models.Index(fields=["realm", "id"], condition=models.Q(state="dead"), name="webhook_delivery_dead"),
-            models.Index(fields=["created_at"], name="webhook_delivery_age"),
+            models.Index(
+                fields=["created_at"], condition=models.Q(state="waiting"), name="webhook_delivery_waits_since"
+            ),
+            models.Index(
+                fields=["created_at"], condition=models.Q(finished_at__isnull=False), name="webhook_delivery_over"
+            ),
             models.Index(
                 fields=["created_at"],
                 condition=models.Q(state="delivered", has_body=True),

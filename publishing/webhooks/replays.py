@@ -74,7 +74,8 @@ def replay_since(*, realm: Realm, endpoint_id: int, since: datetime, only_dead: 
         note(realm, Action.WEBHOOK_REPLAYED, f"all since {since:%Y-%m-%d %H:%M} → {thing_of(endpoint)}")
     states = [State.DEAD] if only_dead else [State.DEAD, State.DELIVERED]
     newest = WebhookDelivery.objects.filter(endpoint=endpoint).order_by("-pk").values_list("pk", flat=True).first()
-    rows = WebhookDelivery.objects.filter(endpoint=endpoint, state__in=states, created_at__gte=since, has_body=True)
+    rows = WebhookDelivery.objects.filter(realm=realm, endpoint=endpoint, created_at__gte=since, has_body=True)
+    rows = rows.filter(state=State.DEAD) if only_dead else rows.filter(state__in=states)
     count, last = 0, 0
     while True:
         step = list(

@@ -49,6 +49,8 @@ def list_deliveries(
         "endpoint_id": endpoint_id, "state": state, "kind": kind, "channel": channel, "webhook_id": webhook_id,
     }  # fmt: skip
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
+    if webhook_id and not endpoint_id:  # by the index of each endpoint's ids
+        rows = rows.filter(endpoint__in=list(list_endpoints(realm, with_compatible=True).values_list("pk", flat=True)))
     rows = rows.filter(created_at__gte=since) if since else rows
     return rows.filter(created_at__lt=until) if until else rows
 

@@ -58,10 +58,11 @@ class Peer:
 
     def resident_bytes(self) -> int:
         """Return how much memory its processes have now."""
-        return sum(_resident_bytes(pid) for pid in self.pids)
+        return sum(resident_bytes(pid) for pid in self.pids)
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
+    """Return how much memory a process has now; 0: it is gone."""
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) * 1024 if found else 0
 

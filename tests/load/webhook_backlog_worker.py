@@ -1,14 +1,16 @@
-"""A worker beside a backlog, as a process of its own: many deliveries wait for an endpoint that never answers, and a
-quick one gets an event now and then. In turns without the dead one and with it, so that both meet the same machine.
+"""A worker beside backlogs, as a process of its own: many deliveries wait for an endpoint that never answers, and for
+one that is slow, and a quick one gets an event now and then. In turns without them and with each, so that all meet the
+same machine.
 
-Prints one line of JSON: what the quick one's events waited for, by turn; memory; how the database finds what is due.
+Prints one line of JSON: what the quick one's events waited for, by turn; memory; what walks through the backlog.
 """
 
 import asyncio
 import json
+import os
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 
 import django
 import uvloop
@@ -20,16 +22,20 @@ from django.conf import settings  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from fanoutcloud.way_out import make_gate_rules, open_way_out  # noqa: E402
-from publishing.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint  # noqa: E402
+from publishing.models import WebhookAttempt, WebhookEndpoint  # noqa: E402
 from publishing.webhooks.pump import Pump  # noqa: E402
 from publishing.webhooks.relay import store_deliveries  # noqa: E402
 from publishing.webhooks.sender import Sender  # noqa: E402
+from tests.load.peers import resident_bytes  # noqa: E402
 from tests.load.webhook_worker import events_of, make_endpoints  # noqa: E402
-from tests.publishing.webhooks.plans import find_walks_of_claims  # noqa: E402
+from tests.publishing.webhooks.plans import find_walks_of_claims, find_walks_of_others  # noqa: E402
 
 TURNS = 6  # of each kind
+KINDS = ("without", "dead", "slow")
 EVENTS_PER_TURN = 50
 PAUSE_S = 0.02
+#: Calls of the turn before have ended by then: they take a second at most.
+SETTLE_S = 1.5
 _FILL = """
 INSERT INTO publishing_webhookdelivery (realm_id, endpoint_id, webhook_id, kind, channel, position, order_key, batch,
   method, headers, body, state, due_at, claim, attempts, tries, replays, last_cause, event_at, created_at)
@@ -45,32 +51,34 @@ def fill(dead: WebhookEndpoint, count: int) -> None:
         cursor.execute("ANALYZE")
 
 
-def set_dead(dead: WebhookEndpoint, *, is_there: bool) -> None:
-    """Let the dead endpoint be called, or not."""
-    state = WebhookEndpoint.State.ACTIVE if is_there else WebhookEndpoint.State.DISABLED
-    WebhookEndpoint.objects.filter(pk=dead.pk).update(
-        state=state, rests=0, rests_until=None, failures_in_row=0, failing_since=None
-    )
+def let_be_called(bad: Mapping[str, WebhookEndpoint], kind: str) -> None:
+    """Let one of the bad endpoints be called, or none of them, as if it had been well so far."""
+    well = {"rests": 0, "rests_until": None, "failures_in_row": 0, "failing_since": None, "recent_attempts": []}
+    for name, endpoint in bad.items():
+        state = WebhookEndpoint.State.ACTIVE if name == kind else WebhookEndpoint.State.DISABLED
+        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(state=state, **well)
 
 
-async def measure(dead: WebhookEndpoint, quick: WebhookEndpoint) -> dict[str, list[float]]:
+async def measure(bad: Mapping[str, WebhookEndpoint], quick: WebhookEndpoint) -> dict[str, list[float]]:
     """Send events to the quick endpoint in turns; return what each waited from its row to its answer, in ms."""
-    waits: dict[str, list[float]] = {"without": [], "with": []}
-    events = [event for chunk in events_of(quick.realm_id, 2 * TURNS * EVENTS_PER_TURN) for event in chunk]
+    waits: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    turns = len(KINDS) * TURNS
+    events = [event for chunk in events_of(quick.realm_id, turns * EVENTS_PER_TURN) for event in chunk]
     async with open_way_out(settings) as way_out:
         pump, stopping = Pump(Sender(way_out.client), make_gate_rules(settings)), asyncio.Event()
         running = asyncio.create_task(pump.run(stopping))
-        for turn in range(2 * TURNS):
-            await sync_to_async(set_dead)(dead, is_there=bool(turn % 2))
+        for turn in range(turns):
+            kind = KINDS[turn % len(KINDS)]
+            await sync_to_async(let_be_called)(bad, kind)
             pump.wake()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(SETTLE_S)
             mine = events[turn * EVENTS_PER_TURN : (turn + 1) * EVENTS_PER_TURN]
             for event in mine:
                 await sync_to_async(store_deliveries)([event])
                 pump.wake()
                 await asyncio.sleep(PAUSE_S)
             await asyncio.sleep(1.0)
-            waits["with" if turn % 2 else "without"] += await sync_to_async(read_waits)(quick, len(mine))
+            waits[kind] += await sync_to_async(read_waits)(quick, len(mine))
         stopping.set()
         pump.wake()
         await running
@@ -86,22 +94,20 @@ def read_waits(quick: WebhookEndpoint, count: int) -> list[float]:
     ]
 
 
-def memory_mb() -> float:
-    """Return what this process holds in memory."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:")) / 1024
-
-
 def main(url: str, backlog: int) -> None:
-    """Fill, measure, tell."""
-    make_endpoints(url, 2)
-    quick, dead = WebhookEndpoint.objects.order_by("pk")
+    """Fill, measure, tell. The slow endpoint's backlog is a tenth of the dead one's."""
+    make_endpoints(url, 3)
+    quick, dead, slow = WebhookEndpoint.objects.order_by("pk")
     WebhookEndpoint.objects.filter(pk=dead.pk).update(url=f"{url}/hang", timeout_s=1)
+    WebhookEndpoint.objects.filter(pk=slow.pk).update(url=f"{url}/slow")
     fill(dead, backlog)
-    before_mb = memory_mb()
-    told: dict[str, object] = dict(uvloop.run(measure(dead, quick)))
-    told |= {"before_mb": before_mb, "after_mb": memory_mb(), "walks": find_walks_of_claims(dead)}
-    told["waiting"] = WebhookDelivery.objects.filter(endpoint=dead, state="waiting").count()
+    fill(slow, backlog // 10)
+    before_mb = resident_bytes(os.getpid()) / 1024**2
+    bad = {"dead": dead, "slow": slow}
+    told: dict[str, object] = dict(uvloop.run(measure(bad, quick)))
+    let_be_called(bad, "dead")
+    told |= {"before_mb": before_mb, "after_mb": resident_bytes(os.getpid()) / 1024**2}
+    told["walks"] = [*find_walks_of_claims(dead), *find_walks_of_others(dead)]
     print(json.dumps(told))
 
 

@@ -1,12 +1,14 @@
 """A quick receiver of webhooks as a process of its own: prints its port, ends with its standard input.
 
-Whoever calls `/hang` waits for ever.
+Whoever calls `/hang` waits for ever, and whoever calls `/slow` for a while.
 """
 
 import ssl
 import sys
 
 from tests.servers.webhook_sink import running_sink
+
+BEHAVIOURS = {"/hang": "hang", "/slow": "slow"}
 
 
 def main(certificate: str) -> None:
@@ -15,7 +17,7 @@ def main(certificate: str) -> None:
     if certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
-    with running_sink(lambda request: "hang" if request.path == "/hang" else 200, tls=tls) as sink:
+    with running_sink(lambda request: BEHAVIOURS.get(request.path, 200), tls=tls) as sink:
         sink.keeps = False
         print(sink.port, flush=True)
         sys.stdin.read()

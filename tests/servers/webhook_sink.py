@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import httptools
 
-#: What to do with the request number `n` (from 0) for a path: a status, with headers and body; "hang"; or "reset".
+#: What to do with a request: a status, with headers and body; "hang"; "reset"; or "slow", which is 200 after `SLOW_S`.
 Answer = int | tuple[int, dict[str, str], bytes] | str
+SLOW_S = 0.5
 Behaviour = Callable[["Received"], Answer]
 
 
@@ -94,7 +95,13 @@ class _Connection(asyncio.Protocol):
         answer = self._sink.take(Received(self._url.decode(), method, self._headers, self._body))
         if answer == "reset":
             self._transport.abort()
+        elif answer == "slow":
+            asyncio.get_running_loop().call_later(SLOW_S, self._answer, 200)
         elif answer != "hang":
+            self._answer(answer)
+
+    def _answer(self, answer: Answer) -> None:
+        if not self._transport.is_closing():
             status, headers, body = answer if isinstance(answer, tuple) else (answer, {}, b"ok")
             lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
             head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{lines}\r\n"
