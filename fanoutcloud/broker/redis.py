@@ -108,7 +108,7 @@ class RedisBroker:
         although one channel's could not be.
         """
         if _are_plain(items):
-            return await self._publish_plain(realm, items, retention)
+            return await self._publish_plain(self._scripts.publish_plain, realm, items, _header(retention))
         return await self._publish(self._scripts.publish, realm, items, _header(retention))
 
     @property
@@ -134,6 +134,8 @@ class RedisBroker:
             OutboxFull: it has no room; nothing was stored (of more channels than one script takes, some may be).
         """
         header = (*_header(retention), *outbox)
+        if _are_plain(items):
+            return await self._publish_plain(self._scripts.publish_plain_with_events, realm, items, header, events)
         return await self._publish(self._scripts.publish_with_events, realm, items, header, events)
 
     async def _publish(
@@ -155,21 +157,26 @@ class RedisBroker:
             for channel, mine in places.items()
         ]
         replies = await self._commands.run(script, header, calls)
-        results, full = [_WAITING] * len(items), 0
+        results = [_WAITING] * len(items)
         for (channel, mine), reply in zip(places.items(), replies, strict=True):
-            if not reply[0]:
-                full = reply[1]
-                continue
             for place, result in zip(mine, self._to_results(realm, channel, reply), strict=True):
                 results[place] = result
-        if full:
-            raise OutboxFull(full)
         return results
 
-    async def _publish_plain(self, realm: RealmId, items: Sequence[Item], retention: Retention) -> list[PublishResult]:
-        """As `publish`, with less to say of each item and less to read."""
-        calls = [ChannelCall(stream_key(realm, item.channel), (pack_item(item), _to_id(item))) for item in items]
-        replies = await self._commands.run(self._scripts.publish_plain, _header(retention), calls)
+    async def _publish_plain(
+        self,
+        script: Script,
+        realm: RealmId,
+        items: Sequence[Item],
+        header: Sequence[Argument],
+        events: Sequence[bytes] = (),
+    ) -> list[PublishResult]:
+        """As `_publish`, with less to say of each item and less to read."""
+        told: list[tuple[Argument, ...]] = [(pack_item(item), _to_id(item)) for item in items]
+        if events:
+            told = [(*one, event) for one, event in zip(told, events, strict=True)]
+        calls = [ChannelCall(stream_key(realm, item.channel), one) for item, one in zip(items, told, strict=True)]
+        replies = await self._commands.run(script, header, calls)
         return [
             PublishResult(_STORED, read_position(reply))
             if type(reply) is bytes
@@ -180,6 +187,8 @@ class RedisBroker:
     def _to_results(self, realm: RealmId, channel: ChannelName, reply: Reply) -> list[PublishResult]:
         """Return what became of the items of one channel; note when to look at it again."""
         epoch, due_in_ms, *outcomes = reply
+        if not epoch:
+            raise OutboxFull(due_in_ms)
         if due_in_ms >= 0:
             self._overdue.note((realm, channel), due_in_ms / 1000)
         name = epoch.decode()

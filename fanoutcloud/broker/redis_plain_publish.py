@@ -6,10 +6,11 @@ offset changes, and the last id if it is as long as the one before; both are rep
 """
 
 # Begins a script, before any function is made. ARGV: salt, lineage, keys per channel, items to keep, age in ms, then
-# per channel: packed item, id. Returns per channel the new position, as text, or what `redis_scripts` does. Leaves
-# channels by their numbers in `left` to PUBLISH_REST: new streams, others than ours wrote last, those where something
-# waits or the expiry must be set anew. The head is as `save` writes it: its last offset is behind an epoch of 8 letters
-# and a lineage of 12; a version before wrote it shorter, and MessagePack's 207 (uint 64) tells.
+# per channel: packed item, id; with events there are more, see `redis_event_scripts`. Returns per channel the new
+# position, as text, or what `redis_scripts` does. Leaves channels by their numbers in `left` to PUBLISH_REST: new
+# streams, others than ours wrote last, those where something waits or the expiry must be set anew. The head is as
+# `save` writes it: its last offset is behind an epoch of 8 letters and a lineage of 12; a version before wrote it
+# shorter, and MessagePack's 207 (uint 64) tells.
 PUBLISH_PLAIN = """
 local replies, left = {}, nil
 do
@@ -25,8 +26,9 @@ do
   local head_from, head_to = now + lives, now + lives + math.floor(lives / 16)
   local index = 0
   for channel = 1, #KEYS, step do
+    local at = %(first_argument)d + %(per_item)d * index
     index = index + 1
-    local head, packed, id = KEYS[channel], ARGV[4 + 2 * index], ARGV[5 + 2 * index]
+    local head, packed, id = KEYS[channel], ARGV[at], ARGV[at + 1]
     local state, reply = call('GET', head), nil
     if state and byte(state, 23) == 207 then
       local epoch, written_under, last, last_id, held, _, _, kept, aged, items_until, _, _, head_until = unpack(state)
@@ -68,7 +70,10 @@ do
       left[#left + 1] = index
     end
   end
-  if not left then return replies end
+  if not left then
+    %(after)s
+    return replies
+  end
 end
 """
 
@@ -77,8 +82,10 @@ PUBLISH_REST = """
 for _, index in ipairs(left) do
   begin(KEYS[(index - 1) * step + 1])
   keep, age = tonumber(ARGV[4]), tonumber(ARGV[5])
-  local outcome = take(ARGV[4 + 2 * index], ARGV[5 + 2 * index], '')
+  local at = %(first_argument)d + %(per_item)d * (index - 1)
+  local outcome = take(ARGV[at], ARGV[at + 1], '')
   replies[index] = {epoch, finish(), outcome}
 end
+%(after)s
 return replies
 """

@@ -19,14 +19,14 @@ always one that is refused (SET, SETRANGE, HSET), and nothing is ever half done.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import msgspec
 
 from fanoutcloud.broker.base import MAX_PAGE_BYTES
 from fanoutcloud.broker.redis_connection import Argument
-from fanoutcloud.broker.redis_event_scripts import EVENTS_AFTER, EVENTS_BEFORE, WITH_EVENTS, WITHOUT_EVENTS
+from fanoutcloud.broker.redis_event_scripts import ALL, ALL_WITH_EVENTS, PLAIN, PLAIN_WITH_EVENTS, Shape
 from fanoutcloud.broker.redis_plain_publish import PUBLISH_PLAIN, PUBLISH_REST
 from fanoutcloud.broker.redis_read_scripts import HISTORY, READ
 from fanoutcloud.broker.sequencing import StreamRules
@@ -240,12 +240,11 @@ for channel = 1, #KEYS, step do
   begin(KEYS[channel])
   keep, age = tonumber(ARGV[4]), tonumber(ARGV[5])
   local reply, to = {epoch, -1}, at + %(per_item)d * tonumber(ARGV[at])
-  for i = at + 1, to, %(per_item)d do
-    reply[#reply + 1] = take(ARGV[i], ARGV[i + 1], ARGV[i + 2])%(after_item)s
-  end
+  for i = at + 1, to, %(per_item)d do reply[#reply + 1] = take(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
   reply[2] = finish()
   replies[#replies + 1], at = reply, to + 1
 end
+%(after)s
 return replies
 """
 
@@ -283,6 +282,7 @@ class Scripts:
     publish: Script
     publish_plain: Script
     publish_with_events: Script
+    publish_plain_with_events: Script
     touch: Script
     read: Script
     history: Script
@@ -292,7 +292,7 @@ class Scripts:
 
     @property
     def _publishing(self) -> tuple[Script, ...]:
-        return self.publish, self.publish_plain, self.publish_with_events
+        return self.publish, self.publish_plain, self.publish_with_events, self.publish_plain_with_events
 
     def is_publish(self, script: Script) -> bool:
         """Return whether what the script writes has to reach replicas, where any are asked for."""
@@ -309,16 +309,17 @@ def build_scripts(rules: StreamRules) -> Scripts:
         "page_bytes": MAX_PAGE_BYTES,
     }
 
-    def script(*parts: str, shape: Mapping[str, int | str] = WITHOUT_EVENTS) -> Script:
-        text = "".join(parts) % {**numbers, **shape}
+    def script(*parts: str, shape: Shape = ALL) -> Script:
+        text = shape.before + "".join(parts) % {**numbers, **asdict(shape)}
         return Script(text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - Redis names scripts so
 
-    publish = ("local function publish()", _PUBLISH, "end")
     take = (_OPEN, _GO_OUT, _TAKE)
+    publish, publish_plain = (*take, _PUBLISH), (PUBLISH_PLAIN, *take, PUBLISH_REST)
     return Scripts(
-        publish=script(*take, _PUBLISH),
-        publish_plain=script(PUBLISH_PLAIN, *take, PUBLISH_REST),
-        publish_with_events=script(*take, EVENTS_BEFORE, *publish, EVENTS_AFTER, shape=WITH_EVENTS),
+        publish=script(*publish),
+        publish_plain=script(*publish_plain, shape=PLAIN),
+        publish_with_events=script(*publish, shape=ALL_WITH_EVENTS),
+        publish_plain_with_events=script(*publish_plain, shape=PLAIN_WITH_EVENTS),
         touch=script(_OPEN, _GO_OUT, _TOUCH),
         read=script(_OPEN, READ),
         history=script(_OPEN, HISTORY),

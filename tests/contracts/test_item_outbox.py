@@ -93,6 +93,24 @@ async def test_events_of_several_channels_know_the_positions_of_theirs(world: Wo
     assert found == {one.json_object: str(result.position) for one, result in zip(items, results, strict=True)}
 
 
+async def test_so_do_those_of_one_item_to_each_channel_whether_or_not_that_is_new(world: World):
+    _, outbox = await open_outbox(world)
+    first = [item(n, f"room {n}") for n in range(0, 120, 2)]
+    second = [item(1000 + n, f"room {n}", id=str(n)) for n in range(120)]
+    is_wanted = [n % 3 > 0 for n in range(120)]
+
+    before = await publish(outbox, world.realm, first)
+    results = await publish(outbox, world.realm, second, *is_wanted)
+
+    found = {(event.item and event.item.json_object): event.position for event in await waiting_in(outbox)}
+    told = [*zip(first, before, strict=True), *zip(second, results, strict=True)]
+    wanted = [True] * len(first) + is_wanted
+    assert found == {
+        one.json_object: str(result.position) for (one, result), wants in zip(told, wanted, strict=True) if wants
+    }
+    assert [result.position and result.position.offset for result in results] == [2, 1] * 60
+
+
 async def test_an_item_that_is_published_again_has_the_same_event(world: World):
     broker, outbox = await open_outbox(world)
     one = item("a", id="1")
