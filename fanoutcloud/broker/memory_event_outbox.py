@@ -26,6 +26,8 @@ STORE_TIMEOUT_S = 5.0
 class MemoryEventOutbox:
     """See `ItemOutbox`. `put` is of one event loop, the broker's; `take` and `done` may be of another."""
 
+    rest_s = 0.0  # a publish waits for what is taken
+
     def __init__(
         self,
         broker: Broker,

@@ -52,6 +52,9 @@ return 1
 class RedisEventOutbox:
     """See `ItemOutbox`; in the Redis of `broker`."""
 
+    #: So a worker costs Redis at most 40 writes a second, however much is published.
+    rest_s = 0.025
+
     def __init__(
         self,
         broker: RedisBroker,

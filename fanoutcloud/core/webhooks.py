@@ -188,6 +188,9 @@ class OutboxState:
 class EventOutbox(Protocol):
     """Where events wait between the delivery plane and the database; bounded. `Unavailable` when it does not answer."""
 
+    #: Whoever has taken what there was leaves it alone for so long: taking and forgetting holds up what is published.
+    rest_s: float
+
     def check_room(self, realm: RealmId) -> None:
         """Return if there is room for the realm's events, as far as is known. Costs no wait.
 

@@ -39,6 +39,7 @@ class _Duty:
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
+        self._rest_s = 0.0  # after a step in which there was something to do
 
     def wake(self) -> None:
         """Look for something to do now."""
@@ -52,6 +53,7 @@ class _Duty:
                 try:
                     if await self._step(stopping, pump):
                         pump.wake()
+                        await asyncio.sleep(self._rest_s)
                         continue
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self._sweep_s()):
@@ -110,6 +112,7 @@ class Relay(_Duty):
             DatabaseFailure: the database does not; nothing is lost.
         """
         entries = await self._outbox.take(EVENTS_AT_ONCE)
+        self._rest_s = self._outbox.rest_s if len(entries) < EVENTS_AT_ONCE else 0.0
         if entries:
             events = [entry.event for entry in entries]
             await self._database.run(partial(_store, events))

@@ -43,6 +43,8 @@ PATIENCE_S = 20.0
 class ListOutbox:
     """An outbox that counts how often it is looked into."""
 
+    rest_s = 0.0
+
     def __init__(self) -> None:
         self.events: list[HookEvent] = []
         self.looks = 0
@@ -113,6 +115,30 @@ def test_an_event_that_is_announced_is_sent_and_nobody_looks_while_there_is_none
 
     assert outbox.events == []
     assert WebhookDelivery.objects.get().state == "delivered"
+
+
+def test_events_that_come_one_by_one_are_brought_together(created: CreatedRealm, at_sink: At):
+    at_sink()
+    outbox = ListOutbox()
+    outbox.rest_s = 0.5
+    took_s = 0.0
+
+    async def play() -> None:
+        nonlocal took_s
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with running(outbox) as worker:
+            for number in range(1, 31):
+                outbox.events.append(item_event(created.realm.pk, number))
+                worker.hear(NEWS_OF_EVENTS)
+                await asyncio.sleep(0.01)
+            await until(lambda: not outbox.events)
+        took_s = loop.time() - began
+
+    run(play)
+
+    assert WebhookDelivery.objects.count() == 30
+    assert outbox.looks <= 2 * (1 + took_s / outbox.rest_s)  # one that finds something, then one that may find nothing
 
 
 def test_what_becomes_due_later_is_sent_then_and_the_database_is_not_asked_meanwhile(
