@@ -46,7 +46,7 @@ class LocalChannel:
 
     __slots__ = (
         "_gathered", "_turn", "_turns", "ahead", "awaited", "channel", "empty_since", "groups", "individual_counts",
-        "individuals", "joining", "last_item_at", "opening", "pending", "realm",
+        "individuals", "joining", "last_item_at", "left", "opening", "pending", "realm",
         "selected", "tally", "top", "view",
     )  # fmt: skip
 
@@ -61,6 +61,8 @@ class LocalChannel:
         self._gathered: dict[WireFormat, bytearray] = {}
         self.top: StreamPosition | None = None
         self.pending: list[StoredItem] | None = []
+        #: How far anybody here had got in the epoch before this one.
+        self.left: StreamPosition | None = None
         #: Wire format → its subscribers and how to write to each; one encoding serves a whole group.
         self.groups: dict[WireFormat, dict[Subscriber, Callable[[bytes], None]]] = {}
         self.individuals: dict[Subscriber, Callable[[StoredItem], None]] = {}
@@ -83,6 +85,10 @@ class LocalChannel:
         """Where all live subscribers stand; only for channels that the broker has confirmed."""
         assert self.top is not None, "used before it was opened"
         return self.top
+
+    def is_of_epoch(self, stored: StoredItem) -> bool:
+        """Whether the item is of the stream as it is now, as far as is known here."""
+        return stored.position.epoch == self.position.epoch
 
     @property
     def is_empty(self) -> bool:
@@ -229,6 +235,10 @@ class LocalChannel:
         Returns how many have been told.
         """
         self.write_gathered()
+        before = self.position
+        if position.epoch != before.epoch:
+            ahead_by = [at.offset for at in self.ahead.values() if at.epoch == before.epoch]
+            self.left = StreamPosition(before.epoch, max([before.offset, *ahead_by]))
         self.top = position
         if self.selected is not None:
             self.selected.forget_bases()

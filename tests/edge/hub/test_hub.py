@@ -145,18 +145,6 @@ async def test_a_duplicate_is_passed_over(world: EdgeWorld) -> None:
     assert subscriber.numbers == [1, 2]
 
 
-async def test_a_new_epoch_is_told_as_a_reset_before_its_first_item(world: EdgeWorld) -> None:
-    subscriber = await world.joined()
-    await world.publish(1)
-
-    world.hub.on_items([(REALM, HELLO, _stored(StreamPosition("newepoch", 4), 9))])
-    await until(lambda: len(subscriber.messages) == 4)
-
-    assert subscriber.kinds == ["subscribed", "item", "reset", "item"]
-    assert subscriber.messages[2]["position"] == "newepoch:3"
-    assert subscriber.messages[2]["reason"] == "epoch_changed"
-
-
 async def test_what_is_left_of_an_epoch_is_delivered_before_the_reset(
     world: EdgeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
