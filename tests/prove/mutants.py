@@ -39,11 +39,11 @@ MUTANTS = (
     Mutant(
         "publishes are acknowledged before they are stored",
         "publishing",
-        "            return await self._broker.publish(realm.realm, items, retention=realm.retention)\n",
+        "            return await self._broker.publish(realm, items, retention=retention), []\n",
         "            import asyncio\n"
-        "            storing = self._broker.publish(realm.realm, items, retention=realm.retention)\n"
+        "            storing = self._broker.publish(realm, items, retention=retention)\n"
         "            asyncio.get_running_loop().create_task(storing).add_done_callback(lambda task: task.exception())\n"
-        "            return []\n",
+        "            return [PublishResult(Outcome.STORED, None) for _ in items], []\n",
         ("lost",),
     ),
     Mutant(
@@ -56,8 +56,8 @@ MUTANTS = (
     Mutant(
         "whoever comes back begins anew",
         "fanoutcloud/edge",
-        "        if begin != local.position:\n",
-        "        if False:\n",
+        "        return begin == local.position\n",
+        "        return True\n",
         ("gap", "lost", "not resumed"),
     ),
     Mutant(
