@@ -138,7 +138,6 @@ NO_TEST_OF_ITS_OWN = {
     "fanoutcloud/edge/presence/attendance.py": "declarations: kept to by tests/edge/presence/test_presence.py",
     "fanoutcloud/edge/presence/view.py": "tests/edge/presence/test_presence.py",
     "fanoutcloud/edge/presence/watching.py": "tests/flows/test_presence.py",
-    "fanoutcloud/edge/hub/gap_filling.py": "tests/edge/hub/test_hub.py",
     "fanoutcloud/edge/hub/local_channels.py": "tests/edge/hub/test_hub_joining.py",
     "fanoutcloud/edge/hub/subscriber_index.py": "tests/edge/reporting/test_reads.py",
     "fanoutcloud/core/directory.py": "declarations: the protocol, kept to by tests/realms/test_directory.py",
