@@ -134,7 +134,7 @@ class HandingOver:
                     held.transport.resume_reading()
                 else:
                     moving.append(one)
-            await asyncio.sleep(0)  # uvloop writes at the end of a turn
+            await asyncio.sleep(0)  # what uvloop could not write at once, it writes at the end of a turn
             for batch in _by_size([one for one in moving if one.is_sent and not one.is_lost]):
                 await self._offer(peer, batch, moving)
         finally:
