@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.test import AsyncRequestFactory, Client
+from django.test import AsyncClient, AsyncRequestFactory, Client
 from django.urls import reverse
 
 from accounts.models import User
@@ -39,6 +39,17 @@ def test_where_waiting_helps_it_is_said(monkeypatch: pytest.MonkeyPatch, error: 
     assert (response.status_code, response["Retry-After"]) == (503, "5")
     assert "Wait a few seconds, then try again" in text_of(response)
     assert "Try this page again" in text_of(response)
+
+
+async def test_so_it_is_where_requests_come_by_asgi(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OperationalError("no")
+
+    monkeypatch.setattr(about_views, "read_status", fail)
+
+    response = await AsyncClient(raise_request_exception=False).get(reverse("onboarding:status"))
+
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
 
 
 def test_another_fault_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:

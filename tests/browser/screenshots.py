@@ -59,6 +59,7 @@ OWN_PAGES = {
     "console": "/realms/REALM/console/",
     "domains": "/realms/REALM/domains/",
     "rules": "/realms/REALM/rules/",
+    "forms-only": "/realms/REALM/rules/add/",
     "access": "/realms/REALM/access/",
     "usage": "/realms/REALM/usage/",
     "members": "/realms/REALM/members/",

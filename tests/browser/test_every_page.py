@@ -37,6 +37,7 @@ OWN_PAGES = [
     "/realms/REALM/members/",
     "/realms/REALM/rules/",
     "/realms/REALM/rules/?channel=hello",
+    "/realms/REALM/rules/add/",  # takes forms only, and says so
     "/realms/REALM/access/",
     "/realms/REALM/webhooks/",
     "/realms/REALM/webhooks/deliveries/",
