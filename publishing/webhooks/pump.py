@@ -43,6 +43,8 @@ IDLE_S = 0.2
 SWEEP_S = 10.0
 #: While there is, after so long at least, and at most; sooner when much is to be written or an endpoint runs dry.
 BUSY_S = 0.02
+#: News from outside end the shorter of the two, so often at most: who is quick waits little for the calls of others.
+CALLED_EVERY_S = 0.05
 MAX_BUSY_S = 0.2
 ENOUGH_OUTCOMES = 500
 #: After a failure of the database, it is let be for so long.
@@ -93,6 +95,8 @@ class Pump:
         self._outcomes: list[Outcome] = []
         self._stale: list[Call] = []
         self._news = asyncio.Event()
+        self._called = asyncio.Event()  # news from outside
+        self._calm_until = 0.0
         self._idle_s = IDLE_S
         self._database = DatabaseThread("webhooks-database")
         self._calls: Counter[str] = Counter()
@@ -100,6 +104,7 @@ class Pump:
     def wake(self) -> None:
         """Look for work now."""
         self._news.set()
+        self._called.set()
 
     def take_counts(self) -> Counter[str]:
         """Return what came of calls since this was last asked."""
@@ -140,6 +145,7 @@ class Pump:
     async def _turn(self) -> bool:
         """Write results, fill rooms; return whether there was anything to do."""
         self._news.clear()
+        self._called.clear()
         outcomes, self._outcomes = self._outcomes, []
         stale, self._stale = self._stale, []
         now = time.monotonic()
@@ -240,10 +246,21 @@ class Pump:
         if not self._turns.running and (busy or self._outcomes):
             return
         if self._turns.running:
-            await asyncio.sleep(BUSY_S)
+            await self._gather()
         with suppress(TimeoutError):
             async with asyncio.timeout(MAX_BUSY_S if self._turns.running else self._idle_s):
                 await self._news.wait()
+
+    async def _gather(self) -> None:
+        """Let results come together for a moment."""
+        now = time.monotonic()
+        if now < self._calm_until:
+            await asyncio.sleep(BUSY_S)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BUSY_S):
+                await self._called.wait()
+                self._calm_until = now + CALLED_EVERY_S
 
     async def _wind_up(self) -> None:
         """End: give back what was not begun, wait a little for what was, write it down."""

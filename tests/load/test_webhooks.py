@@ -28,6 +28,6 @@ def test_everything_is_delivered_with_and_without_tls() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_what_is_due_beside_a_backlog_is_found_by_an_index() -> None:
     with tempfile.TemporaryDirectory(prefix="fanout-bench-") as folder:
-        figures = asyncio.run(measure_backlog(Options(subscribers=200), Path(folder)))
+        figures = asyncio.run(measure_backlog(Options(subscribers=200, rounds=2), Path(folder)))
 
     assert [figure.fault for figure in figures if figure.fault] == []

@@ -1,6 +1,6 @@
 """A worker beside backlogs, as a process of its own: many deliveries wait for an endpoint that never answers, and for
-one that is slow, and a quick one gets an event now and then. In turns without them and with each, so that all meet the
-same machine.
+one that is slow, and a quick one gets an event now and then. In turns without them, with each, and with a slow one that
+few wait for, so that all meet the same machine.
 
 Prints one line of JSON: what the quick one's events waited for, by turn; memory; what walks through the backlog.
 """
@@ -30,8 +30,8 @@ from tests.load.peers import resident_bytes  # noqa: E402
 from tests.load.webhook_worker import events_of, make_endpoints  # noqa: E402
 from tests.publishing.webhooks.plans import find_walks_of_claims, find_walks_of_others  # noqa: E402
 
-TURNS = 6  # of each kind
-KINDS = ("without", "dead", "slow")
+KINDS = ("without", "dead", "slow", "few")
+FEW = 1_000  # more than are called in all its turns
 EVENTS_PER_TURN = 50
 PAUSE_S = 0.02
 #: Calls of the turn before have ended by then: they take a second at most.
@@ -59,10 +59,12 @@ def let_be_called(bad: Mapping[str, WebhookEndpoint], kind: str) -> None:
         WebhookEndpoint.objects.filter(pk=endpoint.pk).update(state=state, **well)
 
 
-async def measure(bad: Mapping[str, WebhookEndpoint], quick: WebhookEndpoint) -> dict[str, list[float]]:
-    """Send events to the quick endpoint in turns; return what each waited from its row to its answer, in ms."""
-    waits: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    turns = len(KINDS) * TURNS
+async def measure(
+    bad: Mapping[str, WebhookEndpoint], quick: WebhookEndpoint, turns_each: int
+) -> dict[str, list[list[float]]]:
+    """Send events to the quick endpoint; return for each turn what they waited from row to answer, in ms."""
+    waits: dict[str, list[list[float]]] = {kind: [] for kind in KINDS}
+    turns = len(KINDS) * turns_each
     events = [event for chunk in events_of(quick.realm_id, turns * EVENTS_PER_TURN) for event in chunk]
     async with open_way_out(settings) as way_out:
         pump, stopping = Pump(Sender(way_out.client), make_gate_rules(settings)), asyncio.Event()
@@ -78,7 +80,7 @@ async def measure(bad: Mapping[str, WebhookEndpoint], quick: WebhookEndpoint) ->
                 pump.wake()
                 await asyncio.sleep(PAUSE_S)
             await asyncio.sleep(1.0)
-            waits[kind] += await sync_to_async(read_waits)(quick, len(mine))
+            waits[kind].append(await sync_to_async(read_waits)(quick, len(mine)))
         stopping.set()
         pump.wake()
         await running
@@ -94,17 +96,18 @@ def read_waits(quick: WebhookEndpoint, count: int) -> list[float]:
     ]
 
 
-def main(url: str, backlog: int) -> None:
+def main(url: str, backlog: int, turns_each: int) -> None:
     """Fill, measure, tell. The slow endpoint's backlog is a tenth of the dead one's."""
-    make_endpoints(url, 3)
-    quick, dead, slow = WebhookEndpoint.objects.order_by("pk")
+    make_endpoints(url, 4)
+    quick, dead, slow, few = WebhookEndpoint.objects.order_by("pk")
     WebhookEndpoint.objects.filter(pk=dead.pk).update(url=f"{url}/hang", timeout_s=1)
-    WebhookEndpoint.objects.filter(pk=slow.pk).update(url=f"{url}/slow")
+    WebhookEndpoint.objects.filter(pk__in=[slow.pk, few.pk]).update(url=f"{url}/slow")
     fill(dead, backlog)
     fill(slow, backlog // 10)
+    fill(few, FEW)
     before_mb = resident_bytes(os.getpid()) / 1024**2
-    bad = {"dead": dead, "slow": slow}
-    told: dict[str, object] = dict(uvloop.run(measure(bad, quick)))
+    bad = {"dead": dead, "slow": slow, "few": few}
+    told: dict[str, object] = dict(uvloop.run(measure(bad, quick, turns_each)))
     let_be_called(bad, "dead")
     told |= {"before_mb": before_mb, "after_mb": resident_bytes(os.getpid()) / 1024**2}
     told["walks"] = [*find_walks_of_claims(dead), *find_walks_of_others(dead)]
@@ -112,4 +115,4 @@ def main(url: str, backlog: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
