@@ -44,6 +44,8 @@ def explain_forms_only(get_response: Callable[[HttpRequest], Any]) -> Callable[[
 
 
 def _explained(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    if response.status_code == 405 and isinstance(response, HttpResponse) and not response.content:
+    if not isinstance(response, HttpResponse) or response.status_code != 405 or response.content:
+        return response
+    if "text/html" in request.headers.get("Accept", ""):  # a browser: programs know what 405 means
         response.content = render_to_string("405.html", request=request)
     return response

@@ -17,6 +17,9 @@ from realms.models import Member
 from realms.roles import Role
 from realms.services import CreatedRealm
 
+#: What a browser asks for.
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
 
 def text_of(response: HttpResponse) -> str:
     return html.unescape(response.content.decode())
@@ -61,7 +64,7 @@ def test_another_fault_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_address_of_a_form_says_so_to_whoever_opens_it(alice_client: Client, created: CreatedRealm) -> None:
-    response = alice_client.get(reverse("realms:rule_add", args=[created.realm.pk]))
+    response = alice_client.get(reverse("realms:rule_add", args=[created.realm.pk]), headers=BROWSER)
 
     assert (response.status_code, response["Allow"]) == (405, "POST")
     assert "This address only takes forms" in text_of(response)
@@ -69,7 +72,7 @@ def test_an_address_of_a_form_says_so_to_whoever_opens_it(alice_client: Client, 
 
 
 async def test_so_does_one_whose_view_is_asynchronous() -> None:
-    request = AsyncRequestFactory().get("/realms/add/")
+    request = AsyncRequestFactory().get("/realms/add/", headers=BROWSER)
     request.user = AnonymousUser()
 
     async def view(request: HttpRequest) -> HttpResponse:
@@ -83,9 +86,11 @@ async def test_so_does_one_whose_view_is_asynchronous() -> None:
 
 def test_what_a_program_is_answered_stays_as_it_is(alice_client: Client) -> None:
     response = alice_client.delete("/api/v1/realms")
+    bare = alice_client.get(reverse("device_begin"), headers={"accept": "*/*"})
 
-    assert response.status_code == 405
+    assert response.status_code == bare.status_code == 405
     assert response["Content-Type"] == "application/problem+json"
+    assert bare.content == b""
 
 
 def test_who_may_not_do_something_is_told_which_role_it_takes(created: CreatedRealm, bob: User, client: Client) -> None:
