@@ -54,7 +54,7 @@ def redis(folder: Path, port: int, password: str) -> Program:
     write_private(
         settings,
         f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndaemonize no\nsave 60 1\n"
-        "appendonly yes\nappendfsync always\nmaxmemory-policy noeviction\n",
+        "appendonly yes\nappendfsync always\nmaxmemory-policy noeviction\nstream-node-max-bytes 1024\n",
     )
     return Program(
         name="redis",

@@ -217,9 +217,12 @@ class RedisBroker:
             round_ = channels[start : start + _CHANNELS_PER_ROUND]
             calls = [ChannelCall(stream_key(realm, channel)) for realm, channel in round_]
             replies = await self._commands.run(self._scripts.touch, (), calls)
-            for channel, (epoch, last, due_in_ms) in zip(round_, replies, strict=True):
-                if due_in_ms >= 0:
-                    self._overdue.note(channel, due_in_ms / 1000)
+            for channel, reply in zip(round_, replies, strict=True):
+                if type(reply) is bytes:
+                    positions.append(read_position(reply))
+                    continue
+                epoch, last, due_in_ms = reply
+                self._overdue.note(channel, due_in_ms / 1000)
                 positions.append(StreamPosition(epoch.decode(), last))
         return positions
 

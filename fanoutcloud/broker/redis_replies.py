@@ -16,8 +16,8 @@ _unpacker = msgspec.msgpack.Decoder(list[Item])
 
 def read_position(text: bytes) -> StreamPosition:
     """Return the position that a script wrote as `EPOCH:OFFSET`."""
-    epoch, _, offset = text.partition(b":")
-    return StreamPosition(epoch.decode(), int(offset))
+    epoch, _, offset = text.decode().partition(":")
+    return StreamPosition(epoch, int(offset))
 
 
 def read_packed_items(epoch: str, first_offset: int, packed: bytes | memoryview) -> list[StoredItem]:

@@ -89,8 +89,11 @@ local function lengthened(lives) return lives + math.floor(lives / 16) end
 
 local function save()
   local lives = math.max(%(idle_ms)d, age)
-  if not is_changed then return call('PEXPIRE', head, text(lives), 'GT') end
   local is_kept = is_lasting(head_until, lives)
+  if not is_changed then  -- only looked at: the key is not written, which a full Redis would refuse
+    if not is_kept and call('PTTL', head) < lives then call('PEXPIRE', head, text(lengthened(lives))) end
+    return
+  end
   if not is_kept then head_until = now + lengthened(lives) end
   local state = pack(epoch, written_under) .. struct.pack('>BI8', 207, last) .. pack(last_id, held, due, arrivals, keep,
     age, items_until, past_epoch, past_end, head_until)
@@ -248,13 +251,14 @@ end
 return replies
 """
 
-# Lets overdue items go. Returns per channel: epoch, last offset, ms until something is due (or -1).
+# Lets overdue items go. Returns per channel its position, as text; where something waits: epoch, last offset, ms until
+# it is due.
 _TOUCH = """
 local replies = {}
 for channel = 1, #KEYS, step do
   begin(KEYS[channel])
   local due_in = finish()
-  replies[#replies + 1] = {epoch, last, due_in}
+  replies[#replies + 1] = due_in < 0 and epoch .. ':' .. text(last) or {epoch, last, due_in}
 end
 return replies
 """

@@ -92,6 +92,34 @@ async def test_every_key_of_a_channel_expires_by_itself(redis_world: RedisWorld,
     assert all(time > 0 for time in times)
 
 
+async def test_looking_at_a_stream_writes_its_expiry_only_when_that_comes_near(
+    redis_world: RedisWorld, connection: RedisConnection
+) -> None:
+    broker, _ = await redis_world.open()
+    start = await broker.subscribe(redis_world.realm, HELLO)
+    await broker.publish(redis_world.realm, [item("a")], retention=KEEP)
+    head = stream_key(redis_world.realm, HELLO) + ":head"
+    as_if_long_ago = """
+    local state = {cmsgpack.unpack(redis.call('GET', KEYS[1]))}
+    state[#state] = 0
+    redis.call('SET', KEYS[1], cmsgpack.pack(unpack(state)), 'PX', 1000)
+    """
+
+    async def changes_by_looking() -> int:
+        info = [(await connection.call("INFO", "persistence")).decode()]
+        await broker.positions([(redis_world.realm, HELLO)])
+        await broker.read_since(redis_world.realm, HELLO, start, limit=10)
+        info.append((await connection.call("INFO", "persistence")).decode())
+        before, after = (int(text.partition("rdb_changes_since_last_save:")[2].split()[0]) for text in info)
+        return after - before
+
+    assert await changes_by_looking() == 0
+    await connection.call("EVAL", as_if_long_ago, 1, head)
+    assert await changes_by_looking() == 1
+    assert await connection.call("PTTL", head) > 24 * 3_600_000
+    assert await changes_by_looking() == 0
+
+
 async def test_a_forgotten_realm_leaves_no_key(redis_world: RedisWorld, connection: RedisConnection) -> None:
     broker, _ = await redis_world.open()
     items = [item(n, f"c{n}", id=str(n)) for n in range(400)]

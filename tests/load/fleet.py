@@ -160,7 +160,8 @@ def _start_redis(stack: contextlib.ExitStack, folder: Path, fsync: str) -> str:
         raise NotMeasured("There is no Redis of version 7 or newer: apt-get install redis-server")
     data = folder / "redis"
     data.mkdir()
-    server = RedisServer(data, options=["--appendonly", "yes", "--appendfsync", fsync])
+    recommended = ["--stream-node-max-bytes", "1024"]  # docs/howto/configure.md
+    server = RedisServer(data, options=["--appendonly", "yes", "--appendfsync", fsync, *recommended])
     stack.callback(server.kill)
     server.start()
     return server.url
