@@ -203,8 +203,8 @@ async def test_who_moves_to_another_process_never_left(presence: PresenceWorld) 
 
     presence.here.hubs[0].detach(subscriber)
     presence.here.hubs[1].register(subscriber)
-    local = presence.here.hubs[1].expect(REALM, HELLO)
-    presence.here.hubs[1].note_entered(subscriber, [local])
+    local = presence.here.hubs[1].local_channels.expect(REALM, HELLO)
+    presence.here.hubs[1].local_channels.note_entered(subscriber, [local])
     await presence.pass_time(8, dead=0)
 
     assert await presence.events() == [("joined", "alice"), ("occupied", "")]

@@ -297,7 +297,7 @@ async def test_indexes_are_empty_when_all_have_left(here: ReadWorld) -> None:
         subscriber.on_lost()
         subscriber.on_lost()
     [local] = here.hubs[0].channels.values()
-    here.hubs[0].forget_channel(local)
+    here.hubs[0].local_channels.forget(local)
 
     index = here.hubs[0].index
     assert not index._by_realm
