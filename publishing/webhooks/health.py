@@ -91,7 +91,7 @@ def _note_failure(endpoint: WebhookEndpoint, outcome: Outcome) -> None:
     if (share := find_poor_share(endpoint.recent_attempts)) is not None:
         endpoint.poor_share = share
     if outcome.verdict.status in SLOWS:
-        _set_takes(endpoint, endpoint.takes.slower(is_again=endpoint.failures_in_row > 1))
+        _set_takes(endpoint, endpoint.takes.slower(failures_in_row=endpoint.failures_in_row))
     endpoint.is_blocked = outcome.verdict.cause == "blocked"
     problem = cut_text(outcome.verdict.message, outcome.call.destination.headers)
     endpoint.last_problem = problem[:MAX_CAUSE_CHARACTERS]

@@ -88,7 +88,7 @@ class Lane:
         self.failures_in_row += 1
         self.ahead = self.window
         if outcome.verdict.status in SLOWS:
-            self.takes = self.takes.slower(is_again=self.failures_in_row > 1)
+            self.takes = self.takes.slower(failures_in_row=self.failures_in_row)
 
     @property
     def is_low(self) -> bool:

@@ -9,6 +9,8 @@ MAX_AT_ONCE = 10
 RELEASE_STEPS = 8
 #: One call at a time that still is too much is halved on: from one a second down to one a minute.
 MOST_PER_MINUTE = 60
+#: So many failures in a row say that one call at a time is too much.
+TOO_MUCH_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +20,26 @@ class Takes:
     at_once: int = MAX_AT_ONCE
     per_minute: int | None = None
 
-    def slower(self, *, is_again: bool) -> "Takes":
-        """Return half of it, but one a minute. `is_again`: the attempt before failed, too.
+    def slower(self, *, failures_in_row: int) -> "Takes":
+        """Return half of it, but one a minute. `failures_in_row`: how many attempts have failed up to now.
 
-        One call at a time is too much only where two fail one after the other: else an endpoint that answers an error
-        now and then would come to a few calls a minute, and stay there, since each success adds only one.
+        One call at a time is too much only where three fail one after the other: else an endpoint that answers an error
+        now and then would come to a few calls a minute, and stay there.
         """
         if self.at_once > 1:
             return Takes(self.at_once // 2)
-        if not is_again:
+        if failures_in_row < TOO_MUCH_AFTER:
             return self
         return Takes(1, max(1, (self.per_minute or MOST_PER_MINUTE) // 2))
 
     def faster(self) -> "Takes":
-        """Return one more: in a minute, or at once."""
+        """Return one more at once; a quarter more in a minute, and one at least.
+
+        One more in a minute each time would leave an endpoint where three of ten calls fail at ten calls a minute.
+        """
         if self.per_minute is not None:
-            return Takes(1, self.per_minute + 1 if self.per_minute + 1 < MOST_PER_MINUTE else None)
+            more = self.per_minute + max(1, self.per_minute // 4)
+            return Takes(1, more if more < MOST_PER_MINUTE else None)
         return Takes(min(MAX_AT_ONCE, self.at_once + 1))
 
     def wait_s(self, last_at: datetime | None, now: datetime, *, minute_s: float = 60.0) -> float:

@@ -60,8 +60,7 @@ def replay_since(*, realm: Realm, endpoint_id: int, since: datetime, only_dead: 
     """Send an endpoint again what was given up since a moment, or all since then; return how many.
 
     Those that wait are left alone, so that asking twice changes nothing, and so are those whose bodies are not kept any
-    more. Not one transaction: what fails in the
-    middle can be asked for again.
+    more. Not one transaction: what fails in the middle can be asked for again.
 
     Raises:
         EndpointNotFound: the realm has no such endpoint.
@@ -73,7 +72,8 @@ def replay_since(*, realm: Realm, endpoint_id: int, since: datetime, only_dead: 
             raise EndpointDisabled
         note(realm, Action.WEBHOOK_REPLAYED, f"all since {since:%Y-%m-%d %H:%M} → {thing_of(endpoint)}")
     states = [State.DEAD] if only_dead else [State.DEAD, State.DELIVERED]
-    newest = WebhookDelivery.objects.filter(endpoint=endpoint).order_by("-pk").values_list("pk", flat=True).first()
+    # The newest of all endpoints': for the newest of one, PostgreSQL may walk over what others have stored since.
+    newest = WebhookDelivery.objects.order_by("-pk").values_list("pk", flat=True).first()
     rows = WebhookDelivery.objects.filter(realm=realm, endpoint=endpoint, created_at__gte=since, has_body=True)
     rows = rows.filter(state=State.DEAD) if only_dead else rows.filter(state__in=states)
     count, last = 0, 0

@@ -26,6 +26,7 @@ from tests.load.scenarios import SCENARIOS as SCENARIOS_OF_EDGES
 from tests.load.scenarios import Figure, Options
 from tests.load.server import ROOT
 from tests.load.webhook_backlog import measure_backlog
+from tests.load.webhook_fan_out import measure_fan_out
 from tests.load.webhooks import measure_webhooks
 from tests.load.xmpp import measure_xmpp
 from tests.load.yardsticks import accepts_beside_nchan, publishing_beside_pushpin
@@ -35,6 +36,7 @@ SCENARIOS = SCENARIOS_OF_EDGES | {
     "accepts": accepts_beside_nchan,
     "webhooks": measure_webhooks,
     "webhook-backlog": measure_backlog,
+    "webhook-fan-out": measure_fan_out,
     "xmpp": measure_xmpp,
 }
 REPORT = ROOT / "build" / "bench.json"

@@ -9,7 +9,7 @@ import re
 import socket
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,14 +130,19 @@ def _get(port: int, path: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def running_fleet(folder: Path, edges: int, *, fsync: str = "always") -> AsyncIterator[Fleet]:
+async def running_fleet(
+    folder: Path, edges: int, *, fsync: str = "always", prepare: Callable[[Installation], None] | None = None
+) -> AsyncIterator[Fleet]:
     """Run everything until the block ends, with limits of realms that nobody reaches.
 
-    `fsync` is Redis' `appendfsync`: whether an item is on the disk when its publish is answered.
+    `fsync` is Redis' `appendfsync`: whether an item is on the disk when its publish is answered. `prepare` is called
+    before the edges start.
     """
     with contextlib.ExitStack() as stack:
         url = await asyncio.to_thread(_start_redis, stack, folder, fsync)
         installation = await asyncio.to_thread(Installation, folder, url, **UNLIMITED)
+        if prepare is not None:
+            await asyncio.to_thread(prepare, installation)
         ports = [free_port() for _ in range(edges)]
         commands = [stack.enter_context(installation.starting_edge("--port", str(port))) for port in ports]
         for command in commands:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.load.scenarios import CALLERS_SOURCE, SCENARIOS, Options
+from tests.load.webhook_fan_out import measure_fan_out
 from tests.load.xmpp import measure_xmpp
 from tests.load.yardsticks import accepts_beside_nchan, publishing_beside_pushpin
 
@@ -18,7 +19,7 @@ pytestmark = [
 ]
 FEW = Options(subscribers=100, seconds=0.3, rounds=2, transports=("poll",))
 BESIDE_PEERS = {"publish": publishing_beside_pushpin, "accepts": accepts_beside_nchan}
-ALL = SCENARIOS | BESIDE_PEERS | {"xmpp": measure_xmpp}
+ALL = SCENARIOS | BESIDE_PEERS | {"webhooks": measure_fan_out, "xmpp": measure_xmpp}
 
 
 @pytest.mark.slow

@@ -38,11 +38,18 @@ class Installation:
         """Where the edge of the port is asked to hand over."""
         return self.data_dir / f"edge-{self.port}.sock"
 
+    def run_python(self, code: str, *arguments: str) -> None:
+        """Run code with the installation's Django, set up."""
+        self._execute("-c", f"import django\ndjango.setup()\n{code}", *arguments)
+
     def _run(self, *words: str) -> str:
+        return self._execute("manage.py", *words)
+
+    def _execute(self, *words: str) -> str:
         return subprocess.run(
-            [sys.executable, "manage.py", *words],
+            [sys.executable, *words],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | {"DJANGO_SETTINGS_MODULE": "fanoutcloud.settings"},
             check=True,
             timeout=START_TIMEOUT_S,
             stdout=subprocess.PIPE,

@@ -4,6 +4,8 @@ import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from publishing.webhooks.pace import MAX_AT_ONCE, RELEASE_STEPS, Pace, Takes, release_rate
 
 
@@ -43,10 +45,10 @@ def test_steps_can_be_shorter():
     assert release_rate(99.0, 100.0, 1.0) == 1.0  # clocks differ
 
 
-def test_what_an_endpoint_takes_is_halved_down_to_one_a_minute_and_each_success_adds_one():
+def test_what_an_endpoint_takes_is_halved_down_to_one_a_minute_and_each_success_adds_to_it():
     takes, seen = Takes(), []
     for _ in range(10):
-        takes = takes.slower(is_again=True)
+        takes = takes.slower(failures_in_row=9)
         seen.append((takes.at_once, takes.per_minute))
     successes = 0
     while takes.per_minute is not None:
@@ -57,22 +59,28 @@ def test_what_an_endpoint_takes_is_halved_down_to_one_a_minute_and_each_success_
 
     assert seen[:3] == [(5, None), (2, None), (1, None)]
     assert [per_minute for _, per_minute in seen[3:]] == [30, 15, 7, 3, 1, 1, 1]
-    assert successes == 59
+    assert successes == 17  # one more, until a quarter is more than one
     assert takes == Takes(MAX_AT_ONCE)
 
 
-def test_errors_now_and_then_slow_an_endpoint_down_but_not_to_calls_a_minute_for_good():
+@pytest.mark.parametrize(
+    ("share", "most_by_minute", "least_at_once"),
+    [(0.12, 200, 8), (0.3, 4_000, 3)],
+    ids=["one of eight calls fails", "three of ten fail"],
+)
+def test_errors_now_and_then_slow_an_endpoint_down_but_not_to_calls_a_minute_for_good(
+    share: float, most_by_minute: int, least_at_once: int
+) -> None:
     chance, takes, seen = random.Random(1), Takes(), Counter[int]()
-    was_bad = False
+    in_row = 0
     for _ in range(20_000):
-        is_bad = chance.random() < 0.12
-        takes = takes.slower(is_again=was_bad) if is_bad else takes.faster()
-        was_bad = is_bad
+        in_row = in_row + 1 if chance.random() < share else 0
+        takes = takes.slower(failures_in_row=in_row) if in_row else takes.faster()
         seen[takes.at_once if takes.per_minute is None else 0] += 1  # 0: calls a minute
 
-    assert seen[0] < 2_000
-    assert sum(seen[at_once] for at_once in (8, 9, 10)) > 10_000
-    assert Takes(1).slower(is_again=False) == Takes(1)
+    assert seen[0] < most_by_minute
+    assert sum(seen[at_once] for at_once in range(least_at_once, MAX_AT_ONCE + 1)) > 10_000
+    assert Takes(1).slower(failures_in_row=2) == Takes(1)
 
 
 def test_the_next_of_so_many_a_minute_is_counted_from_the_end_of_the_last():
