@@ -230,12 +230,25 @@ class _Reader:
     def _reset(self, event: Reset) -> None:
         self._went_elsewhere = None
         if self._resets_allowed:
+            if self._at is not None and self._at.epoch != event.place.epoch:
+                self._forget_behind(event.place)
             self._start_at(event.place, event.at)
             self._ranks.clear()
             return
         self._tell("reset", event, f"was told {event.reason} at {self._at}, to go on at {event.place}")
         self._miss(event.place, event)
         self._at = event.place
+
+    def _forget_behind(self, place: Place) -> None:
+        """Know that what lies behind the place may come again: the subscriber was told to go on there.
+
+        Its epoch may be one that it had before, where another server was asked in between.
+        """
+        self._seen = {
+            id_: one
+            for id_, one in self._seen.items()
+            if one.place.epoch != place.epoch or one.place.offset <= place.offset
+        }
 
     def _receive(self, event: Received) -> None:
         self._check_next(event)

@@ -270,6 +270,16 @@ def test_what_came_before_a_reset_may_come_again_in_another_epoch_where_resets_a
     assert "repeated" in broken(story)
 
 
+@pytest.mark.parametrize(("back_to", "is_repeated"), [(0, False), (1, True)])
+def test_an_epoch_that_comes_back_may_repeat_what_is_behind_the_place_that_was_told(
+    back_to: int, is_repeated: bool
+) -> None:
+    story = Story().joins("ann").publish(1).gets("ann", 1).reset("ann", 5, epoch="bbbbbbbb").reset("ann", back_to)
+    story.gets("ann", back_to + 1, number=1)
+
+    assert ("repeated" in broken(story, resets_allowed=True)) is is_repeated
+
+
 def test_another_epoch_without_a_reset_is_a_gap() -> None:
     story = Story().joins("ann").publish(1).gets("ann", 1).publish(2).gets("ann", 1, number=2, epoch="bbbbbbbb")
 
