@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.servers import prepared_folder
 from tests.servers.command import Command, clean_environment, free_port, started
-from tests.servers.product import ProductRealm
+from tests.servers.product import ProductRealm, run_python
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 60.0
@@ -39,17 +39,14 @@ class Installation:
         return self.data_dir / f"edge-{self.port}.sock"
 
     def run_python(self, code: str, *arguments: str) -> None:
-        """Run code with the installation's Django, set up."""
-        self._execute("-c", f"import django\ndjango.setup()\n{code}", *arguments)
+        """Run code beside the edges, on their database."""
+        run_python(code, *arguments, environment=self.environment)
 
     def _run(self, *words: str) -> str:
-        return self._execute("manage.py", *words)
-
-    def _execute(self, *words: str) -> str:
         return subprocess.run(
-            [sys.executable, *words],
+            [sys.executable, "manage.py", *words],
             cwd=ROOT,
-            env=self.environment | {"DJANGO_SETTINGS_MODULE": "fanoutcloud.settings"},
+            env=self.environment,
             check=True,
             timeout=START_TIMEOUT_S,
             stdout=subprocess.PIPE,

@@ -132,16 +132,7 @@ class Product:
 
     def run_python(self, code: str, *arguments: str) -> str:
         """Run code beside the product, on its database, and return what it prints. Nothing is announced."""
-        done = subprocess.run(
-            [sys.executable, "-c", _SET_UP + code, *arguments],
-            cwd=ROOT,
-            env=self._environment,
-            check=True,
-            timeout=START_TIMEOUT_S,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        return done.stdout
+        return run_python(code, *arguments, environment=self._environment)
 
     def _next_line(self, deadline: float) -> str | None:
         """Return the next line that it prints, or None if it has ended or time is up."""
@@ -149,6 +140,20 @@ class Product:
             return self._printed.get(timeout=max(0.0, deadline - time.monotonic())) or None
         except queue.Empty:
             return None
+
+
+def run_python(code: str, *arguments: str, environment: Mapping[str, str]) -> str:
+    """Run code in a process of its own, with the product's Django set up; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", _SET_UP + code, *arguments],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        timeout=START_TIMEOUT_S,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return done.stdout
 
 
 def _read_output(process: "subprocess.Popen[str]", lines: "queue.Queue[str]") -> None:
